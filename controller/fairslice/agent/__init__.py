@@ -1,0 +1,1 @@
+"""The data plane's companion on the switch's machine: what OVSDB can't set on a port."""

@@ -1,0 +1,1 @@
+"""Max-min fair rates: the problem, water-filling, and the certificate."""

@@ -1,0 +1,1 @@
+"""The controller application: a pure core, a thin Ryu shell, the launcher."""

@@ -1,0 +1,1 @@
+"""Measurements: from iperf3 and switch counters to a comparison and a report."""

@@ -1,0 +1,1 @@
+"""The seam to the controller framework: plans to messages, statistics to state."""

@@ -1,0 +1,1 @@
+"""Queues and port capacities through OVSDB (RFC 7047)."""

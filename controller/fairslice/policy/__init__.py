@@ -1,0 +1,1 @@
+"""Policy files: YAML to frozen slices and flows."""

@@ -1,0 +1,161 @@
+"""The words of a policy as frozen values: what the file says, and its flows between known hosts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from fairslice.errors import Location
+
+MAX_SLICES = 63
+
+PROTOCOLS: Mapping[str, int] = {"icmp": 1, "tcp": 6, "udp": 17}
+
+
+class Enforcement(StrEnum):
+    """How a slice's rates are enforced: with meters, with queues, or with both."""
+
+    POLICE = "police"
+    SHAPE = "shape"
+    BOTH = "both"
+
+    @property
+    def polices(self) -> bool:
+        """Whether flows get a meter."""
+        return self is not Enforcement.SHAPE
+
+    @property
+    def shapes(self) -> bool:
+        """Whether the slice gets a queue on its links."""
+        return self is not Enforcement.POLICE
+
+
+class Sharing(StrEnum):
+    """Whether slices share first and flows second, or all flows at once."""
+
+    HIERARCHICAL = "hierarchical"
+    PER_FLOW = "per-flow"
+
+
+class Unmatched(StrEnum):
+    """What becomes of host traffic that no flow of the policy matches."""
+
+    BEST_EFFORT = "best-effort"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Header fields that narrow a flow, as in OpenFlow 1.3 §7.2.3.7; None matches anything.
+
+    ``proto`` is the IP protocol number; ports need it to be TCP or UDP.
+    """
+
+    proto: int | None = None
+    src_port: int | None = None
+    dst_port: int | None = None
+
+    def overlaps(self, other: "Match") -> bool:
+        """Whether some packet matches both."""
+        mine = (self.proto, self.src_port, self.dst_port)
+        theirs = (other.proto, other.src_port, other.dst_port)
+        return all(a is None or b is None or a == b for a, b in zip(mine, theirs, strict=True))
+
+    def reversed(self) -> "Match":
+        """The match of the answers: ports swapped."""
+        return Match(self.proto, self.dst_port, self.src_port)
+
+    def __str__(self) -> str:
+        names = {number: name for name, number in PROTOCOLS.items()}
+        parts = [] if self.proto is None else [names.get(self.proto, f"proto {self.proto}")]
+        parts += [] if self.src_port is None else [f"src_port {self.src_port}"]
+        parts += [] if self.dst_port is None else [f"dst_port {self.dst_port}"]
+        return " ".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSpec:
+    """One flow entry of a policy file; an endpoint is a host name, an IPv4 address, a prefix or a MAC."""
+
+    source: str
+    destination: str
+    location: Location
+    weight: float = 1.0
+    demand_bps: float | None = None
+    match: Match = Match()
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A named share of the network; ``number`` (1 to 63) is its DSCP and queue_id."""
+
+    name: str
+    number: int
+    location: Location
+    flows: tuple[FlowSpec, ...]
+    weight: float = 1.0
+    guarantee_bps: float | None = None
+    limit_bps: float | None = None
+    enforcement: Enforcement = Enforcement.BOTH
+    burst_s: float | None = None
+    """Depth of the meters' token buckets as a time at their rate; None is ``auto``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy file, checked; slices stand in the order of the file."""
+
+    file: str
+    slices: tuple[Slice, ...]
+    sharing: Sharing = Sharing.HIERARCHICAL
+    unmatched: Unmatched = Unmatched.BEST_EFFORT
+    buffer_s: float = 0.05
+    return_share: float = 0.03
+
+    def slice_named(self, name: str) -> Slice:
+        """The slice of that name; KeyError if there is none."""
+        return next((s for s in self.slices if s.name == name), None) or _missing(name)
+
+
+def _missing(name: str) -> Slice:
+    raise KeyError(name)
+
+
+class HostAddress(Protocol):
+    """What resolving needs to know of a host of the topology."""
+
+    @property
+    def name(self) -> str:
+        """Name in the topology."""
+
+    @property
+    def mac(self) -> str:
+        """Ethernet address, lower case with colons."""
+
+    @property
+    def ip(self) -> str:
+        """IPv4 address without a prefix length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Traffic of one slice from one host to another, in one direction.
+
+    ``number`` counts from 1 over the whole policy; ``source`` and ``destination`` are host names.
+    ``floor_bps`` is the flow's part of the slice's guarantee.
+    """
+
+    number: int
+    slice: str
+    source: str
+    destination: str
+    location: Location
+    weight: float = 1.0
+    demand_bps: float | None = None
+    floor_bps: float = 0.0
+    match: Match = Match()
+
+    @property
+    def id(self) -> str:
+        """A name for people and files, unique in its policy: ``gold:h1->h4`` or ``gold:h1->h4 udp dst_port 5004``."""
+        return f"{self.slice}:{self.source}->{self.destination} {self.match}".rstrip()

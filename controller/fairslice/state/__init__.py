@@ -1,0 +1,1 @@
+"""What switches should hold: compile an allocation, and plan the difference. Pure."""

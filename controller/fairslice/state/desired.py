@@ -1,0 +1,75 @@
+"""What one switch holds, or should hold: flow entries, meters and queues, as OpenFlow 1.3 and OVSDB name them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+MatchField = tuple[str, int | str | tuple[str, str]]
+"""An OXM field's name and value; addresses are text, a masked one is (address, mask)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEntry:
+    """A flow entry (OpenFlow 1.3.5 §5.2); (table_id, priority, match) is its identity.
+
+    ``match`` is sorted by field name. Actions are applied in the order of the fields below.
+    ``outputs`` are port numbers, in rising order.
+    """
+
+    table_id: int
+    priority: int
+    match: tuple[MatchField, ...]
+    cookie: int
+    meter_id: int | None = None
+    set_dscp: int | None = None
+    queue_id: int | None = None
+    outputs: tuple[int, ...] = ()
+    goto_table: int | None = None
+
+    @property
+    def key(self) -> "FlowKey":
+        """What tells this entry from others on its switch."""
+        return (self.table_id, self.priority, self.match)
+
+
+FlowKey = tuple[int, int, tuple[MatchField, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A meter with one drop band (OpenFlow 1.3.5 §5.7): rate in kbit/s, burst in kbit, as on the wire."""
+
+    meter_id: int
+    rate_kbps: int
+    burst_kbits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue of a linux-htb port: min-rate and max-rate in bit/s."""
+
+    queue_id: int
+    min_rate_bps: int
+    max_rate_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortQos:
+    """The linux-htb QoS of a port: the root's max-rate (the link's capacity), queue depth, and the queues.
+
+    ``buffer_bytes`` is how much each queue holds before it drops. Queues stand in rising order of queue_id.
+    """
+
+    port_no: int
+    max_rate_bps: int
+    buffer_bytes: int
+    queues: tuple[Queue, ...]
+
+
+@dataclass(frozen=True)
+class SwitchState:
+    """All that fairslice installs on one switch. Compare two with ``==``."""
+
+    flows: Mapping[FlowKey, FlowEntry] = field(default_factory=dict)
+    meters: Mapping[int, Meter] = field(default_factory=dict)
+    qos: Mapping[int, PortQos] = field(default_factory=dict)
+    """By port_no."""

@@ -1,0 +1,1 @@
+"""The network: its links and capacities, reading it, and paths through it."""

@@ -1,0 +1,95 @@
+"""The network as fairslice sees it: hosts, switches and directed links over a networkx DiGraph."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import networkx as nx
+
+LinkKey = tuple[str, str]
+"""A link by the names of its two ends, source first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A switch and its datapath id (OpenFlow 1.3 §7.3.1)."""
+
+    name: str
+    dpid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host and the switch port where it is attached."""
+
+    name: str
+    mac: str
+    ip: str
+    switch: str
+    port_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direction of a cable: ``capacity_bps`` of Ethernet frames, sent by ``port_no`` of ``source``.
+
+    A host's only port is 0.
+    """
+
+    source: str
+    target: str
+    capacity_bps: float
+    port_no: int
+
+    @property
+    def key(self) -> LinkKey:
+        """Both ends."""
+        return (self.source, self.target)
+
+    @property
+    def name(self) -> str:
+        """``s1->s2``."""
+        return link_name(self.key)
+
+
+def link_name(key: LinkKey) -> str:
+    """``("s1", "s2")`` as ``s1->s2``."""
+    return f"{key[0]}->{key[1]}"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A checked network: every host has one switch, every link its opposite, names and dpids are unique."""
+
+    switches: Mapping[str, Switch]
+    hosts: Mapping[str, Host]
+    links: Mapping[LinkKey, Link]
+    name: str = field(default="network", compare=False)
+
+    @cached_property
+    def graph(self) -> "nx.DiGraph[str]":
+        """The networkx view.
+
+        Nodes carry ``kind`` ("switch" with ``dpid``, or "host" with ``mac`` and ``ip``), edges ``capacity``
+        (bit/s) and ``port_no`` (of the sending end).
+        """
+        graph: nx.DiGraph[str] = nx.DiGraph(name=self.name)
+        for switch in self.switches.values():
+            graph.add_node(switch.name, kind="switch", dpid=switch.dpid)
+        for host in self.hosts.values():
+            graph.add_node(host.name, kind="host", mac=host.mac, ip=host.ip)
+        for link in self.links.values():
+            graph.add_edge(link.source, link.target, capacity=link.capacity_bps, port_no=link.port_no)
+        return graph
+
+    @cached_property
+    def switch_of_dpid(self) -> Mapping[int, Switch]:
+        """Switches by datapath id."""
+        return {switch.dpid: switch for switch in self.switches.values()}
+
+    def without(self, down: Iterable[LinkKey]) -> "Network":
+        """The network without some links; hosts and switches stay."""
+        gone = set(down)
+        return Network(
+            self.switches, self.hosts, {k: link for k, link in self.links.items() if k not in gone}, self.name
+        )

@@ -1,0 +1,106 @@
+"""Quantities with their units: reading, writing, and the one conversion between frames and payload."""
+
+import math
+import re
+from collections.abc import Mapping
+
+ETHERNET_HEADER_BYTES = 14
+IPV4_HEADER_BYTES = 20
+TCP_HEADER_BYTES = 32
+"""20 bytes and the timestamp option (RFC 7323), which Linux sends by default."""
+UDP_HEADER_BYTES = 8
+MTU_BYTES = 1500
+FULL_FRAME_BYTES = ETHERNET_HEADER_BYTES + MTU_BYTES
+"""Preamble, FCS and gap are not counted: neither meters nor HTB classes see them."""
+TCP_PAYLOAD_BYTES = MTU_BYTES - IPV4_HEADER_BYTES - TCP_HEADER_BYTES
+
+_RATE_UNITS: Mapping[str, float] = {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9}
+_TIME_UNITS: Mapping[str, float] = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+_QUANTITY = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>\s*[^\s\d].*)?")
+
+
+def parse_rate(text: str) -> float:
+    """Read a rate such as ``"20 Mbit/s"``, in bit/s of Ethernet frames.
+
+    Raises:
+        ValueError: no number, no unit, an unknown unit, or a rate that is negative or not finite.
+
+    >>> parse_rate("1.5 Mbit/s")
+    1500000.0
+    """
+    return _parse(text, _RATE_UNITS, "a rate", "20 Mbit/s")
+
+
+def parse_duration(text: str) -> float:
+    """Read a time such as ``"50 ms"``, in seconds.
+
+    Raises:
+        ValueError: no number, no unit, an unknown unit, or a time that is negative or not finite.
+    """
+    return _parse(text, _TIME_UNITS, "a time", "50 ms")
+
+
+def _parse(text: str, units: Mapping[str, float], what: str, example: str) -> float:
+    found = _QUANTITY.fullmatch(text.strip())
+    expected = f'expected {what} such as "{example}" in one of {", ".join(units)}'
+    if found is None:
+        raise ValueError(f"{text!r} is no number with a unit; {expected}")
+    unit = (found["unit"] or "").strip()
+    if not unit:
+        raise ValueError(f"{text!r} has no unit; {expected}")
+    if unit not in units:
+        raise ValueError(f"{text!r} has the unknown unit {unit!r}; {expected}")
+    value = float(found["number"]) * units[unit]
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is not finite; {expected}")
+    if value < 0:
+        raise ValueError(f"{text!r} is negative; {expected}")
+    return value
+
+
+def format_rate(rate_bps: float) -> str:
+    """Write a rate for people, with about four significant digits.
+
+    >>> format_rate(12_345_678)
+    '12.35 Mbit/s'
+    """
+    if not math.isfinite(rate_bps):
+        return "unlimited"
+    for unit, size in reversed(_RATE_UNITS.items()):
+        if abs(rate_bps) >= size or unit == "bit/s":
+            return f"{rate_bps / size:.4g} {unit}"
+    raise AssertionError("unreachable: bit/s takes everything")
+
+
+def format_duration(time_s: float) -> str:
+    """Write a time for people.
+
+    >>> format_duration(0.05)
+    '50 ms'
+    """
+    for unit, size in reversed(_TIME_UNITS.items()):
+        if abs(time_s) >= size or unit == "us":
+            return f"{time_s / size:.4g} {unit}"
+    raise AssertionError("unreachable: us takes everything")
+
+
+def tcp_wire_bps(goodput_bps: float, payload_bytes: int = TCP_PAYLOAD_BYTES) -> float:
+    """Frames' rate of a TCP stream that delivers ``goodput_bps`` of payload in full segments."""
+    overhead = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + TCP_HEADER_BYTES
+    return goodput_bps * (payload_bytes + overhead) / payload_bytes
+
+
+def tcp_goodput_bps(wire_bps: float, payload_bytes: int = TCP_PAYLOAD_BYTES) -> float:
+    """Payload rate that ``wire_bps`` of full frames carry; the inverse of :func:`tcp_wire_bps`."""
+    return wire_bps / tcp_wire_bps(1.0, payload_bytes)
+
+
+def udp_wire_bps(goodput_bps: float, payload_bytes: int) -> float:
+    """Frames' rate of a UDP stream of ``goodput_bps`` in datagrams of ``payload_bytes``."""
+    overhead = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES + UDP_HEADER_BYTES
+    return goodput_bps * (payload_bytes + overhead) / payload_bytes
+
+
+def udp_goodput_bps(wire_bps: float, payload_bytes: int) -> float:
+    """Payload rate of ``wire_bps`` of frames; the inverse of :func:`udp_wire_bps`."""
+    return wire_bps / udp_wire_bps(1.0, payload_bytes)
