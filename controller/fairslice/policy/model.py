@@ -8,6 +8,10 @@ from typing import Protocol
 from fairslice.errors import Location
 
 MAX_SLICES = 63
+"""A slice's number is its DSCP (6 bits, RFC 2474) and its queue_id; 0 is best effort."""
+
+MAX_FLOWS = 65_535
+"""More come from a prefix written too short, and take an edge switch minutes to install."""
 
 PROTOCOLS: Mapping[str, int] = {"icmp": 1, "tcp": 6, "udp": 17}
 
@@ -75,7 +79,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class FlowSpec:
-    """One flow entry of a policy file; an endpoint is a host name, an IPv4 address, a prefix or a MAC."""
+    """One flow entry of a policy file; an endpoint is a host name, an IPv4 address, a prefix or a MAC.
+
+    ``location`` is the entry's, or the source's member; the endpoints' own locations default to it.
+    ``is_member`` tells an ordered pair of ``members``; a prefix is there paired with itself as well.
+    """
 
     source: str
     destination: str
@@ -83,6 +91,9 @@ class FlowSpec:
     weight: float = 1.0
     demand_bps: float | None = None
     match: Match = Match()
+    source_location: Location | None = None
+    destination_location: Location | None = None
+    is_member: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +125,10 @@ class Policy:
 
     def slice_named(self, name: str) -> Slice:
         """The slice of that name; KeyError if there is none."""
-        return next((s for s in self.slices if s.name == name), None) or _missing(name)
-
-
-def _missing(name: str) -> Slice:
-    raise KeyError(name)
+        for one in self.slices:
+            if one.name == name:
+                return one
+        raise KeyError(name)
 
 
 class HostAddress(Protocol):
@@ -157,5 +167,8 @@ class Flow:
 
     @property
     def id(self) -> str:
-        """A name for people and files, unique in its policy: ``gold:h1->h4`` or ``gold:h1->h4 udp dst_port 5004``."""
+        """A name for people and files, unique in its policy.
+
+        ``gold:h1->h4``, or ``gold:h1->h4 udp dst_port 5004`` with a match.
+        """
         return f"{self.slice}:{self.source}->{self.destination} {self.match}".rstrip()

@@ -1,4 +1,4 @@
-"""What one switch holds, or should hold: flow entries, meters and queues, as OpenFlow 1.3 and OVSDB name them."""
+"""What one switch holds, or should hold: flow entries, meters and queues, in OpenFlow 1.3 and OVSDB terms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

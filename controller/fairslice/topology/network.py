@@ -52,6 +52,11 @@ class Link:
         return link_name(self.key)
 
 
+def dpid_text(dpid: int) -> str:
+    """A datapath id as 16 hexadecimal digits, as Open vSwitch and network files write it."""
+    return f"{dpid:016x}"
+
+
 def link_name(key: LinkKey) -> str:
     """``("s1", "s2")`` as ``s1->s2``."""
     return f"{key[0]}->{key[1]}"

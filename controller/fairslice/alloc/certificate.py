@@ -1,0 +1,349 @@
+r"""An independent checker: is this the allocation? It reads a problem and rates alone, in exact rational
+arithmetic.
+
+It shares no code with the solver and lets nothing rise. It confirms that no link is overloaded, no slice
+over its limit, every floor and every cap kept, and that every flow has a reason to have no more: its
+cap, or a full place (a saturated link, or its slice's limit) where nobody went on after it. The last is
+what makes a rate *fair*; it is checked as an inequality between two bounds.
+
+Call the instant at which water-filling stops a flow its time. A full place stops all of its flows, so a
+flow that was stopped there has at least the time of every other flow there.
+
+*At least:* a flow of no slice, or with flat weights, rises at its weight :math:`w`; one that holds
+:math:`r` above its floor has time :math:`r/w`. A slice pushes no more than its weight :math:`W_s` into
+any link, so to bring a set of its flows to levels :math:`x_g` it needed at least :math:`\sum c_{g,l} x_g
+/ W_s` for every link :math:`l`.
+
+*At most:* with flat weights :math:`r_f/w_f` (a level is no more than the rate). In a slice, :math:`f`
+never rose slower than at first; and where one link grants the rise of all of the slice's flows that use
+it, the slice pushed its whole weight there until :math:`f` stopped, so its time is at most :math:`\sum
+c_{g,l} x_g / W_s` at that link.
+
+*Levels* are the rates where those are above floors. Where a floor hides a level, siblings tell: if
+:math:`g` uses all links of :math:`f`, it never rose faster for its weight, and stopped no later unless
+:math:`f` reached its cap. So :math:`x_g/w_g \le x_f/w_f` if :math:`f` is below its cap: a law for the
+rates too.
+
+With flat weights (``per_flow``, or no slices) the conditions are those of the bottleneck theorem [1]_,
+extended to floors and limits, and sufficient: certified rates are *the* weighted max-min fair ones. With
+slices they are necessary, and on a single link, where they say hierarchical GPS, sufficient too.
+
+References
+----------
+.. [1] D. Bertsekas and R. Gallager, *Data Networks*, 2nd ed., Prentice Hall 1992, §6.5.2: a rate vector
+   is max-min fair if and only if each session has a bottleneck link.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from fairslice.alloc.problem import AllocationProblem, Bottleneck, BottleneckKind, ProblemFlow
+
+TOLERANCE = 1e-11
+"""Relative. It shows a change of a rate by 0.1 % if the flow has over a hundred-millionth of a full link
+of its."""
+
+_NOWHERE = ""
+"""Stands for the links of a flow that uses none; no solver calls it full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A condition that the rates do not meet, with the flow, link or slice concerned."""
+
+    message: str
+    flow: str | None = None
+    link: str | None = None
+    slice: str | None = None
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What the checker found; without violations the rates are certified."""
+
+    violations: tuple[Violation, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the rates are certified."""
+        return not self.violations
+
+
+def certify(
+    problem: AllocationProblem,
+    rates: Mapping[str, float],
+    bottlenecks: Mapping[str, Bottleneck] | None = None,
+    *,
+    tolerance: float = TOLERANCE,
+) -> Certificate:
+    """Check rates, and the reasons stated for them if there are any, against a problem.
+
+    Parameters
+    ----------
+    problem
+        As given to the solver.
+    rates
+        By flow id, in the unit of the problem.
+    bottlenecks
+        By flow id; None checks the rates alone.
+    tolerance
+        Relative: of loads to capacities, rates to caps and floors, times to times.
+
+    Returns
+    -------
+    Certificate
+        All violations, each naming its flow, link or slice.
+
+    Raises
+    ------
+    InputError
+        The problem has faults.
+    """
+    problem.check()
+    wrong = tuple(_not_rates(problem, rates))
+    if not wrong:
+        checker = _Checker(problem, rates, Fraction(tolerance))
+        wrong = (*checker.feasibility(), *checker.reasons(bottlenecks), *checker.siblings())
+    return Certificate(wrong)
+
+
+def _not_rates(problem: AllocationProblem, rates: Mapping[str, float]) -> Iterator[Violation]:
+    ids = [flow.id for flow in problem.flows]
+    for flow in ids:
+        if flow not in rates:
+            yield Violation(f'flow "{flow}" has no rate', flow)
+        elif not 0 <= rates[flow] < math.inf:
+            yield Violation(f'flow "{flow}": the rate {rates[flow]} is not a finite number from 0 up', flow)
+    for flow in rates.keys() - set(ids):
+        yield Violation(f'flow "{flow}" has a rate but is not in the problem', flow)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """A link, or a slice's limit: what its flows may have together, and what they have."""
+
+    bottleneck: Bottleneck
+    room: float
+    load: Fraction
+    flows: tuple[ProblemFlow, ...]
+
+    @property
+    def at_link(self) -> bool:
+        return self.bottleneck.kind is BottleneckKind.LINK
+
+
+class _Checker:
+    def __init__(self, problem: AllocationProblem, rates: Mapping[str, float], tolerance: Fraction) -> None:
+        self.flows = problem.flows
+        self.rate = {flow.id: Fraction(rates[flow.id]) for flow in problem.flows}
+        self.over, self.under = 1 + tolerance, 1 - tolerance
+        self.times = _Times(problem, self.rate, self.over)
+        links: dict[str, list[ProblemFlow]] = {link: [] for link in problem.capacities}
+        slices: dict[str, list[ProblemFlow]] = {name: [] for name in problem.slices}
+        for flow in problem.flows:
+            for link in flow.uses:
+                links[link].append(flow)
+            if flow.slice is not None:
+                slices[flow.slice].append(flow)
+        self.links = {
+            link: _Place(
+                Bottleneck(BottleneckKind.LINK, link),
+                problem.capacities[link],
+                sum((Fraction(f.uses[link]) * self.rate[f.id] for f in flows), Fraction(0)),
+                tuple(flows),
+            )
+            for link, flows in links.items()
+        }
+        self.limits = {
+            name: _Place(
+                Bottleneck(BottleneckKind.LIMIT, name),
+                problem.slices[name].limit,
+                sum((self.rate[f.id] for f in flows), Fraction(0)),
+                tuple(flows),
+            )
+            for name, flows in slices.items()
+            if problem.slices[name].limit < math.inf
+        }
+        places = [*self.links.values(), *self.limits.values()]
+        full = [place for place in places if place.load >= Fraction(place.room) * self.under]
+        self.last = {place: self.times.at_least(place.flows) for place in full}
+
+    def feasibility(self) -> Iterator[Violation]:
+        """Whether anything is over what it may be, or under what was promised."""
+        for name, place in self.links.items():
+            if place.load > Fraction(place.room) * self.over:
+                yield Violation(f'link "{name}" carries {float(place.load)!r} of {place.room!r}', link=name)
+        for name, place in self.limits.items():
+            if place.load > Fraction(place.room) * self.over:
+                yield Violation(
+                    f'slice "{name}" has {float(place.load)!r}, over its limit {place.room!r}', slice=name
+                )
+        for flow in self.flows:
+            rate = self.rate[flow.id]
+            if flow.cap < math.inf and rate > Fraction(flow.cap) * self.over:
+                yield Violation(f'flow "{flow.id}" has {float(rate)!r}, over its cap {flow.cap!r}', flow.id)
+            if rate < Fraction(flow.kept_floor) * self.under:
+                floor = flow.kept_floor
+                yield Violation(f'flow "{flow.id}" has {float(rate)!r}, under its floor {floor!r}', flow.id)
+
+    def reasons(self, stated: Mapping[str, Bottleneck] | None) -> Iterator[Violation]:
+        """Whether every flow has a reason to have no more, and the stated one is one."""
+        for flow in self.flows:
+            places = [self.links[link] for link in flow.uses]
+            if flow.slice in self.limits:
+                places.append(self.limits[flow.slice])
+            full = [place for place in places if place in self.last]
+            true = [Bottleneck(BottleneckKind.CAP)] if self._at_cap(flow) else []
+            true += [place.bottleneck for place in full if self._stopped(flow, place)]
+            if not true:
+                rate = float(self.rate[flow.id])
+                others = ", ".join(str(place.bottleneck) for place in full)
+                why = f"others went on after it at {others}" if others else "nothing that it uses is full"
+                link = next((place.bottleneck.name for place in full if place.at_link), None)
+                yield Violation(f'flow "{flow.id}" has {rate!r}, is below its cap, and {why}', flow.id, link)
+            elif stated is not None and stated.get(flow.id) not in true:
+                found = ", ".join(map(str, true))
+                yield Violation(
+                    f'flow "{flow.id}" was not stopped by {stated.get(flow.id)} but by {found}', flow.id
+                )
+
+    def siblings(self) -> Iterator[Violation]:
+        """Whether a flow below its cap has as much for its weight as siblings that use all its links."""
+        for flow in self.flows:
+            ahead = None if self._at_cap(flow) else self.times.sibling_ahead(flow)
+            if ahead is not None:
+                yield Violation(
+                    f'flow "{flow.id}" of slice "{flow.slice}" has less for its weight than'
+                    f' its sibling "{ahead}", which uses all of its links',
+                    flow.id,
+                    slice=flow.slice,
+                )
+
+    def _at_cap(self, flow: ProblemFlow) -> bool:
+        return flow.cap < math.inf and self.rate[flow.id] >= Fraction(flow.cap) * self.under
+
+    def _stopped(self, flow: ProblemFlow, place: _Place) -> bool:
+        return self.last[place] <= self.times.at_most(flow) * self.over
+
+
+_SliceAtLink = tuple[str, str]
+
+
+class _Times:
+    """Bounds on when flows stopped, from their rates."""
+
+    def __init__(self, problem: AllocationProblem, rate: Mapping[str, Fraction], over: Fraction) -> None:
+        self.rate, self.over = rate, over
+        self.share = {name: Fraction(share.weight) for name, share in problem.slices.items()}
+        self.weight = {flow.id: Fraction(flow.weight) for flow in problem.flows}
+        self.per_weight = {flow.id: rate[flow.id] / self.weight[flow.id] for flow in problem.flows}
+        # In a hierarchy only: how a slice's flows use links, and who leads among siblings of the same links.
+        self.uses: dict[str, Mapping[str, Fraction]] = {}
+        self.members: dict[_SliceAtLink, list[ProblemFlow]] = defaultdict(list)
+        self.leader: dict[str, dict[frozenset[str], str]] = defaultdict(dict)
+        self.flat = dict(self.per_weight)
+        for flow in problem.flows:
+            if flow.slice is None:
+                continue
+            if problem.per_flow:
+                self.flat[flow.id] /= self.share[flow.slice]
+                continue
+            del self.flat[flow.id]
+            uses = {link: Fraction(use) for link, use in (flow.uses or {_NOWHERE: 1}).items()}
+            self.uses[flow.id] = uses
+            for link in uses:
+                self.members[flow.slice, link].append(flow)
+            if self._above_floor(flow):
+                group = self.leader[flow.slice]
+                links = frozenset(uses)
+                group[links] = max(group.get(links, flow.id), flow.id, key=self.per_weight.__getitem__)
+        self.level = {flow.id: self._level_at_least(flow) for flow in problem.flows}
+        self.hidden = {flow.id for flow in problem.flows if not self._above_floor(flow)}
+        self.weights = {
+            key: sum((self.uses[f.id][key[1]] * self.weight[f.id] for f in flows), Fraction(0))
+            for key, flows in self.members.items()
+        }
+        self.open_load = {
+            key: sum(
+                (self.uses[f.id][key[1]] * rate[f.id] for f in flows if f.id not in self.hidden), Fraction(0)
+            )
+            for key, flows in self.members.items()
+        }
+        self.granting = {key for key in self.members if self._grants(*key)}
+
+    def at_least(self, flows: Iterable[ProblemFlow]) -> Fraction:
+        """No earlier than this did the last of the flows stop."""
+        times = [Fraction(0)]
+        pushed: dict[_SliceAtLink, Fraction] = defaultdict(Fraction)
+        for flow in flows:
+            if flow.id in self.flat:
+                times += [] if flow.id in self.hidden else [self.flat[flow.id]]
+            elif flow.slice is not None:
+                for link, use in self.uses[flow.id].items():
+                    pushed[flow.slice, link] += use * self.level[flow.id]
+        times += [load / self.share[name] for (name, _), load in pushed.items()]
+        return max(times)
+
+    def at_most(self, flow: ProblemFlow) -> Fraction:
+        """No later than this did a flow stop that is not at its cap."""
+        if flow.slice is None or flow.id in self.flat:
+            return self.flat[flow.id]
+        keys = [(flow.slice, link) for link in self.uses[flow.id]]
+        pushed = [self.per_weight[flow.id] * max(self.weights[key] for key in keys)]
+        pushed += [self._pushed_at_most(flow, key) for key in keys if key in self.granting]
+        return min(pushed) / self.share[flow.slice]
+
+    def sibling_ahead(self, flow: ProblemFlow) -> str | None:
+        """A sibling above its floor that uses all links of the flow and has more for its weight."""
+        if flow.slice is None or flow.id in self.flat:
+            return None
+        for links, leader in self.leader[flow.slice].items():
+            if links >= self.uses[flow.id].keys() and (
+                self.per_weight[leader] > self.per_weight[flow.id] * self.over
+            ):
+                return leader
+        return None
+
+    def _above_floor(self, flow: ProblemFlow) -> bool:
+        return self.rate[flow.id] > Fraction(flow.kept_floor) * self.over
+
+    def _level_at_least(self, flow: ProblemFlow) -> Fraction:
+        if flow.slice is None or flow.id in self.flat or self._above_floor(flow):
+            return self.rate[flow.id]
+        behind = [
+            self.per_weight[leader]
+            for links, leader in self.leader[flow.slice].items()
+            if links >= self.uses[flow.id].keys()
+        ]
+        return min(self.rate[flow.id], max(behind, default=Fraction(0)) * self.weight[flow.id])
+
+    def _pushed_at_most(self, flow: ProblemFlow, key: _SliceAtLink) -> Fraction:
+        """What the slice's flows at a link had risen to when one of them stopped below its cap."""
+        load = self.open_load[key]
+        for other in self.members[key]:
+            if other.id in self.hidden:
+                level = self.rate[other.id]
+                if self.uses[other.id].keys() >= self.uses[flow.id].keys():
+                    level = min(level, self.weight[other.id] * self.per_weight[flow.id])
+                load += self.uses[other.id][key[1]] * level
+        return load
+
+    def _grants(self, name: str, link: str) -> bool:
+        """Whether this link grants the rise of all the slice's flows that use it, whoever of them has
+        stopped.
+
+        It does if on every other link of theirs the slice has no flows but them, and none uses more of it.
+        """
+        here = {flow.id: self.uses[flow.id][link] for flow in self.members[name, link]}
+        others = {other for flow in here for other in self.uses[flow]}
+        return all(
+            flow.id in here and self.uses[flow.id][other] <= here[flow.id]
+            for other in others
+            for flow in self.members[name, other]
+        )

@@ -1,0 +1,252 @@
+"""Problem files: allocation problems as JSON, and their answers (DESIGN §5). Units are the caller's.
+
+A file holds one problem or an array of them::
+
+    {"links": {"A": 10, "B": 10},
+     "flows": [{"id": "f1", "path": ["A", "B"], "weight": 1, "demand": null, "min": 0, "slice": null}],
+     "slices": {"gold": {"weight": 3, "limit": null}},
+     "sharing": "hierarchical"}
+
+Only ``links`` and ``flows`` with their ``id`` and ``path`` are required; the rest stands at its default
+above, and without ``slices`` there are none. A link named twice in a path counts twice; a path may also
+say how much is used of each link, ``{"A": 1, "B": 0.5}``.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+
+from fairslice.alloc.certificate import certify
+from fairslice.alloc.problem import (
+    AllocationProblem,
+    Bottleneck,
+    BottleneckKind,
+    ProblemFlow,
+    SliceShare,
+)
+from fairslice.alloc.waterfilling import allocate
+from fairslice.errors import Fault, InfeasibleError, InputError, Location
+
+_Amount = Annotated[float, Field(ge=0)]
+_Weight = Annotated[float, Field(gt=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class FlowEntry(_Strict):
+    """A flow of a problem file."""
+
+    id: str
+    path: Annotated[
+        Annotated[list[str], Tag("list")] | Annotated[dict[str, _Weight], Tag("object")],
+        Discriminator(lambda path: "object" if isinstance(path, dict) else "list"),
+    ]
+    weight: _Weight = 1.0
+    demand: _Amount | None = None
+    min: _Amount = 0.0
+    slice: str | None = None
+
+    def flow(self) -> ProblemFlow:
+        """The same as the allocation takes it."""
+        by_link = self.path if isinstance(self.path, dict) else Counter(self.path)
+        return ProblemFlow(
+            id=self.id,
+            uses={link: float(use) for link, use in by_link.items()},
+            weight=self.weight,
+            cap=_or_infinite(self.demand),
+            floor=self.min,
+            slice=self.slice,
+        )
+
+
+class SliceEntry(_Strict):
+    """A slice of a problem file."""
+
+    weight: _Weight = 1.0
+    limit: _Amount | None = None
+
+
+class ProblemEntry(_Strict):
+    """A problem of a problem file."""
+
+    links: dict[str, _Amount]
+    flows: list[FlowEntry]
+    slices: dict[str, SliceEntry] = {}
+    sharing: Literal["hierarchical", "per-flow"] = "hierarchical"
+
+    def problem(self) -> AllocationProblem:
+        """The same as the allocation takes it."""
+        return AllocationProblem(
+            capacities=self.links,
+            flows=tuple(flow.flow() for flow in self.flows),
+            slices={
+                name: SliceShare(entry.weight, _or_infinite(entry.limit))
+                for name, entry in self.slices.items()
+            },
+            per_flow=self.sharing == "per-flow",
+        )
+
+
+def _or_infinite(amount: float | None) -> float:
+    return math.inf if amount is None else amount
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemFile:
+    """The problems of a file, and whether it is an array, to be answered by one."""
+
+    problems: tuple[AllocationProblem, ...]
+    is_array: bool
+
+
+def parse_problems(text: str, file: str) -> ProblemFile:
+    """Read the text of a problem file; ``file`` is its name for messages.
+
+    Raises
+    ------
+    InputError
+        No JSON, repeated or unknown keys, wrong types, numbers out of range; and if there are none of those,
+        all that :meth:`AllocationProblem.check` refuses. Each fault has its JSON path (``$[2].flows[0].weight``).
+    """
+    data = _load(text, file)
+    is_array = isinstance(data, list)
+    faults = [f"{path}: the key {_short(key)} is there more than once" for path, key in _repeated(data, "$")]
+    problems = []
+    for index, item in enumerate(data if is_array else [data]):
+        path = f"$[{index}]" if is_array else "$"
+        try:
+            problem = ProblemEntry.model_validate(item).problem()
+        except ValidationError as error:
+            faults += [_told(path, detail) for detail in error.errors(include_url=False)]
+        else:
+            problems.append(problem)
+            faults += [f"{path}.{where}: {what}" for where, what in problem.faults()]
+    if faults:
+        raise InputError(Fault(f"{file}: {fault}") for fault in faults)
+    return ProblemFile(tuple(problems), is_array)
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers which keys it had more than once."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> _Object:
+    found = _Object(pairs)
+    if len(found) < len(pairs):
+        found.repeated = tuple(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+    return found
+
+
+def _load(text: str, file: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except json.JSONDecodeError as error:
+        place = Location(file, error.lineno, error.colno)
+        raise InputError([Fault(f"this is no JSON: {error.msg}", place)]) from None
+    except RecursionError:
+        raise InputError(f"{file}: nested too deeply, expected a problem or an array of them") from None
+    except ValueError as error:
+        raise InputError(f"{file}: this is no JSON that can be read: {error}") from None
+
+
+def _repeated(data: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(data, _Object):
+        yield from ((path, key) for key in data.repeated)
+        for key, value in data.items():
+            yield from _repeated(value, _step(path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _repeated(value, f"{path}[{index}]")
+
+
+def _step(path: str, key: str) -> str:
+    return f"{path}.{key}" if key.isidentifier() else f"{path}[{json.dumps(key)}]"
+
+
+def _told(path: str, detail: Any) -> str:
+    """One of pydantic's errors in the words of this project."""
+    loc: Sequence[str | int] = detail["loc"]
+    for index, part in enumerate(loc):
+        # After a path comes the name of the form that was tried.
+        if index >= 3 and loc[index - 1] == "path" and loc[index - 3] == "flows":
+            continue
+        path = f"{path}[{part}]" if isinstance(part, int) else _step(path, part)
+    kind, found = detail["type"], _short(detail["input"])
+    if kind == "missing":
+        return f"{path}: is missing"
+    if kind == "extra_forbidden":
+        return f"{path}: is no key of a problem file here"
+    expected = {
+        "list_type": "an array, or an object of coefficients" if "path" in loc else "an array",
+        "model_type": "an object",
+        "dict_type": "an object",
+        "string_type": "a string",
+        "float_type": "a number",
+        "finite_number": "a finite number",
+        "greater_than": "a number above 0",
+        "greater_than_equal": "a number from 0 up",
+        "literal_error": '"hierarchical" or "per-flow"',
+    }.get(kind, detail["msg"])
+    return f"{path}: found {found}, expected {expected}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def answer(problem: AllocationProblem) -> dict[str, Any]:
+    """Rates, bottlenecks and whether the checker certifies them, as JSON.
+
+    A bottleneck is a link's name, null for a flow at its cap, or ``{"limit": SLICE}``.
+
+    Raises
+    ------
+    InputError, InfeasibleError
+        As :func:`allocate` does.
+    """
+    allocation = allocate(problem)
+    return {
+        "rates": dict(allocation.rates),
+        "bottleneck": {flow: _stated(why) for flow, why in allocation.bottlenecks.items()},
+        "certified": certify(problem, allocation.rates, allocation.bottlenecks).ok,
+    }
+
+
+def _stated(why: Bottleneck) -> str | dict[str, str] | None:
+    if why.kind is BottleneckKind.CAP:
+        return None
+    return {"limit": why.name} if why.kind is BottleneckKind.LIMIT else why.name
+
+
+def infeasible_answer(error: InfeasibleError) -> dict[str, Any]:
+    """What stands in place of an answer if the floors do not fit."""
+    return {
+        "infeasible": {
+            "link": error.link,
+            "floors": error.floors,
+            "capacity": error.capacity,
+            "flows": list(error.flows),
+        }
+    }
+
+
+def answers(problems: Sequence[AllocationProblem]) -> list[dict[str, Any]]:
+    """Answer an array of problems, infeasible ones in their places."""
+
+    def one(problem: AllocationProblem) -> dict[str, Any]:
+        try:
+            return answer(problem)
+        except InfeasibleError as error:
+            return infeasible_answer(error)
+
+    return [one(problem) for problem in problems]

@@ -1,0 +1,119 @@
+"""Counters of all switches as one reading: what each flow has had delivered, and what queues have sent."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+from fairslice.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
+
+if TYPE_CHECKING:
+    from fairslice.app.session import Session
+
+
+class FlowReading(BaseModel):
+    """Counters of one flow, in frames and bytes of frames.
+
+    ``offered`` came in at the first switch, ``metered`` was dropped there. ``delivered`` is counted as packets
+    enter the last link's queue; ``probe`` is the part of it that a probe asked for (None without one).
+    """
+
+    offered_bytes: int = 0
+    offered_packets: int = 0
+    metered_bytes: int = 0
+    metered_packets: int = 0
+    delivered_bytes: int = 0
+    delivered_packets: int = 0
+    probe_bytes: int | None = None
+    probe_packets: int | None = None
+
+
+class QueueReading(BaseModel):
+    """A queue of a port: what entries sent into it and what left it, read together at ``time_s``."""
+
+    time_s: float
+    dpid: int
+    port_no: int
+    queue_id: int
+    entered_bytes: int
+    sent_bytes: int
+    sent_packets: int
+
+
+class PortReading(BaseModel):
+    """A port: what it has received and sent until ``time_s``."""
+
+    time_s: float
+    dpid: int
+    port_no: int
+    received_bytes: int
+    sent_bytes: int
+
+
+class Counters(BaseModel):
+    """One reading; times are of a monotonic clock of the controller's machine."""
+
+    flows: dict[int, FlowReading]
+    queues: list[QueueReading]
+    ports: list[PortReading]
+
+
+def read_counters(sessions: "Iterable[Session]", clock: Callable[[], float]) -> Counters:
+    """Ask every switch; queues are read next to the entries that feed them, so that their ratio holds."""
+    flows: dict[int, FlowReading] = defaultdict(FlowReading)
+    queues: list[QueueReading] = []
+    ports: list[PortReading] = []
+    for session in list(sessions):
+        entered: dict[tuple[int, int], int] = defaultdict(int)
+        with session.lock:
+            entries = session.read_flows()
+            time_s = clock()
+            sent = session.read_queue_counters()
+            passed = session.read_port_counters()
+            meters = session.read_meter_counters()
+        for counter in entries:
+            cookie = Cookie.read(counter.entry.cookie)
+            if counter.entry.queue_id is not None:
+                for port in counter.entry.outputs:
+                    entered[port, counter.entry.queue_id] += counter.bytes
+            if cookie is None or not cookie.flow_number:
+                continue
+            flow = flows[cookie.flow_number]
+            if cookie.role is Role.CLASSIFY:
+                flow.offered_bytes += counter.bytes
+                flow.offered_packets += counter.packets
+            elif cookie.role in (Role.DELIVER, Role.PROBE):
+                flow.delivered_bytes += counter.bytes
+                flow.delivered_packets += counter.packets
+            if cookie.role is Role.PROBE:
+                flow.probe_bytes = (flow.probe_bytes or 0) + counter.bytes
+                flow.probe_packets = (flow.probe_packets or 0) + counter.packets
+        for meter in meters:
+            if FLOW_METERS < meter.meter_id <= RETURN_METERS:
+                flow = flows[meter.meter_id - FLOW_METERS]
+                flow.metered_bytes += meter.dropped_bytes
+                flow.metered_packets += meter.dropped_packets
+        queues += [
+            QueueReading(
+                time_s=time_s,
+                dpid=session.dpid,
+                port_no=queue.port_no,
+                queue_id=queue.queue_id,
+                entered_bytes=entered[queue.port_no, queue.queue_id],
+                sent_bytes=queue.bytes,
+                sent_packets=queue.packets,
+            )
+            for queue in sent
+        ]
+        ports += [
+            PortReading(
+                time_s=time_s,
+                dpid=session.dpid,
+                port_no=port.port_no,
+                received_bytes=port.received_bytes,
+                sent_bytes=port.sent_bytes,
+            )
+            for port in passed
+        ]
+    return Counters(flows=dict(flows), queues=queues, ports=ports)

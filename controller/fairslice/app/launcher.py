@@ -1,0 +1,118 @@
+"""Start Ryu with fairslice in it. Ryu 4.34's own ``ryu-manager`` can't start on current Python."""
+
+import logging
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import fairslice.openflow.framework  # noqa: F401  makes ryu importable
+from fairslice.app.core import Core
+from fairslice.app.ryu_app import FairsliceApp
+from fairslice.errors import MachineError
+from fairslice.ovsdb.database import OvsDatabase
+from fairslice.policy.model import Policy
+from fairslice.topology.network import Network
+
+from ryu import cfg
+from ryu.app import wsgi
+from ryu.base.app_manager import AppManager
+from ryu.lib import hub
+
+APPS = ("ryu.topology.switches", "fairslice.app.ryu_app")
+"""Dotted names: a file's path would load a second copy of the module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where the controller listens: OpenFlow on all addresses, REST on one."""
+
+    openflow_port: int = 6653
+    rest_host: str = "127.0.0.1"
+    rest_port: int = 8080
+
+
+def serve(
+    expected: Network | None, policy: Policy | None, ovsdb: str | None, listen: Listen, *, agent: bool = False
+) -> None:
+    """Run the controller until it is interrupted or terminated.
+
+    Args:
+        expected: the network file's network.
+        policy: the policy to begin with.
+        ovsdb: target of the switches' database, such as ``unix:/var/run/openvswitch/db.sock``; None for none.
+        listen: addresses.
+        agent: run the switch agent beside the controller, as a process of its own.
+
+    Raises:
+        MachineError: an address is taken.
+    """
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for chatty in ("ryu", "ryu.lib.hub", "wsgi"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    _require_free(listen)
+    FairsliceApp.core = Core(expected, policy, queues=ovsdb is not None)
+    FairsliceApp.database = None if ovsdb is None else OvsDatabase(ovsdb)
+    _configure(listen)
+    manager = AppManager.get_instance()
+    manager.load_apps(list(APPS))
+    contexts = manager.create_contexts()
+    services: list[Any] = manager.instantiate_apps(**contexts)
+    web = wsgi.start_service(manager)
+    if web is not None:
+        services.append(hub.spawn(web))
+    companion = _start_agent(ovsdb) if agent and ovsdb is not None else None
+    stopping = hub.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        while not stopping.wait(1.0):
+            pass
+    finally:
+        if companion is not None:
+            companion.terminate()
+            companion.wait()
+        manager.close()
+
+
+def _start_agent(ovsdb: str) -> "subprocess.Popen[bytes]":
+    """The agent's errors go to the controller's log; it ends with the controller, however that ends."""
+    agent = [sys.executable, "-m", "fairslice", "agent", "--ovsdb", ovsdb]
+    return subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *agent])
+
+
+def _configure(listen: Listen) -> None:
+    """Ryu takes its settings from a command line only."""
+    cfg.CONF(
+        args=[
+            "--observe-links",
+            "--ofp-tcp-listen-port",
+            str(listen.openflow_port),
+            "--wsapi-host",
+            listen.rest_host,
+            "--wsapi-port",
+            str(listen.rest_port),
+        ],
+        project="fairslice",
+        default_config_files=[],
+        default_config_dirs=[],
+    )
+
+
+def _require_free(listen: Listen) -> None:
+    for what, host, port in (
+        ("OpenFlow", "", listen.openflow_port),
+        ("REST", listen.rest_host, listen.rest_port),
+    ):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise MachineError(
+                    f"{what} can't listen on {host or '*'}:{port}: {error.strerror}"
+                ) from error

@@ -1,0 +1,34 @@
+"""``fairslice apply``: give a running controller a policy."""
+
+from pathlib import Path
+
+import click
+
+from fairslice.cli.options import controller_url, json_output
+
+
+@click.command(short_help="Give a running controller a policy.")
+@click.argument("policy", type=click.Path(path_type=Path))
+@controller_url
+@json_output
+@click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait until it is in force.")
+def command(policy: Path, url: str, as_json: bool, timeout: float) -> None:
+    """Apply POLICY and wait until every switch holds what it should.
+
+    A policy with faults, or with guarantees that do not fit, is refused whole; the one in force stays.
+    """
+    from fairslice.app.client import ControllerClient
+    from fairslice.policy import load_policy
+
+    load_policy(policy)
+    client = ControllerClient(url)
+    before = client.status()
+    client.apply_policy(policy.read_text(encoding="utf-8"), str(policy))
+    after = client.wait_in_force(timeout)
+    if as_json:
+        click.echo(after.model_dump_json(indent=2))
+        return
+    sent = after.modifications - before.modifications
+    click.echo(f"generation {after.generation} is in force: {sent} meter and flow modifications sent")
+    for problem in after.problems:
+        click.echo(f"problem: {problem}", err=True)

@@ -1,0 +1,65 @@
+"""``fairslice check``: whether policies can be used, and everything that is wrong with them."""
+
+import json
+from pathlib import Path
+
+import click
+
+from fairslice.errors import EXIT_INPUT, Fault, InputError
+
+
+@click.command("check")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--topology", metavar="T", help="Check hosts too: FILE[:name[,args]] or a network file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int:
+    """Check policy files and list every fault as file:line:column.
+
+    Exits 0 if all can be used, 2 if not.
+    """
+    from fairslice.policy.load import check_policy, load_policy
+
+    network = None
+    if topology is not None:
+        from fairslice.topology.load import load_network
+
+        network = load_network(topology)
+    faults: list[Fault] = []
+    results: list[dict[str, object]] = []
+    for file in files:
+        result: dict[str, object] = {"file": str(file), "ok": False}
+        try:
+            if network is None:
+                policy = load_policy(file)
+                flow_count = sum(len(one.flows) for one in policy.slices)
+            else:
+                policy, flows = check_policy(file, network.hosts)
+                flow_count = len(flows)
+        except InputError as error:
+            faults += error.faults
+            result["faults"] = [_fault_object(fault, file) for fault in error.faults]
+        else:
+            result.update(ok=True, slices=len(policy.slices), flows=flow_count, faults=[])
+            if not as_json:
+                click.echo(f"{file}: ok, {_count(len(policy.slices), 'slice')}, {_count(flow_count, 'flow')}")
+        results.append(result)
+    if as_json:
+        click.echo(json.dumps({"files": results}, indent=2))
+        return EXIT_INPUT if faults else 0
+    if faults:
+        raise InputError(faults)
+    return 0
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _fault_object(fault: Fault, file: Path) -> dict[str, object]:
+    place = fault.location
+    return {
+        "file": str(file) if place is None else place.file,
+        "line": None if place is None else place.line,
+        "column": None if place is None else place.column,
+        "message": fault.message,
+    }

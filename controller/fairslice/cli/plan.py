@@ -1,0 +1,144 @@
+"""``fairslice plan``: what a policy would do to a network, without root and without a switch."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fairslice.cli.options import json_output
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fairslice.alloc.view import AllocationView
+    from fairslice.state.desired import FlowEntry, SwitchState
+
+
+@click.command(short_help="Show the rates of a policy, and all that would be installed.")
+@click.argument("policy", type=click.Path(path_type=Path))
+@click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
+@click.option("--rates-only", is_flag=True, help="Leave out meters, queues and flow entries.")
+@json_output
+def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> None:
+    """Show the max-min fair rates of POLICY on a topology, why each is what it is, and every meter, queue and
+    flow entry that would be installed."""
+    from fairslice.alloc.slices import allocate_slices
+    from fairslice.alloc.view import view
+    from fairslice.policy import load_policy
+    from fairslice.state.compile import compile_switches
+    from fairslice.topology.load import load_network
+
+    network = load_network(topology)
+    allocation = allocate_slices(load_policy(policy), network)
+    shown = view(allocation)
+    states = {} if rates_only else compile_switches(allocation)
+    names = {switch.dpid: switch.name for switch in network.switches.values()}
+    if as_json:
+        import json
+
+        document = shown.model_dump()
+        document["switches"] = {names[dpid]: _plain(state) for dpid, state in states.items()}
+        click.echo(json.dumps(document, indent=2))
+        return
+
+    from rich.console import Console
+
+    console = Console()
+    console.print(_rates(shown))
+    for dpid, state in states.items():
+        for table in _tables(names[dpid], dpid, state):
+            console.print(table)
+
+
+def _plain(state: "SwitchState") -> dict[str, list[dict[str, Any]]]:
+    return {
+        "meters": [asdict(meter) for meter in state.meters.values()],
+        "ports": [asdict(qos) for qos in state.qos.values()],
+        "flows": [asdict(entry) | {"match": dict(entry.match)} for entry in _ordered(state.flows)],
+    }
+
+
+def _ordered(flows: "Mapping[Any, FlowEntry]") -> "list[FlowEntry]":
+    return sorted(flows.values(), key=lambda e: (e.table_id, -e.priority, str(e.match)))
+
+
+def _table(title: str, *columns: str) -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        right = column in (
+            "rate",
+            "weight",
+            "burst",
+            "meter_id",
+            "port_no",
+            "queue_id",
+            "priority",
+            "table_id",
+        )
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _rates(shown: "AllocationView") -> "Table":
+    from fairslice.units import format_rate
+
+    table = _table(f"Rates of {shown.policy}", "slice", "flow", "rate", "because of", "path")
+    for flow in shown.flows:
+        table.add_row(
+            flow.slice,
+            f"{flow.source} → {flow.destination} {flow.match}".rstrip(),
+            format_rate(flow.allocated_bps),
+            flow.bottleneck,
+            " ".join(flow.path),
+        )
+    return table
+
+
+def _tables(name: str, dpid: int, state: "SwitchState") -> "list[Table]":
+    from fairslice.units import format_rate
+
+    title = f"{name} (dpid {dpid:016x})"
+    meters = _table(f"{title}: meters", "meter_id", "rate", "burst")
+    for meter in state.meters.values():
+        meters.add_row(str(meter.meter_id), format_rate(meter.rate_kbps * 1000), f"{meter.burst_kbits} kbit")
+    queues = _table(f"{title}: queues", "port_no", "capacity", "buffer", "queue_id", "min-rate", "max-rate")
+    for qos in state.qos.values():
+        for queue in qos.queues:
+            queues.add_row(
+                str(qos.port_no),
+                format_rate(qos.max_rate_bps),
+                f"{qos.buffer_bytes} B",
+                str(queue.queue_id),
+                format_rate(queue.min_rate_bps),
+                format_rate(queue.max_rate_bps),
+            )
+    flows = _table(f"{title}: flow entries", "table_id", "priority", "match", "instructions", "cookie")
+    for entry in _ordered(state.flows):
+        flows.add_row(
+            str(entry.table_id),
+            str(entry.priority),
+            " ".join(f"{field}={_text(value)}" for field, value in entry.match) or "any",
+            _instructions(entry),
+            f"{entry.cookie:#x}",
+        )
+    return [table for table in (meters, queues, flows) if table.row_count]
+
+
+def _text(value: object) -> str:
+    return "/".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _instructions(entry: "FlowEntry") -> str:
+    from fairslice.state.pipeline import CONTROLLER_PORT
+
+    words = [] if entry.meter_id is None else [f"meter:{entry.meter_id}"]
+    words += [] if entry.set_dscp is None else [f"set_dscp:{entry.set_dscp}"]
+    words += [] if entry.queue_id is None else [f"set_queue:{entry.queue_id}"]
+    words += ["output:" + ("controller" if p == CONTROLLER_PORT else str(p)) for p in entry.outputs]
+    words += [] if entry.goto_table is None else [f"goto_table:{entry.goto_table}"]
+    return " ".join(words) or "drop"

@@ -1,0 +1,32 @@
+"""``fairslice status``: where a running controller stands."""
+
+import click
+
+from fairslice.cli.options import controller_url, json_output
+from fairslice.errors import EXIT_MACHINE
+
+
+@click.command(short_help="Show where a running controller stands.")
+@controller_url
+@json_output
+def command(url: str, as_json: bool) -> int:
+    """Show the generation, whether it is in force, and what is missing or wrong.
+
+    Exits 0 if the generation is in force, 6 if not.
+    """
+    from fairslice.app.client import ControllerClient
+
+    status = ControllerClient(url).status()
+    if as_json:
+        click.echo(status.model_dump_json(indent=2))
+    else:
+        state = "in force" if status.in_force else "not in force yet"
+        click.echo(f"generation {status.generation}: {state} ({status.framework})")
+        for title, lines in (
+            ("missing", status.missing),
+            ("surprise", status.surprises),
+            ("problem", status.problems),
+        ):
+            for line in lines:
+                click.echo(f"{title}: {line}")
+    return 0 if status.in_force else EXIT_MACHINE

@@ -1,0 +1,63 @@
+"""``fairslice topology``: show a network, or write it as a network file."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fairslice.topology.network import Network
+
+
+@click.command()
+@click.argument("spec", metavar="FILE[:name[,args]]")
+@click.option("--json", "as_json", is_flag=True, help="Print the network file that the controller takes.")
+def command(spec: str, as_json: bool) -> None:
+    """Show the switches, hosts and links of a topology.
+
+    FILE is a Python file with Mininet topologies, followed by what `mn --topo` would take, or a network file:
+
+        fairslice topology topologies/dumbbell.py:dumbbell,4,bottleneck=50
+    """
+    from fairslice.topology.load import load_network
+
+    network = load_network(spec)
+    if as_json:
+        import json
+
+        from fairslice.topology.nodelink import to_json
+
+        click.echo(json.dumps(to_json(network), indent=2))
+        return
+
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    for table in _tables(network):
+        console.print(table)
+
+
+def _tables(network: "Network") -> "list[Table]":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from fairslice.topology.network import dpid_text
+    from fairslice.units import format_rate
+
+    def table(title: str, *columns: str) -> Table:
+        made = Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD)
+        for column in made.columns:
+            column.overflow = "fold"
+        return made
+
+    switches = table(f"{network.name}: {len(network.switches)} switches", "switch", "dpid")
+    for switch in network.switches.values():
+        switches.add_row(switch.name, dpid_text(switch.dpid))
+    hosts = table(f"{len(network.hosts)} hosts", "host", "IP", "MAC", "switch", "port")
+    for host in network.hosts.values():
+        hosts.add_row(host.name, host.ip, host.mac, host.switch, str(host.port_no))
+    links = table(f"{len(network.links)} links", "from", "port", "to", "capacity")
+    for link in network.links.values():
+        links.add_row(link.source, str(link.port_no), link.target, format_rate(link.capacity_bps))
+    return [switches, hosts, links]

@@ -1,0 +1,151 @@
+"""What a host of the emulation needs: names that Linux takes, and the commands that set it up."""
+
+import ipaddress
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from fairslice.errors import Fault, InputError
+from fairslice.topology.network import Link, Network
+from fairslice.units import FULL_FRAME_BYTES
+
+Protocol = Literal["tcp", "udp"]
+
+HOST_QUEUE_S = 0.050
+"""How long a host's own queue is, at its link's capacity."""
+HOST_BURST_S = 0.002
+"""What a late timer may catch up with, at least two frames; over any longer time the rate is kept."""
+PREFIX_LENGTH = 8
+OFFLOADS_OFF = ("tx", "off", "rx", "off", "tso", "off", "gso", "off", "gro", "off")
+"""For ethtool -K: the userspace datapath passes unfinished checksums and oversized segments on unchanged."""
+
+_MINIMUM_QUEUE_FRAMES = 5
+_INTERFACE_NAME_LIMIT = 15  # IFNAMSIZ without its NUL
+_NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_RESERVED_NAMES = frozenset({"all", "default", "lo", "ovs-netdev", "ovs-system"})
+
+
+def interface_name(node: str, port_no: int) -> str:
+    """The interface of a port, as Mininet names it: ``s1-eth2``."""
+    return f"{node}-eth{port_no}"
+
+
+def check_emulable(network: Network) -> None:
+    """Refuse a network that Linux and Mininet can't build.
+
+    Raises:
+        InputError: every name that makes no interface name, every capacity that is not positive, every
+            address that is no IPv4 address.
+    """
+    faults = [*_name_faults(network), *_capacity_faults(network), *_address_faults(network)]
+    if faults:
+        raise InputError(faults)
+
+
+def _name_faults(network: Network) -> Iterator[Fault]:
+    nodes = {*network.switches, *network.hosts}
+    for name in sorted(nodes):
+        if not _NODE_NAME.fullmatch(name) or name in _RESERVED_NAMES:
+            yield Fault(
+                f"the node name {name!r} can't name an interface; "
+                "expected a letter, then letters, digits, '_', '.' or '-'"
+            )
+    longest: dict[str, str] = {}
+    for link in network.links.values():
+        interface = interface_name(link.source, link.port_no)
+        longest[link.source] = max(longest.get(link.source, ""), interface, key=len)
+    for name, interface in sorted(longest.items()):
+        if len(interface) > _INTERFACE_NAME_LIMIT:
+            yield Fault(
+                f"the node name {name!r} is too long: its interface {interface!r} has {len(interface)} "
+                f"characters; expected at most {_INTERFACE_NAME_LIMIT}"
+            )
+    for interface in sorted(nodes & {interface_name(x.source, x.port_no) for x in network.links.values()}):
+        yield Fault(f"the node name {interface!r} is also the name of another node's interface")
+
+
+def _capacity_faults(network: Network) -> Iterator[Fault]:
+    for link in network.links.values():
+        if not link.capacity_bps >= 1:
+            yield Fault(
+                f"link {link.name} has a capacity of {link.capacity_bps:g} bit/s; "
+                "expected at least 1 bit/s to emulate it"
+            )
+
+
+def _address_faults(network: Network) -> Iterator[Fault]:
+    for host in network.hosts.values():
+        try:
+            ipaddress.IPv4Address(host.ip)
+        except ValueError:
+            yield Fault(f"host {host.name} has the address {host.ip!r}; expected an IPv4 address")
+
+
+def egress_arguments(interface: str, capacity_bps: float) -> list[str]:
+    """tc's arguments that limit what ``interface`` sends to ``capacity_bps`` of Ethernet frames.
+
+    A token bucket filter (tc-tbf(8)) counts what the meters count: the frame without preamble and FCS. An
+    unlimited capacity takes any limit away.
+    """
+    if not math.isfinite(capacity_bps):
+        return ["qdisc", "replace", "dev", interface, "root", "pfifo"]
+    burst_bytes = max(2 * FULL_FRAME_BYTES, math.ceil(capacity_bps * HOST_BURST_S / 8))
+    queue_bytes = max(_MINIMUM_QUEUE_FRAMES * FULL_FRAME_BYTES, math.ceil(capacity_bps * HOST_QUEUE_S / 8))
+    return [
+        *("qdisc", "replace", "dev", interface, "root", "tbf"),
+        *("rate", f"{round(capacity_bps)}bit"),
+        *("burst", f"{burst_bytes}b"),
+        # limit is what may wait, and what is in the bucket counts towards it.
+        *("limit", f"{queue_bytes + burst_bytes}b"),
+    ]
+
+
+def host_script(link: Link, ip: str, congestion_control: str | None) -> str:
+    """The shell script (sh -e) that sets a host up, to be run in its network namespace."""
+    interface = interface_name(link.source, link.port_no)
+    ipv4 = "/proc/sys/net/ipv4"
+    lines = [
+        # No neighbour discovery between the measured packets.
+        "for family in all default; do",
+        "    knob=/proc/sys/net/ipv6/conf/$family/disable_ipv6",
+        '    if [ -e "$knob" ]; then echo 1 >"$knob"; fi',
+        "done",
+        # A flow must not inherit what an earlier one learned about its path.
+        f"echo 1 >{ipv4}/tcp_no_metrics_save",
+        f"ethtool -K {interface} {' '.join(OFFLOADS_OFF)}",
+        f"tc {' '.join(egress_arguments(interface, link.capacity_bps))}",
+        "ip link set lo up",
+        f"ip addr add {ip}/{PREFIX_LENGTH} dev {interface}",
+        f"ip link set {interface} up",
+        # Hosts may have addresses of several networks; all are on the link.
+        f"ip route add default dev {interface}",
+    ]
+    if congestion_control is not None:
+        lines.append(f"echo {congestion_control} >{ipv4}/tcp_congestion_control")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A line of /proc/net/tcp or /proc/net/udp (proc(5))."""
+
+    local_port: int
+    is_listening: bool
+    is_connected: bool
+
+
+# States of include/net/tcp_states.h; a UDP socket that is not connected shows TCP_CLOSE.
+_ESTABLISHED, _CLOSE, _LISTEN = 0x01, 0x07, 0x0A
+
+
+def parse_sockets(text: str, protocol: Protocol) -> list[Socket]:
+    """Read /proc/net/tcp, tcp6, udp or udp6."""
+    waiting = _LISTEN if protocol == "tcp" else _CLOSE
+    found = []
+    for line in text.splitlines()[1:]:
+        _, local, _, state, *_ = line.split()
+        number = int(state, 16)
+        found.append(Socket(int(local.rpartition(":")[2], 16), number == waiting, number == _ESTABLISHED))
+    return found

@@ -1,0 +1,316 @@
+"""A Network brought to life with Mininet on Open vSwitch, inside the emulation's namespaces."""
+
+import contextlib
+import math
+import shlex
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Literal, Self
+
+from fairslice.emulation.hosts import (
+    OFFLOADS_OFF,
+    PREFIX_LENGTH,
+    Protocol,
+    Socket,
+    check_emulable,
+    host_script,
+    interface_name,
+    parse_sockets,
+)
+from fairslice.errors import InputError, MachineError
+from fairslice.topology.network import Link, Network
+
+try:
+    from mininet.link import Intf
+    from mininet.log import setLogLevel
+    from mininet.net import Mininet
+    from mininet.node import Host as MininetHost
+    from mininet.node import OVSSwitch, RemoteController
+except ImportError as error:
+    raise MachineError(
+        f"Mininet can't be imported ({error}); install the package mininet, and run in a virtual environment "
+        "that was made by the system's Python with --system-site-packages"
+    ) from error
+
+Datapath = Literal["user", "kernel"]
+
+CAPACITY_KEY = "fairslice-capacity-bps"
+"""Key of an Interface's external_ids: what the link that it sends to carries, in bit/s of Ethernet frames."""
+
+_COMMAND_TIMEOUT_S = 60
+
+
+class _Interface(Intf):  # type: ignore[misc]
+    """An interface that is not configured one command at a time: scripts do it for all at once."""
+
+    def config(self, **_params: Any) -> dict[str, Any]:
+        return {}
+
+
+class _Switch(OVSSwitch):  # type: ignore[misc]
+    """An OVSSwitch whose ports say what their links carry, started with all others in one transaction."""
+
+    def __init__(self, name: str, *, capacities: dict[int, float], **params: Any) -> None:
+        super().__init__(name, **params)
+        self.capacities = capacities
+
+    def intfOpts(self, intf: Any) -> str:  # noqa: N802
+        options = str(super().intfOpts(intf))
+        capacity_bps = self.capacities[self.ports[intf]]
+        if math.isfinite(capacity_bps):
+            options += f" external_ids:{CAPACITY_KEY}={round(capacity_bps)}"
+        return options
+
+    @classmethod
+    def batchStartup(cls, switches: Sequence[Any], run: Any = None) -> Sequence[Any]:  # noqa: N802, ARG003
+        arguments = [word for switch in switches for text in switch.commands for word in shlex.split(text)]
+        _run(["ovs-vsctl", f"--timeout={_COMMAND_TIMEOUT_S - 1}", *arguments])
+        for switch in switches:
+            switch.commands = []
+            switch.batch = False
+        return switches
+
+
+class _Controller(RemoteController):  # type: ignore[misc]
+    """A controller that may come later: Mininet must not probe for it, which needs telnet."""
+
+    def checkListening(self) -> None:  # noqa: N802
+        pass
+
+
+class EmulatedNetwork:
+    """A Network of veth pairs, hosts in network namespaces and Open vSwitch bridges; a context manager.
+
+    Needs :func:`fairslice.emulation.isolation.prepare_inside` and a running
+    :class:`fairslice.emulation.openvswitch.OpenVSwitch`.
+
+    Names, datapath ids, port numbers, MAC and IP addresses are the Network's. Switch ports have no queue of
+    their own yet: their capacity stands in external_ids:fairslice-capacity-bps of their Interface. What a
+    host sends is limited to its link's capacity, behind a queue of 50 ms.
+
+    Args:
+        network: what to build.
+        datapath: "user" needs no kernel module; "kernel" needs openvswitch.
+        controller_port: where switches look for their controller, on 127.0.0.1; None: no controller, every
+            switch learns addresses by itself (only for networks without loops).
+        congestion_control: what the hosts' TCP uses (default: the kernel's choice).
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        datapath: Datapath = "user",
+        controller_port: int | None = 6653,
+        congestion_control: str | None = None,
+    ) -> None:
+        self.network = network
+        self.datapath = datapath
+        self.controller_port = controller_port
+        self.congestion_control = congestion_control
+        self._mininet: Any = None
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def start(self) -> None:
+        """Build everything; when it returns, frames can flow.
+
+        Raises:
+            InputError: a name, address or capacity that can't be emulated, or an unknown congestion control.
+            MachineError: a tool is missing or refused its work.
+        """
+        check_emulable(self.network)
+        self._check_congestion_control()
+        if self.datapath == "kernel" and not Path("/sys/module/openvswitch").exists():
+            raise MachineError(
+                "the kernel datapath needs the kernel module openvswitch, which is not loaded; "
+                "run modprobe openvswitch, or choose the userspace datapath"
+            )
+        setLogLevel("error")
+        # Mininet would raise limits of the whole machine otherwise.
+        Mininet.inited = True
+        try:
+            self._build()
+            self._set_up_switch_ports()
+            self._set_up_hosts()
+            self._mininet.start()
+        except SystemExit as exit_:
+            self.stop()
+            raise MachineError("Mininet gave up; its reason stands above") from exit_
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End every process started by :meth:`popen`, and take hosts, links and bridges away."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        self._processes.clear()
+        mininet, self._mininet = self._mininet, None
+        if mininet is None:
+            return
+        bridges = [word for name in self.network.switches for word in ("--", "--if-exists", "del-br", name)]
+        links = "".join(f"link del dev {end}\n" for end in self._switch_interfaces())
+        with contextlib.suppress(MachineError):
+            _run(["ovs-vsctl", f"--timeout={_COMMAND_TIMEOUT_S - 1}", *bridges])
+        with contextlib.suppress(MachineError):
+            # Of a pair, the second end goes with the first.
+            _run(["ip", "-force", "-batch", "-"], links)
+        for node in (*mininet.controllers, *mininet.switches, *mininet.hosts):
+            node.terminate()
+
+    def pid(self, node: str) -> int:
+        """The process that holds a node's namespaces."""
+        return int(self._mininet[node].pid)
+
+    def popen(
+        self,
+        host: str,
+        argv: Sequence[str],
+        *,
+        stdout: int | IO[str] = subprocess.PIPE,
+        stderr: int | IO[str] = subprocess.PIPE,
+    ) -> subprocess.Popen[str]:
+        """Start a command in a host's network namespace, without a shell; :meth:`stop` ends it at the latest.
+
+        Raises:
+            MachineError: the command is not there.
+        """
+        if shutil.which(argv[0]) is None:
+            raise MachineError(f"{argv[0]} not found; install the package that provides it")
+        process = subprocess.Popen(
+            ["mnexec", "-a", str(self.pid(host)), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+        )
+        self._processes.append(process)
+        return process
+
+    def is_listening(self, host: str, port: int, protocol: Protocol = "tcp") -> bool:
+        """Whether a socket of ``host`` waits at ``port``, by the kernel's own table."""
+        return any(s.local_port == port and s.is_listening for s in self._sockets(host, protocol))
+
+    def connections(self, host: str, port: int, protocol: Protocol = "tcp") -> int:
+        """How many connected sockets of ``host`` have ``port`` as their own."""
+        return sum(s.local_port == port and s.is_connected for s in self._sockets(host, protocol))
+
+    def _sockets(self, host: str, protocol: Protocol) -> list[Socket]:
+        found: list[Socket] = []
+        for table in (protocol, f"{protocol}6"):
+            with contextlib.suppress(FileNotFoundError):
+                text = Path(f"/proc/{self.pid(host)}/net/{table}").read_text()
+                found.extend(parse_sockets(text, protocol))
+        return found
+
+    def _check_congestion_control(self) -> None:
+        wanted = self.congestion_control
+        available = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
+        if wanted is not None and wanted not in available:
+            raise InputError(
+                f"no TCP congestion control {wanted!r} in this kernel; expected one of {', '.join(available)}"
+            )
+
+    def _build(self) -> None:
+        network = self.network
+        mininet = Mininet(topo=None, controller=None, intf=_Interface, build=False)
+        self._mininet = mininet
+        for host in network.hosts.values():
+            mininet.addHost(host.name, cls=MininetHost, ip=None, mac=host.mac)
+        for switch in network.switches.values():
+            mininet.addSwitch(
+                switch.name,
+                cls=_Switch,
+                capacities={
+                    link.port_no: link.capacity_bps
+                    for link in network.links.values()
+                    if link.source == switch.name
+                },
+                dpid=f"{switch.dpid:016x}",
+                datapath=self.datapath,
+                protocols="OpenFlow13",
+                failMode="standalone" if self.controller_port is None else "secure",
+                batch=True,
+            )
+        if self.controller_port is not None:
+            mininet.addController(
+                _free_name("controller", network),
+                controller=_Controller,
+                ip="127.0.0.1",
+                port=self.controller_port,
+            )
+        for link in network.links.values():
+            if link.key < link.key[::-1]:
+                self._add_cable(link, network.links[link.key[::-1]])
+        # Scripts configure the hosts; Mininet would take ten commands for each.
+        mininet.built = True
+
+    def _add_cable(self, there: Link, back: Link) -> None:
+        addresses = {
+            f"addr{end}": self.network.hosts[node].mac
+            for end, node in enumerate(there.key, start=1)
+            if node in self.network.hosts
+        }
+        self._mininet.addLink(there.source, there.target, there.port_no, back.port_no, **addresses)
+
+    def _switch_interfaces(self) -> list[str]:
+        return [
+            interface_name(link.source, link.port_no)
+            for link in self.network.links.values()
+            if link.source in self.network.switches
+        ]
+
+    def _set_up_switch_ports(self) -> None:
+        no_ipv6 = Path("/proc/sys/net/ipv6/conf")
+        lines = [f"echo 1 >{no_ipv6}/{family}/disable_ipv6" for family in ("all", "default")]
+        if not no_ipv6.exists():
+            lines = []
+        for interface in self._switch_interfaces():
+            lines += [f"ethtool -K {interface} {' '.join(OFFLOADS_OFF)}", f"ip link set {interface} up"]
+        _run(["sh", "-e"], "\n".join(lines))
+
+    def _set_up_hosts(self) -> None:
+        started = []
+        for host in self.network.hosts.values():
+            link = self.network.links[host.name, host.switch]
+            script = host_script(link, host.ip, self.congestion_control)
+            started.append((host, self.popen(host.name, ["sh", "-e", "-c", script])))
+            interface = self._mininet[host.name].intf()
+            interface.ip, interface.prefixLen = host.ip, PREFIX_LENGTH
+        for host, process in started:
+            _, complaint = process.communicate(timeout=_COMMAND_TIMEOUT_S)
+            if process.returncode != 0:
+                raise MachineError(f"setting up host {host.name} failed: {complaint.strip()}")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _free_name(name: str, network: Network) -> str:
+    while name in network.hosts or name in network.switches:
+        name += "_"
+    return name
+
+
+def _run(argv: Sequence[str], text: str = "") -> None:
+    try:
+        done = subprocess.run(
+            argv, input=text, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_S, check=False
+        )
+    except FileNotFoundError as error:
+        raise MachineError(f"{argv[0]} not found; install the package that provides it") from error
+    except subprocess.TimeoutExpired as error:
+        raise MachineError(f"{argv[0]} did not answer in {_COMMAND_TIMEOUT_S} s") from error
+    if done.returncode != 0:
+        raise MachineError(f"{argv[0]} failed with status {done.returncode}: {done.stderr.strip()}")

@@ -1,0 +1,55 @@
+"""The controller as a process of its own, beside the emulated switches."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from fairslice.app.client import ControllerClient
+
+STOP_TIMEOUT_S = 5.0
+
+
+class ControllerProcess:
+    """``fairslice controller`` on a network file and a policy; a context manager.
+
+    Args:
+        network_file: what the controller takes as ``--network``.
+        policy: the policy file.
+        log: where its standard error goes.
+    """
+
+    def __init__(self, network_file: Path, policy: Path, log: Path) -> None:
+        self._argv = [
+            *(sys.executable, "-m", "fairslice", "controller"),
+            *("--network", str(network_file), "--policy", str(policy)),
+        ]
+        self.log = log
+        self.client = ControllerClient()
+        self._output: IO[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._output = self.log.open("wb")
+        self._process = subprocess.Popen(
+            self._argv, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output
+        )
+        return self
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        if self._output is not None:
+            self._output.close()

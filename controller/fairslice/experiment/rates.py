@@ -1,0 +1,98 @@
+"""From two readings of switch counters to what was on the wire. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fairslice.alloc.view import AllocationView, FlowView
+from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
+from fairslice.errors import MachineError
+from fairslice.policy.model import Enforcement
+from fairslice.state.labels import queue_of
+
+
+@dataclass(frozen=True, slots=True)
+class FlowRates:
+    """Rates of one flow over the window between two readings, in bit/s of Ethernet frames.
+
+    ``offered_bps`` came in at the first switch, ``metered_bps`` was dropped there, ``wire_bps`` left at the last.
+    """
+
+    wire_bps: float
+    offered_bps: float
+    metered_bps: float
+
+
+def flow_rates(allocation: AllocationView, before: Counters, after: Counters) -> Mapping[str, FlowRates]:
+    """Rates by flow id.
+
+    The last queue of a flow counts exactly what it sent. Where it serves several flows, or acknowledgements
+    of others, the entries that feed it tell their parts: a flow's part of what entered is its part of what
+    left. A flow with a probe counts only the probe's packets.
+
+    Raises:
+        MachineError: a counter is missing, or went back.
+    """
+    queues_before, queues_after = _queues(before), _queues(after)
+    ports = {(link.source, link.target): (link.dpid, link.port_no) for link in allocation.links}
+    rates = {}
+    for flow in allocation.flows:
+        dpid, port_no = ports[flow.path[-2], flow.path[-1]]
+        key = (dpid or 0, port_no, queue_of(flow.slice_number, Enforcement(flow.enforcement)))
+        if key not in queues_before or key not in queues_after:
+            raise MachineError(f"{flow.id}: switch {key[0]:016x} counts no queue {key[2]} at port {key[1]}")
+        then, now = queues_before[key], queues_after[key]
+        window_s = now.time_s - then.time_s
+        first, last = before.flows.get(flow.number), after.flows.get(flow.number)
+        if first is None or last is None or window_s <= 0:
+            raise MachineError(f"{flow.id}: no switch counts it")
+        sent = _rise(flow, "queue", then.sent_bytes, now.sent_bytes)
+        entered = _rise(flow, "entries", then.entered_bytes, now.entered_bytes)
+        own = _rise(flow, "delivered", _own(first), _own(last))
+        rates[flow.id] = FlowRates(
+            wire_bps=sent * own / entered * 8 / window_s if entered else 0.0,
+            offered_bps=_rise(flow, "offered", first.offered_bytes, last.offered_bytes) * 8 / window_s,
+            metered_bps=_rise(flow, "metered", first.metered_bytes, last.metered_bytes) * 8 / window_s,
+        )
+    return rates
+
+
+def link_rates(
+    allocation: AllocationView, before: Counters, after: Counters
+) -> Mapping[tuple[str, str], float]:
+    """What every link carried, in bit/s: what its switch port sent, or received from a host."""
+    then, now = _ports(before.ports), _ports(after.ports)
+    dpids = {link.source: link.dpid for link in allocation.links if link.dpid is not None}
+    opposite = {(link.target, link.source): link.port_no for link in allocation.links}
+    rates = {}
+    for link in allocation.links:
+        sends = link.dpid is not None
+        key = (
+            (link.dpid or 0, link.port_no)
+            if sends
+            else (dpids[link.target], opposite[link.source, link.target])
+        )
+        if key in then and key in now and now[key].time_s > then[key].time_s:
+            first, last = then[key], now[key]
+            passed = (
+                last.sent_bytes - first.sent_bytes if sends else last.received_bytes - first.received_bytes
+            )
+            rates[link.source, link.target] = passed * 8 / (last.time_s - first.time_s)
+    return rates
+
+
+def _own(reading: FlowReading) -> int:
+    return reading.delivered_bytes if reading.probe_bytes is None else reading.probe_bytes
+
+
+def _rise(flow: FlowView, what: str, before: int, after: int) -> int:
+    if after < before:
+        raise MachineError(f"{flow.id}: its {what} counter went back from {before} to {after} bytes")
+    return after - before
+
+
+def _queues(reading: Counters) -> dict[tuple[int, int, int], QueueReading]:
+    return {(q.dpid, q.port_no, q.queue_id): q for q in reading.queues}
+
+
+def _ports(readings: Iterable[PortReading]) -> dict[tuple[int, int], PortReading]:
+    return {(p.dpid, p.port_no): p for p in readings}

@@ -1,0 +1,132 @@
+"""Plans as OpenFlow 1.3 messages, one step at a time."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fairslice.openflow.framework import OPENFLOW_13, ofproto_v1_3, ofproto_v1_3_parser
+from fairslice.state.desired import FlowEntry, Meter
+from fairslice.state.diff import Plan
+from fairslice.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK
+from fairslice.state.pipeline import CONTROLLER_PORT
+
+Message = Any
+"""A message of the framework; fairslice only passes them on."""
+
+ofp = ofproto_v1_3
+parser = ofproto_v1_3_parser
+
+
+def encode_steps(plan: Plan) -> list[list[Message]]:
+    """The OpenFlow part of a plan: steps that are each to end with a barrier; empty steps are left out.
+
+    Deletions go out strict and with the cookie's owner, so that foreign entries are never touched.
+    """
+    steps = [
+        [meter_mod(ofp.OFPMC_ADD, meter) for meter in plan.add_meters]
+        + [meter_mod(ofp.OFPMC_MODIFY, meter) for meter in plan.modify_meters],
+        [flow_add(entry) for entry in plan.add_flows],
+        [flow_delete(entry) for entry in plan.delete_flows],
+        [meter_mod(ofp.OFPMC_DELETE, meter) for meter in plan.delete_meters],
+    ]
+    return [step for step in steps if step]
+
+
+def meter_mod(command: int, meter: Meter) -> Message:
+    """A meter modification (OpenFlow 1.3.5 §7.3.4.3), with the burst flag, without which the kernel datapath
+    takes a bucket of one second."""
+    band = parser.OFPMeterBandDrop(rate=meter.rate_kbps, burst_size=meter.burst_kbits)
+    return parser.OFPMeterMod(
+        OPENFLOW_13,
+        command=command,
+        flags=ofp.OFPMF_KBPS | ofp.OFPMF_BURST | ofp.OFPMF_STATS,
+        meter_id=meter.meter_id,
+        bands=[] if command == ofp.OFPMC_DELETE else [band],
+    )
+
+
+def flow_add(entry: FlowEntry) -> Message:
+    """Add an entry, or replace the one with the same table, priority and match (OpenFlow 1.3.5 §6.4)."""
+    return parser.OFPFlowMod(
+        OPENFLOW_13,
+        cookie=entry.cookie,
+        table_id=entry.table_id,
+        command=ofp.OFPFC_ADD,
+        priority=entry.priority,
+        match=parser.OFPMatch(**dict(entry.match)),
+        instructions=_instructions(entry),
+    )
+
+
+def flow_delete(entry: FlowEntry) -> Message:
+    """Delete exactly this entry."""
+    return parser.OFPFlowMod(
+        OPENFLOW_13,
+        cookie=COOKIE_OWNER,
+        cookie_mask=COOKIE_OWNER_MASK,
+        table_id=entry.table_id,
+        command=ofp.OFPFC_DELETE_STRICT,
+        priority=entry.priority,
+        out_port=ofp.OFPP_ANY,
+        out_group=ofp.OFPG_ANY,
+        match=parser.OFPMatch(**dict(entry.match)),
+    )
+
+
+def packet_out(in_port: int, outputs: Sequence[int], frame: bytes) -> Message:
+    """Send a frame out of some ports, as if it had come in at ``in_port`` (0: from the controller)."""
+    return parser.OFPPacketOut(
+        OPENFLOW_13,
+        buffer_id=ofp.OFP_NO_BUFFER,
+        in_port=in_port or ofp.OFPP_CONTROLLER,
+        actions=[parser.OFPActionOutput(port) for port in outputs],
+        data=frame,
+    )
+
+
+def barrier() -> Message:
+    """A barrier request (OpenFlow 1.3.5 §7.3.8)."""
+    return parser.OFPBarrierRequest(OPENFLOW_13)
+
+
+def flow_stats_request() -> Message:
+    """Ask for all entries that carry fairslice's cookie."""
+    return parser.OFPFlowStatsRequest(OPENFLOW_13, cookie=COOKIE_OWNER, cookie_mask=COOKIE_OWNER_MASK)
+
+
+def meter_config_request() -> Message:
+    """Ask for the configuration of all meters."""
+    return parser.OFPMeterConfigStatsRequest(OPENFLOW_13)
+
+
+def meter_stats_request() -> Message:
+    """Ask for the counters of all meters."""
+    return parser.OFPMeterStatsRequest(OPENFLOW_13)
+
+
+def port_stats_request() -> Message:
+    """Ask for the counters of all ports."""
+    return parser.OFPPortStatsRequest(OPENFLOW_13, 0, ofp.OFPP_ANY)
+
+
+def queue_stats_request() -> Message:
+    """Ask for the counters of all queues of all ports."""
+    return parser.OFPQueueStatsRequest(OPENFLOW_13, 0, ofp.OFPP_ANY, ofp.OFPQ_ALL)
+
+
+def _instructions(entry: FlowEntry) -> list[Message]:
+    actions: list[Message] = []
+    if entry.set_dscp is not None:
+        actions.append(parser.OFPActionSetField(ip_dscp=entry.set_dscp))
+    if entry.queue_id is not None:
+        actions.append(parser.OFPActionSetQueue(entry.queue_id))
+    for port in entry.outputs:
+        length = ofp.OFPCML_NO_BUFFER if port == CONTROLLER_PORT else 0
+        actions.append(parser.OFPActionOutput(port, length))
+    instructions: list[Message] = []
+    if entry.meter_id is not None:
+        instructions.append(parser.OFPInstructionMeter(entry.meter_id))
+    if actions:
+        instructions.append(parser.OFPInstructionActions(ofp.OFPIT_APPLY_ACTIONS, actions))
+    if entry.goto_table is not None:
+        instructions.append(parser.OFPInstructionGotoTable(entry.goto_table))
+    return instructions

@@ -1,0 +1,173 @@
+"""Policy files: reading, checking all of it, and building the frozen policy."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from fairslice.errors import Fault, InputError, Location
+from fairslice.policy.endpoints import canonical_endpoint, is_prefix
+from fairslice.policy.model import MAX_FLOWS, Flow, FlowSpec, HostAddress, Match, Policy, Slice
+from fairslice.policy.overlap import OverlapIndex, by_location, overlap_fault
+from fairslice.policy.resolve import resolve
+from fairslice.policy.rules import rule_faults
+from fairslice.policy.schema import DefaultsKeys, FlowKeys, PolicyKeys, SliceKeys, key_faults
+from fairslice.policy.yaml_source import Entry, Node, read_file, read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A policy and its faults; if there are any, the policy has only the flows that could be read."""
+
+    policy: Policy
+    faults: tuple[Fault, ...]
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy file.
+
+    Raises:
+        InputError: the file can't be read, or all that is wrong with it.
+    """
+    return parse_policy(read_file(path), str(path))
+
+
+def parse_policy(text: str, file: str) -> Policy:
+    """Read the text of a policy file; ``file`` is the name that locations carry.
+
+    Raises:
+        InputError: all that is wrong with it.
+    """
+    reading = read_policy(text, file)
+    if reading.faults:
+        raise InputError(reading.faults)
+    return reading.policy
+
+
+def check_policy(path: Path, hosts: Mapping[str, HostAddress]) -> tuple[Policy, tuple[Flow, ...]]:
+    """Read a policy file and find its flows between ``hosts``.
+
+    Raises:
+        InputError: all that is wrong with the file by itself and with these hosts.
+    """
+    reading = read_policy(read_file(path), str(path))
+    faults = list(reading.faults)
+    flows: tuple[Flow, ...] = ()
+    try:
+        flows = resolve(reading.policy, hosts)
+    except InputError as error:
+        faults += error.faults
+    if faults:
+        raise InputError(by_location(faults))
+    return reading.policy, flows
+
+
+def read_policy(text: str, file: str) -> Reading:
+    """Read as much of a policy as there is, and list all that is wrong with it.
+
+    Raises:
+        InputError: the text is no YAML document at all.
+    """
+    source = read_yaml(text, file)
+    keys, faults = key_faults(source.root)
+    faults += [*source.faults, *rule_faults(source.root)]
+    slices = source.root.get("slices")
+    entries = slices.entries() if slices is not None else {}
+    count = sum(_count_flows(entry.node) for entry in entries.values())
+    if slices is not None and count > MAX_FLOWS:
+        message = f"the slices have {count} flows; expected at most {MAX_FLOWS}"
+        faults.append(Fault(message, source.root.key_location(("slices",))))
+        entries = {}
+    policy = _build(file, entries, keys or PolicyKeys.model_construct(defaults=DefaultsKeys(), slices={}))
+    return Reading(policy, by_location([*faults, *_overlap_faults(policy)]))
+
+
+def _build(file: str, entries: Mapping[str, Entry], keys: PolicyKeys) -> Policy:
+    defaults = keys.defaults
+    slices = []
+    for number, (name, entry) in enumerate(entries.items(), 1):
+        own = keys.slices.get(name) or SliceKeys()
+        slices.append(
+            Slice(
+                name=name,
+                number=number,
+                location=entry.key_location,
+                flows=(*_member_specs(entry.node), *_flow_specs(entry.node)),
+                weight=own.weight,
+                guarantee_bps=own.guarantee,
+                limit_bps=own.limit,
+                enforcement=own.enforcement
+                if "enforcement" in own.model_fields_set
+                else defaults.enforcement,
+                burst_s=own.burst if "burst" in own.model_fields_set else defaults.burst,
+            )
+        )
+    return Policy(
+        file=file,
+        slices=tuple(slices),
+        sharing=keys.sharing,
+        unmatched=defaults.unmatched,
+        buffer_s=defaults.buffer,
+        return_share=defaults.return_share,
+    )
+
+
+def _items(node: Node, key: str) -> tuple[Node, ...]:
+    value = node.get(key)
+    return () if value is None else value.items()
+
+
+def _count_flows(node: Node) -> int:
+    """Entries and ordered pairs, so many at most."""
+    return len(_items(node, "members")) ** 2 + len(_items(node, "flows"))
+
+
+def _member_specs(node: Node) -> Iterator[FlowSpec]:
+    members: dict[str, Location] = {}
+    for item in _items(node, "members"):
+        try:
+            endpoint = canonical_endpoint(item.plain())
+        except ValueError:
+            continue
+        if endpoint not in members:
+            members[endpoint] = item.location
+    for source, source_location in members.items():
+        for destination, destination_location in members.items():
+            if source != destination or is_prefix(source):
+                yield FlowSpec(
+                    source,
+                    destination,
+                    source_location,
+                    source_location=source_location,
+                    destination_location=destination_location,
+                    is_member=True,
+                )
+
+
+def _flow_specs(node: Node) -> Iterator[FlowSpec]:
+    for item in _items(node, "flows"):
+        try:
+            keys = FlowKeys.model_validate(item.plain())
+        except ValidationError:
+            continue
+        yield FlowSpec(
+            keys.source,
+            keys.destination,
+            item.location,
+            weight=keys.weight,
+            demand_bps=keys.demand,
+            match=Match(keys.match.proto, keys.match.src_port, keys.match.dst_port),
+            source_location=item.value_location(("from",)),
+            destination_location=item.value_location(("to",)),
+        )
+
+
+def _overlap_faults(policy: Policy) -> Iterator[Fault]:
+    """Overlaps between endpoints that are written alike; the others show when hosts are known."""
+    specs = [(one.name, spec) for one in policy.slices for spec in one.flows]
+    index = OverlapIndex()
+    for number, (name, spec) in enumerate(specs):
+        earlier = index.add((spec.source, spec.destination), spec.match, number)
+        if earlier is not None:
+            yield overlap_fault((name, spec), specs[earlier])

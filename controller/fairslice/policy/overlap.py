@@ -1,0 +1,62 @@
+"""Finding flows that some packet would match twice, in time linear in their number."""
+
+import itertools
+
+from fairslice.errors import Fault, Location
+from fairslice.policy.model import FlowSpec, Match
+
+_Fields = tuple[int | None, int | None, int | None]
+_INDEXES = range(3)
+
+
+class OverlapIndex:
+    """Matches by pair of endpoints; ``owner`` is the caller's number of the entry that a match belongs to.
+
+    Two matches overlap if they agree in all the fields that both give. So each is filed under the set of
+    fields that it gives and every choice of values among them (at most 8), and looked up once for each such
+    set.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], dict[tuple[frozenset[int], _Fields], int]] = {}
+
+    def add(self, pair: tuple[str, str], match: Match, owner: int) -> int | None:
+        """File a match; the owner of the earliest overlapping one of the same pair, None if there is none."""
+        fields: _Fields = (match.proto, match.src_port, match.dst_port)
+        given = frozenset(index for index in _INDEXES if fields[index] is not None)
+        filed = self._first.setdefault(pair, {})
+        found = [
+            filed[key]
+            for size in range(len(_INDEXES) + 1)
+            for shape in map(frozenset, itertools.combinations(_INDEXES, size))
+            if (key := (shape, _project(fields, shape))) in filed
+        ]
+        for size in range(len(given) + 1):
+            for kept in itertools.combinations(sorted(given), size):
+                filed.setdefault((given, _project(fields, frozenset(kept))), owner)
+        return min(found, default=None)
+
+
+def _project(fields: _Fields, kept: frozenset[int]) -> _Fields:
+    proto, src_port, dst_port = (fields[index] if index in kept else None for index in _INDEXES)
+    return (proto, src_port, dst_port)
+
+
+def overlap_fault(later: tuple[str, FlowSpec], earlier: tuple[str, FlowSpec]) -> Fault:
+    """The fault of an entry, given with its slice's name, that overlaps an earlier one."""
+    message = (
+        f"flow {_pair(later)} of slice {later[0]!r} overlaps flow {_pair(earlier)} of slice {earlier[0]!r} "
+        f"at {earlier[1].location}; expected matches that no packet fits both"
+    )
+    return Fault(message, later[1].location)
+
+
+def _pair(entry: tuple[str, FlowSpec]) -> str:
+    spec = entry[1]
+    return f"{spec.source}->{spec.destination} {spec.match}".rstrip()
+
+
+def by_location(faults: list[Fault]) -> tuple[Fault, ...]:
+    """Faults in the order of the file, each once."""
+    nowhere = Location("", 0, 0)
+    return tuple(sorted(dict.fromkeys(faults), key=lambda fault: (fault.location or nowhere, fault.message)))

@@ -1,0 +1,313 @@
+"""The keys of a policy file as pydantic models, which also write its JSON Schema (draft 2020-12).
+
+``python -m fairslice.policy.schema > schemas/policy.schema.json`` writes it anew.
+"""
+
+import json
+import re
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from fairslice.errors import Fault
+from fairslice.policy.endpoints import ENDPOINT_PATTERN, canonical_endpoint
+from fairslice.policy.model import MAX_SLICES, PROTOCOLS, Enforcement, Sharing, Unmatched
+from fairslice.policy.values import (
+    MAX_PORT,
+    MAX_WEIGHT,
+    MIN_WEIGHT,
+    RATE_PATTERN,
+    SHARE_PATTERN,
+    TIME_PATTERN,
+    describe,
+    did_you_mean,
+    read_burst,
+    read_port,
+    read_proto,
+    read_rate,
+    read_share,
+    read_time,
+    read_version,
+    read_weight,
+)
+from fairslice.policy.yaml_source import KeyPath, Node
+
+SLICE_NAME_PATTERN = "^[A-Za-z][A-Za-z0-9_-]*$"
+RESERVED_SLICE_NAME = "best-effort"
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_RATE = {"type": "string", "pattern": RATE_PATTERN, "examples": ["20 Mbit/s"]}
+_TIME = {"type": "string", "pattern": TIME_PATTERN, "examples": ["50 ms"]}
+_BURST = {"anyOf": [{"const": "auto"}, _TIME]}
+_SHARE = {"type": "string", "pattern": SHARE_PATTERN, "examples": ["3 %"]}
+_WEIGHT = {"type": "number", "minimum": MIN_WEIGHT, "maximum": MAX_WEIGHT}
+_PORT = {"type": "integer", "minimum": 0, "maximum": MAX_PORT}
+_PROTO = {"anyOf": [{"enum": sorted(PROTOCOLS)}, {"type": "integer", "minimum": 0, "maximum": 255}]}
+_ENDPOINT = {"type": "string", "pattern": ENDPOINT_PATTERN, "examples": ["h1", "10.0.0.1", "10.0.1.0/24"]}
+
+Weight = Annotated[float, PlainValidator(read_weight), WithJsonSchema(_WEIGHT)]
+Rate = Annotated[float | None, PlainValidator(read_rate), WithJsonSchema(_RATE)]
+Burst = Annotated[float | None, PlainValidator(read_burst), WithJsonSchema(_BURST)]
+Port = Annotated[int | None, PlainValidator(read_port), WithJsonSchema(_PORT)]
+Proto = Annotated[int | None, PlainValidator(read_proto), WithJsonSchema(_PROTO)]
+Endpoint = Annotated[str, PlainValidator(canonical_endpoint), WithJsonSchema(_ENDPOINT)]
+
+
+def _check_slice_name(name: str) -> str:
+    # Not re.match with $, which lets a line feed pass at the end.
+    if not re.fullmatch(SLICE_NAME_PATTERN[1:-1], name):
+        raise ValueError(
+            f"{describe(name)} can't name a slice; expected a letter, then letters, digits, '_' and '-'"
+        )
+    if name == RESERVED_SLICE_NAME:
+        raise ValueError(f"{name!r} is the traffic of no slice; expected another name")
+    return name
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def _unique_without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+    schema["uniqueItems"] = True
+
+
+class _Keys(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MatchKeys(_Keys):
+    """Header fields that narrow a flow (OpenFlow 1.3 §7.2.3.7); a field that is left out matches anything."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"anyOf": [{"required": ["src_port"]}, {"required": ["dst_port"]}]},
+            "then": {
+                "required": ["proto"],
+                "properties": {"proto": {"enum": ["tcp", "udp", PROTOCOLS["tcp"], PROTOCOLS["udp"]]}},
+            },
+        }
+    )
+
+    proto: Proto = Field(
+        default=None,
+        description="IP protocol: tcp, udp, icmp or a number from 0 to 255.",
+        json_schema_extra=_without_default,
+    )
+    src_port: Port = Field(
+        default=None,
+        description="Source port; needs proto tcp or udp.",
+        json_schema_extra=_without_default,
+    )
+    dst_port: Port = Field(
+        default=None,
+        description="Destination port; needs proto tcp or udp.",
+        json_schema_extra=_without_default,
+    )
+
+
+class FlowKeys(_Keys):
+    """Traffic of the slice from one host to another, in one direction."""
+
+    source: Endpoint = Field(
+        alias="from",
+        description="Sender: a host's name, IPv4 address or MAC, or a prefix for every host inside it.",
+    )
+    destination: Endpoint = Field(alias="to", description="Receiver, named like the sender.")
+    demand: Rate = Field(
+        default=None,
+        description="What the flow would like, in bit/s of Ethernet frames; without it the flow is greedy.",
+        json_schema_extra=_without_default,
+    )
+    weight: Weight = Field(default=1.0, description="Share of the flow among the flows of its slice.")
+    match: MatchKeys = Field(
+        default=MatchKeys(),
+        description="Header fields that narrow the flow; without it all IPv4 traffic between the hosts.",
+        json_schema_extra=_without_default,
+    )
+
+
+class SliceKeys(_Keys):
+    """A named share of the network: a weight, an optional guarantee and limit, and its flows."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["members"]}, {"required": ["flows"]}]}
+    )
+
+    weight: Weight = Field(default=1.0, description="Share of the slice among the slices, on every link.")
+    guarantee: Rate = Field(
+        default=None,
+        description="Floor of the slice in bit/s of Ethernet frames, split over its flows by their weights.",
+        json_schema_extra=_without_default,
+    )
+    limit: Rate = Field(
+        default=None,
+        description="Ceiling in bit/s of Ethernet frames over all flows of the slice together.",
+        json_schema_extra=_without_default,
+    )
+    enforcement: Enforcement = Field(
+        default=Enforcement.BOTH,
+        description="Meters (police), queues (shape) or both; without it, as in defaults.",
+        json_schema_extra=_without_default,
+    )
+    burst: Burst = Field(
+        default=None,
+        description="Depth of the meters' token buckets as a time at their rate; without it, as in defaults.",
+        json_schema_extra=_without_default,
+    )
+    members: list[Endpoint] = Field(
+        default=[],
+        min_length=1,
+        description="Hosts with a flow for every ordered pair of them; a prefix counts as all its hosts.",
+        json_schema_extra=_unique_without_default,
+    )
+    flows: list[FlowKeys] = Field(
+        default=[],
+        description="Flows of the slice, beside those of its members; [] for a slice without any.",
+        json_schema_extra=_without_default,
+    )
+
+
+class DefaultsKeys(_Keys):
+    """What holds where a slice says nothing, and settings of the whole network."""
+
+    enforcement: Enforcement = Field(
+        default=Enforcement.BOTH,
+        description="Enforcement of slices that name none.",
+    )
+    burst: Burst = Field(
+        default=None,
+        description="Burst of slices that name none; auto is 250 ms at the rate, at least 10 full frames.",
+        json_schema_extra={"default": "auto"},
+    )
+    unmatched: Unmatched = Field(
+        default=Unmatched.BEST_EFFORT,
+        description="What becomes of traffic that no flow matches: carried as best effort, or dropped.",
+    )
+    buffer: Annotated[float, PlainValidator(read_time), WithJsonSchema(_TIME)] = Field(
+        default=0.05,
+        description="Depth of each queue as a time at the port's capacity.",
+        json_schema_extra={"default": "50 ms"},
+    )
+    return_share: Annotated[float, PlainValidator(read_share), WithJsonSchema(_SHARE)] = Field(
+        default=0.03,
+        description="Part of a flow's rate that its acknowledgements take on the reverse path, 0 % to 50 %.",
+        json_schema_extra={"default": "3 %"},
+    )
+
+
+class PolicyKeys(_Keys):
+    """A slice policy of fairslice."""
+
+    version: Annotated[int, PlainValidator(read_version), WithJsonSchema({"const": 1})] = Field(
+        description="Version of the policy language: 1."
+    )
+    defaults: DefaultsKeys = Field(
+        default=DefaultsKeys(),
+        description="Settings of slices that say nothing, and of the whole network.",
+        json_schema_extra=_without_default,
+    )
+    sharing: Sharing = Field(
+        default=Sharing.HIERARCHICAL,
+        description="hierarchical: slices share first, flows second; per-flow: all flows at once.",
+    )
+    slices: dict[Annotated[str, AfterValidator(_check_slice_name)], SliceKeys] = Field(
+        description="Slices by name; their order gives each its number, 1 to 63.",
+        json_schema_extra={
+            "propertyNames": {"pattern": SLICE_NAME_PATTERN, "not": {"const": RESERVED_SLICE_NAME}},
+            "maxProperties": MAX_SLICES,
+        },
+    )
+
+
+_EXPECTED = {
+    "model_type": "a mapping of keys",
+    "dict_type": "a mapping of names to slices, {} for none",
+    "list_type": "a list, each item after '- ' or all in [ ]",
+    "too_short": "at least one host",
+}
+_EXAMPLES = {"version": "version: 1", "slices": "slices: {...}", "from": "from: h1", "to": "to: h2"}
+
+
+def key_faults(root: Node) -> tuple[PolicyKeys | None, list[Fault]]:
+    """Check every key and value by itself; the models if there is no fault, and the faults."""
+    try:
+        return PolicyKeys.model_validate(root.plain()), []
+    except ValidationError as error:
+        return None, [_fault(root, dict(one)) for one in error.errors(include_url=False)]
+
+
+def _fault(root: Node, error: dict[str, Any]) -> Fault:
+    kind: str = error["type"]
+    path: KeyPath = error["loc"]
+    if kind == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        hint = did_you_mean(str(path[-1]), known) or f"; expected one of {', '.join(known)}"
+        return Fault(f"unknown key {describe(path[-1])}{hint}", root.key_location(path))
+    if kind == "missing":
+        message = f'missing key {path[-1]!r}; expected for example "{_EXAMPLES[str(path[-1])]}"'
+        return Fault(message, root.key_location(path[:-1]))
+    if kind == "value_error":
+        if path[-1] == "[key]":  # how pydantic points to a mapping's key
+            return Fault(str(error["ctx"]["error"]), root.key_location(path[:-1]))
+        return Fault(str(error["ctx"]["error"]), root.value_location(path))
+    found = error["input"]
+    if kind == "enum":
+        words = re.findall("'([^']+)'", error["ctx"]["expected"])
+        hint = did_you_mean(found, words) if isinstance(found, str) else ""
+        expected = f"one of {', '.join(words)}{hint}"
+    else:
+        expected = _EXPECTED[kind]
+    return Fault(
+        f"found {'an empty list' if found == [] else describe(found)}; expected {expected}",
+        root.value_location(path),
+    )
+
+
+def _known_keys(path: KeyPath) -> list[str]:
+    """The keys of the mapping at ``path``, as the file writes them."""
+    models: dict[int, type[BaseModel]] = {
+        0: PolicyKeys,
+        1: DefaultsKeys,
+        2: SliceKeys,
+        4: FlowKeys,
+        5: MatchKeys,
+    }
+    return [info.alias or name for name, info in models[len(path)].model_fields.items()]
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a policy file; it accepts every policy that fairslice accepts."""
+    schema = PolicyKeys.model_json_schema()
+    _drop_titles(schema)
+    return {"$schema": SCHEMA_DIALECT, "title": "fairslice policy", **schema}
+
+
+def _drop_titles(schema: Any) -> None:
+    """Remove the titles that pydantic makes of names: they say nothing that the key does not."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("title"), str):
+            del schema["title"]
+        for part in schema.values():
+            _drop_titles(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            _drop_titles(part)
+
+
+def json_schema_text() -> str:
+    """What ``schemas/policy.schema.json`` holds."""
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    print(json_schema_text(), end="")

@@ -1,0 +1,170 @@
+"""Readers of the values that a policy writes: each takes what YAML gave and says what it expected instead."""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable
+
+from fairslice.policy.model import PROTOCOLS
+from fairslice.units import parse_duration, parse_rate
+
+MIN_WEIGHT = 1e-9
+MAX_WEIGHT = 1e12
+"""Between these, products of a slice's and a flow's weight, and sums of them, stay exact enough."""
+MAX_TIME_S = 10.0
+MAX_RETURN_SHARE = 0.5
+MAX_PORT = 65535
+
+_NUMBER_PATTERN = r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+RATE_PATTERN = rf"^\s*{_NUMBER_PATTERN}\s*(bit/s|kbit/s|Mbit/s|Gbit/s)\s*$"
+TIME_PATTERN = rf"^\s*{_NUMBER_PATTERN}\s*(us|ms|s)\s*$"
+SHARE_PATTERN = rf"^\s*{_NUMBER_PATTERN}\s*%\s*$"
+_LONGEST_SHOWN = 40
+_LONGEST_QUANTITY = 64
+
+
+def describe(value: object) -> str:
+    """What was found, in words and on one line.
+
+    >>> describe(20), describe(True), describe("x"), describe(None)
+    ('the number 20', 'true', "'x'", 'nothing')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"the number {_shorten(f'{value}')}"
+    if isinstance(value, str):
+        return _shorten(repr(value))
+    return "a list" if isinstance(value, list | tuple) else "a mapping"
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 4]}...{text[-1]}"
+
+
+def did_you_mean(found: str, known: Iterable[str]) -> str:
+    """``; did you mean 'weight'?`` if a known word is close to what was found, else nothing."""
+    close = difflib.get_close_matches(found[:_LONGEST_QUANTITY], list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def read_rate(value: object) -> float:
+    """A rate in bit/s of Ethernet frames.
+
+    Raises:
+        ValueError: anything but text with a number and a unit of rate.
+    """
+    return _quantity(value, parse_rate, RATE_PATTERN, 'a rate such as "20 Mbit/s"')
+
+
+def read_time(value: object) -> float:
+    """A time in seconds, above 0 and at most ``MAX_TIME_S``.
+
+    Raises:
+        ValueError: anything but text with a number and a unit of time in that range.
+    """
+    return _time(value, 'a time such as "50 ms"')
+
+
+def read_burst(value: object) -> float | None:
+    """The depth of a token bucket as a time in seconds, None for ``auto``.
+
+    Raises:
+        ValueError: neither ``auto`` nor a time above 0 and at most ``MAX_TIME_S``.
+    """
+    return None if value == "auto" else _time(value, '"auto" or a time such as "250 ms"')
+
+
+def _time(value: object, expected: str) -> float:
+    time_s = _quantity(value, parse_duration, TIME_PATTERN, expected)
+    if not 0 < time_s <= MAX_TIME_S:
+        raise ValueError(
+            f"found {describe(value)}; expected {expected}, above 0 s and at most {MAX_TIME_S:g} s"
+        )
+    return time_s
+
+
+def read_share(value: object) -> float:
+    """A share such as ``"3 %"`` as a fraction, 0 to ``MAX_RETURN_SHARE``.
+
+    Raises:
+        ValueError: anything but text with a number and ``%`` in that range.
+    """
+    expected = f'a share such as "3 %", from 0 % to {100 * MAX_RETURN_SHARE:g} %'
+
+    def parse(text: str) -> float:
+        # Divided, so that "3 %" is the same number as 0.03.
+        share = float(text.strip().removesuffix("%")) / 100 if re.search(SHARE_PATTERN, text) else math.inf
+        if share > MAX_RETURN_SHARE:
+            raise ValueError(f"found {describe(text)}; expected {expected}")
+        return share
+
+    return _quantity(value, parse, SHARE_PATTERN, expected)
+
+
+def _quantity(value: object, parse: Callable[[str], float], pattern: str, expected: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"found {describe(value)} without a unit; expected {expected}")
+    if isinstance(value, str) and len(value) <= _LONGEST_QUANTITY:
+        quantity = parse(value)
+        # The pattern is a little stricter than the parser (digits of other scripts, "-0 s").
+        if re.search(pattern, value):
+            return quantity
+    raise ValueError(f"found {describe(value)}; expected {expected}")
+
+
+def read_weight(value: object) -> float:
+    """A weight, from ``MIN_WEIGHT`` to ``MAX_WEIGHT``.
+
+    Raises:
+        ValueError: anything but a bare number in that range.
+    """
+    good = (
+        isinstance(value, int | float) and not isinstance(value, bool) and MIN_WEIGHT <= value <= MAX_WEIGHT
+    )
+    if not isinstance(value, int | float) or not good:
+        raise ValueError(
+            f"found {describe(value)}; expected a weight such as 3, a bare number above 0 "
+            f"({MIN_WEIGHT:g} to {MAX_WEIGHT:g})"
+        )
+    return float(value)
+
+
+def read_version(value: object) -> int:
+    """The version of the policy language.
+
+    Raises:
+        ValueError: anything but the integer 1.
+    """
+    if type(value) is not int or value != 1:
+        raise ValueError(f"found {describe(value)}; expected 1, the only version of the policy language")
+    return value
+
+
+def read_proto(value: object) -> int:
+    """An IP protocol number (RFC 790 and its successors), also by the names tcp, udp and icmp.
+
+    Raises:
+        ValueError: another name, or no integer from 0 to 255.
+    """
+    if isinstance(value, str) and value in PROTOCOLS:
+        return PROTOCOLS[value]
+    if type(value) is int and 0 <= value <= 255:
+        return value
+    hint = did_you_mean(value, PROTOCOLS) if isinstance(value, str) else ""
+    raise ValueError(
+        f"found {describe(value)}; expected tcp, udp, icmp or an IP protocol number from 0 to 255{hint}"
+    )
+
+
+def read_port(value: object) -> int:
+    """A TCP or UDP port.
+
+    Raises:
+        ValueError: no integer from 0 to 65535.
+    """
+    if type(value) is int and 0 <= value <= MAX_PORT:
+        return value
+    raise ValueError(f"found {describe(value)}; expected a port number from 0 to {MAX_PORT}")

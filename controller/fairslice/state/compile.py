@@ -1,0 +1,61 @@
+"""What every switch should hold for an allocation: the edge classifies, meters and marks, the core forwards.
+
+Only a flow's first and last switch know of it; between them a packet carries its slice's DSCP (the end-to-end
+argument: Saltzer, Reed and Clark, 1984; marks in place of per-flow state: RFC 2475).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from fairslice.alloc.slices import NetworkAllocation
+from fairslice.policy.model import Policy
+from fairslice.state.desired import FlowEntry, FlowKey, Meter, SwitchState
+from fairslice.state.edge import base_entries, classify, classify_return, flow_meter, return_meter
+from fairslice.state.forwarding import Probe, best_effort_trees, broadcasts, deliver, slice_trees
+from fairslice.state.queues import port_queues
+from fairslice.topology.network import Network
+
+
+def compile_base(network: Network) -> Mapping[int, SwitchState]:
+    """What every switch should hold before there is a policy: all traffic is best effort."""
+    return compile_switches(NetworkAllocation(Policy(file="", slices=()), network, ()))
+
+
+def compile_switches(
+    allocation: NetworkAllocation, probes: Collection[Probe] = ()
+) -> Mapping[int, SwitchState]:
+    """What every switch should hold, by dpid.
+
+    Complexity: O(H·(V + E) + F·(F + L)) for H hosts, F flows and paths of L links.
+    """
+    network, policy = allocation.network, allocation.policy
+    entries: dict[str, list[FlowEntry]] = {
+        switch: list(base_entries(switch, network, policy.unmatched)) for switch in network.switches
+    }
+    meters: dict[str, list[Meter]] = {switch: [] for switch in network.switches}
+    for trees in (best_effort_trees(network), slice_trees(allocation), broadcasts(network)):
+        for switch, entry in trees:
+            entries[switch].append(entry)
+    for allocated in allocation.flows:
+        first, last = allocated.route.path[1], allocated.route.path[-2]
+        entries[first].append(classify(allocated, allocation))
+        meters[first] += flow_meter(allocated, allocation)
+        entries[last] += deliver(allocated, allocation, probes)
+        if allocated.route.return_share:
+            entries[last].append(classify_return(allocated, allocation))
+            meters[last] += return_meter(allocated, allocation)
+    qos = port_queues(allocation)
+    return {
+        switch.dpid: SwitchState(
+            flows=_by_key(entries[switch.name]),
+            meters={meter.meter_id: meter for meter in meters[switch.name]},
+            qos=qos[switch.name],
+        )
+        for switch in network.switches.values()
+    }
+
+
+def _by_key(entries: Sequence[FlowEntry]) -> dict[FlowKey, FlowEntry]:
+    by_key = {entry.key: entry for entry in entries}
+    if len(by_key) != len(entries):
+        raise AssertionError("two flow entries of one switch have the same table, priority and match")
+    return by_key

@@ -1,0 +1,121 @@
+"""Table 1, everywhere: by destination and DSCP to a queue and a port; the last switch counts flows."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
+from fairslice.policy.model import PROTOCOLS
+from fairslice.state.desired import FlowEntry
+from fairslice.state.labels import BEST_EFFORT, Cookie, Role, dscp_of, queue_of
+from fairslice.state.pipeline import ETH_IPV4, TABLE_FORWARD, flow_match, match_of
+from fairslice.topology.network import Network
+from fairslice.topology.paths import in_tree, path_links, spanning_tree
+
+BROADCAST = ("01:00:00:00:00:00", "01:00:00:00:00:00")
+"""The group bit of an Ethernet address (IEEE 802-2014 §8.2.2): broadcast and multicast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A wish to count one measurement's packets of a flow apart: those to a TCP or UDP port."""
+
+    flow_number: int
+    proto: int
+    dst_port: int
+
+
+def best_effort_trees(network: Network) -> Iterator[tuple[str, FlowEntry]]:
+    """For every host one in-tree that takes whatever has no mark, or an unknown one."""
+    for host in network.hosts.values():
+        for switch, following in in_tree(network, host.name, BEST_EFFORT).items():
+            if switch in network.switches:
+                yield (
+                    switch,
+                    FlowEntry(
+                        TABLE_FORWARD,
+                        10,
+                        match_of(eth_dst=host.mac),
+                        int(Cookie(Role.FORWARD)),
+                        queue_id=queue_of(BEST_EFFORT),
+                        outputs=(network.links[switch, following].port_no,),
+                    ),
+                )
+
+
+def slice_trees(allocation: NetworkAllocation) -> Iterator[tuple[str, FlowEntry]]:
+    """For every slice and destination the branches of its in-tree that flows use, there and back."""
+    network = allocation.network
+    branches: dict[tuple[str, str, str], int] = {}
+    for allocated in allocation.flows:
+        route = allocated.route
+        for way in (route.path, route.return_path) if route.return_share else (route.path,):
+            for key in path_links(way[1:]):
+                branches[allocated.flow.slice, way[-1], key[0]] = network.links[key].port_no
+    for (name, destination, switch), port in branches.items():
+        of = allocation.policy.slice_named(name)
+        mark = match_of(eth_type=ETH_IPV4, eth_dst=network.hosts[destination].mac, ip_dscp=dscp_of(of.number))
+        yield (
+            switch,
+            FlowEntry(
+                TABLE_FORWARD,
+                20,
+                mark,
+                int(Cookie(Role.FORWARD, of.number)),
+                queue_id=queue_of(of.number, of.enforcement),
+                outputs=(port,),
+            ),
+        )
+
+
+def deliver(
+    allocated: AllocatedFlow, allocation: NetworkAllocation, probes: Iterable[Probe]
+) -> Iterator[FlowEntry]:
+    """Count a flow at its last switch as it leaves the network; a probe's packets apart."""
+    flow, network = allocated.flow, allocation.network
+    of = allocation.policy.slice_named(flow.slice)
+    source, destination = network.hosts[flow.source], network.hosts[flow.destination]
+    whole = flow_match(source, destination, flow.match, ip_dscp=dscp_of(of.number))
+    counted = [(30, Role.DELIVER, whole)]
+    for probe in probes:
+        if probe.flow_number == flow.number:
+            transport = "tcp_dst" if probe.proto == PROTOCOLS["tcp"] else "udp_dst"
+            fields = dict(whole) | {"ip_proto": probe.proto, transport: probe.dst_port}
+            counted.append((40, Role.PROBE, match_of(**fields)))
+    for priority, role, match in counted:
+        yield FlowEntry(
+            TABLE_FORWARD,
+            priority,
+            match,
+            int(Cookie(role, of.number, flow.number)),
+            queue_id=queue_of(of.number, of.enforcement),
+            outputs=(destination.port_no,),
+        )
+
+
+def broadcasts(network: Network) -> Iterator[tuple[str, FlowEntry]]:
+    """Send group addresses to hosts along one spanning tree, so that loops are safe.
+
+    A switch never sends a packet back to the port where it came in (OpenFlow 1.3.5 §5.12).
+    """
+    for switch, ports in broadcast_ports(network).items():
+        yield (
+            switch,
+            FlowEntry(
+                TABLE_FORWARD,
+                10,
+                match_of(eth_dst=BROADCAST),
+                int(Cookie(Role.BASE)),
+                queue_id=queue_of(BEST_EFFORT),
+                outputs=ports,
+            ),
+        )
+
+
+def broadcast_ports(network: Network) -> dict[str, tuple[int, ...]]:
+    """The ports of every switch that lead along the spanning tree or to a host, in rising order."""
+    tree = spanning_tree(network)
+    ports: dict[str, list[int]] = {switch: [] for switch in network.switches}
+    for link in network.links.values():
+        if link.source in ports and (link.target in network.hosts or link.key in tree):
+            ports[link.source].append(link.port_no)
+    return {switch: tuple(sorted(found)) for switch, found in ports.items()}

@@ -1,0 +1,50 @@
+"""Small networks for tests, and a hypothesis strategy for random ones."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from hypothesis import strategies as st
+
+from fairslice.topology.network import Host, Link, Network, Switch
+
+
+def build_network(
+    cables: Iterable[tuple[str, str]], *, capacity_bps: float = 10e6, name: str = "test"
+) -> Network:
+    """A network from cables between nodes; names that begin with ``s`` are switches, others hosts.
+
+    Ports are numbered in the order of the cables, from 1; a host's only port is 0.
+    """
+    ports: dict[str, int] = defaultdict(int)
+    switches: dict[str, Switch] = {}
+    hosts: dict[str, Host] = {}
+    links: dict[tuple[str, str], Link] = {}
+    for ends in cables:
+        numbers = []
+        for node in ends:
+            if node.startswith("s"):
+                ports[node] += 1
+                switches.setdefault(node, Switch(node, int(node[1:])))
+            numbers.append(ports[node])
+        for near, far, number in ((*ends, numbers[0]), (*reversed(ends), numbers[1])):
+            links[near, far] = Link(near, far, capacity_bps, number)
+            if near not in switches:
+                index = len(hosts) + 1
+                far_port = numbers[1] if near == ends[0] else numbers[0]
+                hosts[near] = Host(near, f"00:00:00:00:00:{index:02x}", f"10.0.0.{index}", far, far_port)
+    return Network(switches, hosts, links, name)
+
+
+@st.composite
+def networks(draw: st.DrawFn, max_switches: int = 6, max_hosts: int = 6) -> Network:
+    """Connected networks of switches s1, s2, … with loops, and hosts h1, h2, …"""
+    count = draw(st.integers(1, max_switches))
+    cables = {(f"s{draw(st.integers(1, i - 1))}", f"s{i}") for i in range(2, count + 1)}
+    pairs = [(f"s{i}", f"s{j}") for i in range(1, count + 1) for j in range(i + 1, count + 1)]
+    if pairs:
+        cables |= set(draw(st.lists(st.sampled_from(pairs), max_size=4)))
+    hosts = [
+        (f"h{i}", f"s{draw(st.integers(1, count))}") for i in range(1, draw(st.integers(2, max_hosts)) + 1)
+    ]
+    # A switch that stands alone has no cable to be known by.
+    return build_network([*sorted(cables), *hosts], capacity_bps=draw(st.sampled_from([1e6, 10e6, 100e6])))

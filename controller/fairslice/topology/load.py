@@ -1,0 +1,197 @@
+"""Loading a network by what a user writes: ``FILE.py[:name[,args]]`` or ``FILE.json``."""
+
+import contextlib
+import inspect
+import json
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from fairslice.errors import Fault, InputError, Location, MachineError
+from fairslice.topology.jsonplaces import find_places
+from fairslice.topology.mininet_topo import read_topo
+from fairslice.topology.network import Network
+
+_SPEC = re.compile(r"(?P<file>.+?\.(?P<suffix>py|json))(?::(?P<rest>.*))?", re.DOTALL)
+_FORMS = (
+    "FILE.py[:name[,args]], a file as for mn --custom and what follows --topo, or FILE.json, a network file"
+)
+
+Argument = int | float | str
+
+
+@dataclass(frozen=True)
+class TopologySpec:
+    """What ``FILE.py[:name[,args]]`` says; ``name`` is None where it is left out."""
+
+    file: Path
+    name: str | None = None
+    args: tuple[Argument, ...] = ()
+    kwargs: Mapping[str, Argument] | None = None
+
+    @property
+    def call(self) -> str:
+        """``dumbbell(4, bottleneck=50)``."""
+        arguments = [repr(a) for a in self.args] + [f"{k}={v!r}" for k, v in (self.kwargs or {}).items()]
+        return f"{self.name}({', '.join(arguments)})"
+
+
+def load_network(spec: str) -> Network:
+    """Load a network.
+
+    A Python file is run as ``mn --custom`` runs it, and must be trusted as much; what it prints goes to
+    stderr.
+
+    Raises:
+        InputError: the file can't be read or run, or the network in it is wrong; with all its faults.
+        MachineError: the file needs Mininet, which is not installed.
+    """
+    parsed = parse_spec(spec)
+    if parsed.file.suffix == ".json":
+        return _load_json(parsed.file)
+    parsed, make = _choose(parsed)
+    topo = _build(parsed, make)
+    file = str(parsed.file)
+    return read_topo(topo, str(parsed.name), file, _definition(topo, file))
+
+
+def parse_spec(spec: str) -> TopologySpec:
+    """Take a specification apart; arguments that look like numbers become numbers, as ``mn`` does it.
+
+    Raises:
+        InputError: it has another form.
+
+    >>> parse_spec("topologies/dumbbell.py:dumbbell,4,bottleneck=50").call
+    'dumbbell(4, bottleneck=50)'
+    """
+    found = _SPEC.fullmatch(spec)
+    if found is None or (found["suffix"] == "json" and found["rest"] is not None):
+        raise InputError(f"topology {spec!r}; expected {_FORMS}")
+    file = Path(found["file"])
+    if not found["rest"]:
+        return TopologySpec(file)
+    name, *arguments = found["rest"].split(",")
+    args = tuple(_numeric(a) for a in arguments if "=" not in a)
+    pairs = [a.split("=", 1) for a in arguments if "=" in a]
+    return TopologySpec(file, name, args, {key: _numeric(value) for key, value in pairs})
+
+
+def _numeric(text: str) -> Argument:
+    for number in (int, float):
+        with contextlib.suppress(ValueError):
+            return number(text)
+    return text
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}; expected {_FORMS}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: {error}; expected UTF-8 text") from None
+
+
+def _load_json(file: Path) -> Network:
+    # Pydantic takes a tenth of a second to import, and Python files do without it.
+    from fairslice.topology.nodelink import from_json
+
+    text = _read(file)
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        location = Location(str(file), error.lineno, error.colno)
+        raise InputError([Fault(f"not JSON: {error.msg}", location)]) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file}: {error}; expected a network file") from None
+    places = find_places(text, str(file))
+    if places.repeated:
+        faults = [
+            Fault(f"key {path[-1]!r} is there twice; expected it once", at) for path, at in places.repeated
+        ]
+        raise InputError(faults)
+    return from_json(data, str(file), places.locate)
+
+
+def _choose(spec: TopologySpec) -> tuple[TopologySpec, Callable[..., Any]]:
+    """Run a topology file and find the topology in it that a specification names."""
+    source = _read(spec.file)
+    # As mn does it: no __file__, no __name__.
+    namespace: dict[str, Any] = {}
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            exec(compile(source, str(spec.file), "exec"), namespace)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ImportError) and (error.name or "").split(".")[0] == "mininet":
+            raise MachineError(
+                f"{spec.file} needs Mininet, which {sys.executable} can't import ({error});"
+                " script/bootstrap installs it"
+            ) from error
+        raise _failed(error, spec.file, "the file can't be run") from error
+    topos = namespace.get("topos")
+    if not isinstance(topos, Mapping) or not topos:
+        expected = "expected topos = {'name': Class} at its end"
+        raise InputError(
+            f"{spec.file}: " + ("no topos" if topos is None else f"topos is {topos!r}") + f"; {expected}"
+        )
+    names = ", ".join(str(name) for name in topos)
+    name = spec.name
+    if name is None and len(topos) == 1:
+        name = str(next(iter(topos)))
+    if name is None:
+        raise InputError(
+            f"{spec.file} has several topologies; expected one of {names}, as in {spec.file}:NAME"
+        )
+    if name not in topos:
+        close = get_close_matches(name, [str(known) for known in topos], n=1)
+        hint = f"did you mean {close[0]}?" if close else f"expected one of {names}"
+        raise InputError(f"{spec.file}: no topology is named {name!r}; {hint}")
+    return TopologySpec(spec.file, name, spec.args, spec.kwargs), topos[name]
+
+
+def _build(spec: TopologySpec, make: Callable[..., Any]) -> Any:
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            topo = make(*spec.args, **(spec.kwargs or {}))
+    except (Exception, SystemExit) as error:
+        expected = f"; expected {spec.name}{_parameters(make)}" if isinstance(error, TypeError) else ""
+        raise _failed(error, spec.file, f"{spec.call} can't be built", expected) from error
+    if not all(hasattr(topo, method) for method in ("switches", "hosts", "links", "nodeInfo")):
+        raise InputError(f"{spec.file}: {spec.call} is {topo!r}; expected a mininet.topo.Topo")
+    return topo
+
+
+def _failed(error: BaseException, file: Path, what: str, expected: str = "") -> InputError:
+    """An error of a topology file, at the innermost line of that file which it passed."""
+    # A ValueError is how a topology refuses an argument: its text says what is wrong.
+    kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+    text = f"{what}: {kind}{error}{expected}"
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        text = f"{what}: {error.msg}"
+        return InputError([Fault(text, Location(str(file), error.lineno or 1, error.offset or 1))])
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
+    if not frames:
+        return InputError(f"{file}: {text}")
+    return InputError([Fault(text, Location(str(file), frames[-1].lineno or 1, (frames[-1].colno or 0) + 1))])
+
+
+def _parameters(make: Callable[..., Any]) -> str:
+    """What a topology is made with: the parameters of the ``build`` that Topo's own ``__init__`` calls."""
+    if inspect.isclass(make) and hasattr(make, "build") and "__init__" not in vars(make):
+        parameters = list(inspect.signature(make.build).parameters.values())[1:]
+        return str(inspect.Signature(parameters))
+    return str(inspect.signature(make))
+
+
+def _definition(topo: object, file: str) -> Location | None:
+    """Where the file tells how the Topo is built."""
+    for method in ("build", "__init__"):
+        code = getattr(getattr(type(topo), method, None), "__code__", None)
+        if code is not None and code.co_filename == file:
+            return Location(file, code.co_firstlineno, 1)
+    return None

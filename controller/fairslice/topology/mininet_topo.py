@@ -1,0 +1,135 @@
+"""Reading a Mininet Topo object, by its methods alone: fairslice.topology does not import Mininet."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from fairslice.errors import InputError, Location
+from fairslice.topology.check import (
+    Draft,
+    DraftHost,
+    DraftLink,
+    DraftSwitch,
+    Faults,
+    read_dpid,
+    read_ip,
+    read_mac,
+)
+from fairslice.topology.network import Network
+
+MBIT = 1e6
+"""Mininet's unit of ``bw``, in bit/s."""
+
+_INTERFACE_NAME_LENGTH = 15
+"""The most that Linux allows (IFNAMSIZ without its end)."""
+
+
+class Topo(Protocol):
+    """What is asked of a ``mininet.topo.Topo``."""
+
+    def switches(self) -> list[str]:
+        """Names of switches, sorted."""
+
+    def hosts(self) -> list[str]:
+        """Names of hosts, sorted."""
+
+    def links(self, *, withInfo: bool) -> list[tuple[str, str, dict[str, Any]]]:  # noqa: N803
+        """Cables; each one's dict has node1, node2, port1, port2 and the keywords of ``addLink``."""
+
+    def nodeInfo(self, name: str) -> dict[str, Any]:  # noqa: N802
+        """The keywords of ``addHost`` or ``addSwitch``."""
+
+
+def read_topo(topo: Topo, name: str, file: str, location: Location | None = None) -> Network:
+    """The network that Mininet builds from a Topo.
+
+    Port numbers are those that Topo chose, which Mininet asks of Open vSwitch (``ofport_request``). A host
+    without ``ip`` gets Mininet's default (10.0.0.N for the N-th host by name); one without ``mac`` that of
+    Mininet's ``autoSetMacs`` (``mn --mac``), for otherwise Mininet chooses at random. A switch's dpid is its
+    ``dpid`` or the first number in its name. A cable's ``bw``, in Mbit/s, holds for both directions;
+    ``params1`` and ``params2`` may hold one for each.
+
+    Args:
+        topo: The Topo.
+        name: The network's name.
+        file: Where it was defined, for faults.
+        location: The place in that file, if it is known.
+
+    Raises:
+        InputError: with everything in the Topo that fairslice, or Mininet, can't build.
+    """
+    faults = Faults(file)
+    for node in (*topo.switches(), *topo.hosts()):
+        if not isinstance(node, str):
+            faults.add(f"node {node!r}: its name is not text; expected one such as s1", location)
+    if faults.found:
+        raise InputError(faults.found)
+    draft = Draft(
+        name,
+        [_switch(topo, switch, faults, location) for switch in topo.switches()],
+        [_host(topo, host, n, faults, location) for n, host in enumerate(topo.hosts(), start=1)],
+        [link for _, _, info in topo.links(withInfo=True) for link in _cable(info, faults, location)],
+    )
+    for link in draft.links:
+        interface = f"{link.source}-eth{link.port_no}"
+        if link.port_no is not None and len(interface) > _INTERFACE_NAME_LENGTH:
+            faults.add(
+                f"{link.source}: its interface {interface} is longer than Linux allows;"
+                f" expected up to {_INTERFACE_NAME_LENGTH} characters",
+                location,
+            )
+    return draft.checked(faults)
+
+
+def _switch(topo: Topo, name: str, faults: Faults, location: Location | None) -> DraftSwitch:
+    given = topo.nodeInfo(name).get("dpid")
+    number = re.search(r"\d+", name)
+    dpid = None
+    if not given and number is None:
+        faults.add(
+            f"switch {name}: neither a dpid nor a number in its name; expected a name such as s23", location
+        )
+    else:
+        try:
+            # As mininet.node.Switch.defaultDpid does.
+            dpid = read_dpid(given or f"{int(number[0] if number else 0):x}")
+        except ValueError as error:
+            faults.add(f"switch {name}: {error}", location)
+    return DraftSwitch(name, dpid, location)
+
+
+def _host(topo: Topo, name: str, number: int, faults: Faults, location: Location | None) -> DraftHost:
+    info = topo.nodeInfo(name)
+    octets = number.to_bytes(3, "big")
+    mac = ip = None
+    try:
+        mac = read_mac(info.get("mac") or "00:00:00:" + octets.hex(":"))
+    except ValueError as error:
+        faults.add(f"host {name}: {error}", location)
+    try:
+        ip = read_ip(info.get("ip", ".".join(str(octet) for octet in (10, *octets))))
+    except ValueError as error:
+        faults.add(f"host {name}: {error}", location)
+    return DraftHost(name, mac, ip, location)
+
+
+def _cable(info: Mapping[str, Any], faults: Faults, location: Location | None) -> list[DraftLink]:
+    ends = [(info["node1"], info["port1"], "params1"), (info["node2"], info["port2"], "params2")]
+    cable = f"cable {ends[0][0]} - {ends[1][0]}"
+    links = []
+    for (source, port_no, params), (target, _, _) in (ends, ends[::-1]):
+        # Link.__init__ of Mininet lets what holds for both interfaces override what is meant for one.
+        bw = info.get("bw", (info.get(params) or {}).get("bw"))
+        capacity_bps = None
+        if bw is None:
+            faults.add(f"{cable}: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20)", location)
+        elif not isinstance(bw, int | float) or isinstance(bw, bool) or not 0 < bw < math.inf:
+            faults.add(f"{cable}: bw={bw!r}; expected a capacity above 0 in Mbit/s", location)
+        else:
+            capacity_bps = bw * MBIT
+        if not isinstance(port_no, int):
+            faults.add(f"{cable}: port {port_no!r} of {source}; expected a number", location)
+            port_no = None
+        links.append(DraftLink(source, target, capacity_bps, port_no, location))
+    return links

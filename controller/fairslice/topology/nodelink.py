@@ -1,0 +1,124 @@
+"""Network files: node-link format, as ``networkx.node_link_data(graph, edges="edges")`` writes it."""
+
+from collections.abc import Callable
+from reprlib import repr as shortened
+from typing import Annotated, Any, Literal
+
+import networkx as nx
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from fairslice.errors import InputError, Location
+from fairslice.topology.check import (
+    Draft,
+    DraftHost,
+    DraftLink,
+    DraftSwitch,
+    Faults,
+    read_dpid,
+    read_ip,
+    read_mac,
+)
+from fairslice.topology.jsonplaces import JsonPath
+from fairslice.topology.network import Network, dpid_text
+
+_PLAIN = {"extra_forbidden": "unknown key", "missing": "missing"}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _Switch(_Model):
+    kind: Literal["switch"]
+    id: str
+    dpid: Annotated[Any, AfterValidator(read_dpid)]
+
+
+class _Host(_Model):
+    kind: Literal["host"]
+    id: str
+    mac: Annotated[str, AfterValidator(read_mac)]
+    ip: Annotated[str, AfterValidator(read_ip)]
+
+
+class _Edge(_Model):
+    source: str
+    target: str
+    capacity: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    port_no: int
+
+
+class _Graph(_Model):
+    name: str = "network"
+
+
+class _File(_Model):
+    directed: Literal[True] = True
+    multigraph: Literal[False] = False
+    graph: _Graph = _Graph()
+    nodes: list[Annotated[_Switch | _Host, Field(discriminator="kind")]]
+    edges: list[_Edge]
+
+
+def to_json(network: Network) -> dict[str, Any]:
+    """The network as a value fit for ``json.dump``.
+
+    Nodes have ``id`` and ``kind``: "switch" with ``dpid`` (16 hexadecimal digits), or "host" with ``mac`` and
+    ``ip``. Edges are links: ``source``, ``target``, ``capacity`` in bit/s, and ``port_no`` of the sender.
+    """
+    data: dict[str, Any] = nx.node_link_data(network.graph, edges="edges")
+    nodes = [
+        node | {"dpid": dpid_text(node["dpid"])} if node["kind"] == "switch" else node
+        for node in data["nodes"]
+    ]
+    return data | {"nodes": nodes}
+
+
+def from_json(
+    data: object, file: str, locate: Callable[[JsonPath], Location | None] = lambda _: None
+) -> Network:
+    """Read what :func:`to_json` writes; ``from_json(to_json(n), file) == n``.
+
+    Args:
+        data: The value that JSON yields.
+        file: The file's name, for faults.
+        locate: The place in the file of the value at a path, if it is known.
+
+    Raises:
+        InputError: the shape is wrong (every place where it is), or, once it is right, the network breaks a
+            law of :class:`~fairslice.topology.network.Network` or is in several parts.
+    """
+    faults = Faults(file)
+    try:
+        read = _File.model_validate(data)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            path = detail["loc"]
+            if path[:1] == ("nodes",):
+                path = path[:2] + path[3:]  # The third is the kind, which no key of the file leads to.
+            message = _PLAIN.get(detail["type"])
+            if message is None:
+                found = (
+                    ""
+                    if isinstance(detail["input"], dict | list)
+                    else f"; found {shortened(detail['input'])}"
+                )
+                message = detail["msg"].removeprefix("Value error, ") + found
+            faults.add(f"{_dotted(path)}: {message}", locate(path))
+        raise InputError(faults.found) from None
+    nodes = [(node, locate(("nodes", i))) for i, node in enumerate(read.nodes)]
+    draft = Draft(
+        read.graph.name,
+        [DraftSwitch(n.id, n.dpid, where) for n, where in nodes if isinstance(n, _Switch)],
+        [DraftHost(n.id, n.mac, n.ip, where) for n, where in nodes if isinstance(n, _Host)],
+        [
+            DraftLink(edge.source, edge.target, edge.capacity, edge.port_no, locate(("edges", i)))
+            for i, edge in enumerate(read.edges)
+        ],
+    )
+    return draft.checked(faults)
+
+
+def _dotted(path: JsonPath) -> str:
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
+    return "".join(parts).lstrip(".") or "network file"

@@ -1,0 +1,235 @@
+"""Laws of plans and of compiled states: a packet goes where the allocation says, and nowhere else."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairslice.alloc.slices import NetworkAllocation, allocate_slices
+from fairslice.policy.model import Enforcement, Policy, Unmatched
+from fairslice.state.compile import compile_base, compile_switches
+from fairslice.state.desired import FlowEntry, Meter, PortQos, Queue, SwitchState
+from fairslice.state.diff import plan
+from fairslice.state.labels import BEST_EFFORT, Cookie, Role, queue_of
+from fairslice.state.queues import MIN_QUEUE_BPS
+from fairslice.testing.networks import build_network, networks
+from fairslice.testing.pipeline import Packet, walk
+from fairslice.testing.policies import policies
+from fairslice.testing.switch import FakeSwitch
+from fairslice.topology.network import Host, Network
+
+QUEUE_IDS = st.sets(st.integers(0, 3), min_size=1)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> SwitchState:
+    meters = {i: Meter(i, draw(st.integers(1, 3)), 10) for i in draw(st.sets(st.integers(1, 5)))}
+    entries = [
+        FlowEntry(
+            table_id=draw(st.integers(0, 1)),
+            priority=draw(st.integers(0, 2)),
+            match=(("in_port", draw(st.integers(1, 3))),),
+            cookie=draw(st.integers(0, 2)),
+            meter_id=draw(st.sampled_from([None, *meters])),
+        )
+        for _ in range(draw(st.integers(0, 6)))
+    ]
+    qos = {
+        port: PortQos(
+            port,
+            draw(st.integers(1, 2)),
+            draw(st.integers(1, 2)),
+            tuple(
+                Queue(i, draw(st.integers(1, 2)), 5)
+                for i in sorted(draw(st.sets(st.integers(0, 3), min_size=1)))
+            ),
+        )
+        for port in draw(st.sets(st.integers(1, 3)))
+    }
+    return SwitchState({e.key: e for e in entries}, meters, qos)
+
+
+@given(states(), states())
+def test_a_plan_leads_where_it_should(installed: SwitchState, desired: SwitchState) -> None:
+    switch = FakeSwitch(installed)
+    switch.apply(plan(installed, desired))
+    assert switch.state == desired
+
+
+@given(states())
+def test_a_plan_to_where_one_is_is_empty(state: SwitchState) -> None:
+    nothing = plan(state, state)
+    assert not nothing
+    switch = FakeSwitch(state)
+    switch.apply(nothing)
+    assert switch.modifications == 0
+
+
+@given(states(), states())
+def test_a_plan_counts_what_it_does(installed: SwitchState, desired: SwitchState) -> None:
+    assert bool(plan(installed, desired)) == (installed != desired)
+
+
+@st.composite
+def allocations(draw: st.DrawFn) -> NetworkAllocation:
+    network = draw(networks())
+    return allocate_slices(draw(policies(list(network.hosts))), network)
+
+
+def packet_between(source: Host, destination: Host, **fields: int) -> Packet:
+    return Packet(
+        {
+            "eth_type": 0x0800,
+            "eth_src": source.mac,
+            "eth_dst": destination.mac,
+            "ipv4_src": source.ip,
+            "ipv4_dst": destination.ip,
+            "ip_dscp": 0,
+            **fields,
+        }
+    )
+
+
+def transport(proto: int | None, src: int | None, dst: int | None) -> dict[str, int]:
+    number = proto or 6
+    names = {6: "tcp", 17: "udp"}.get(number)
+    ports = {} if names is None else {f"{names}_src": src or 40000, f"{names}_dst": dst or 50000}
+    return {"ip_proto": number, **ports}
+
+
+@given(allocations(), st.integers(0, 63))
+def test_a_flow_takes_its_path_in_its_queue_through_its_meter(
+    allocation: NetworkAllocation, dscp: int
+) -> None:
+    network, compiled = allocation.network, compile_switches(allocation)
+    for allocated in allocation.flows:
+        flow = allocated.flow
+        of = allocation.policy.slice_named(flow.slice)
+        match = flow.match
+        packet = packet_between(
+            network.hosts[flow.source],
+            network.hosts[flow.destination],
+            **{**transport(match.proto, match.src_port, match.dst_port), "ip_dscp": dscp},
+        )
+        hops = walk(network, compiled, flow.source, packet)
+        assert (flow.source, *(hop.node for hop in hops), hops[-1].following) == allocated.route.path
+        assert {hop.queue_id for hop in hops} == {queue_of(of.number, of.enforcement)}
+        assert {hop.dscp for hop in hops} == {of.number}
+        assert bool(hops[0].meters) == of.enforcement.polices
+        assert not any(hop.meters for hop in hops[1:])
+
+
+@given(allocations())
+def test_acknowledgements_travel_in_the_slice(allocation: NetworkAllocation) -> None:
+    network, compiled = allocation.network, compile_switches(allocation)
+    for allocated in allocation.flows:
+        if not allocated.route.return_share:
+            continue
+        flow, match = allocated.flow, allocated.flow.match.reversed()
+        packet = packet_between(
+            network.hosts[flow.destination],
+            network.hosts[flow.source],
+            **transport(match.proto, match.src_port, match.dst_port),
+        )
+        hops = walk(network, compiled, flow.destination, packet)
+        assert hops[-1].following == flow.source
+        # Where another flow goes the other way, it carries them; else they go where they were counted.
+        if not any(
+            (other.flow.source, other.flow.destination) == (flow.destination, flow.source)
+            for other in allocation.flows
+        ):
+            assert (flow.destination, *(h.node for h in hops), flow.source) == allocated.route.return_path
+            assert {hop.dscp for hop in hops} == {allocation.policy.slice_named(flow.slice).number}
+
+
+@given(networks(), st.integers(1, 63))
+def test_a_host_does_not_promote_itself(network: Network, dscp: int) -> None:
+    compiled = compile_base(network)
+    source, destination, *_ = network.hosts.values()
+    packet = packet_between(source, destination, **transport(6, 1, 2), ip_dscp=dscp)
+    hops = walk(network, compiled, source.name, packet)
+    assert hops[-1].following == destination.name
+    assert {(hop.dscp, hop.queue_id) for hop in hops} == {(BEST_EFFORT, queue_of(BEST_EFFORT))}
+
+
+@given(networks())
+def test_a_broadcast_reaches_every_other_host_once(network: Network) -> None:
+    compiled = compile_base(network)
+    for host in network.hosts.values():
+        packet = Packet({"eth_type": 0x88B5, "eth_src": host.mac, "eth_dst": "ff:ff:ff:ff:ff:ff"})
+        reached = Counter(
+            hop.following
+            for hop in walk(network, compiled, host.name, packet)
+            if hop.following in network.hosts
+        )
+        assert reached == Counter(set(network.hosts) - {host.name})
+
+
+@given(allocations())
+def test_the_core_knows_no_flow(allocation: NetworkAllocation) -> None:
+    network, compiled = allocation.network, compile_switches(allocation)
+    edge = {f.route.path[1] for f in allocation.flows} | {f.route.path[-2] for f in allocation.flows}
+    for switch in network.switches.values():
+        for entry in compiled[switch.dpid].flows.values():
+            cookie = Cookie.read(entry.cookie)
+            assert cookie is not None
+            if switch.name not in edge:
+                assert not cookie.flow_number
+                assert {name for name, _ in entry.match} <= {"in_port", "eth_type", "eth_dst", "ip_dscp"}
+
+
+@given(allocations())
+def test_queues_fit_their_port(allocation: NetworkAllocation) -> None:
+    compiled = compile_switches(allocation)
+    for link in allocation.network.links.values():
+        if link.source in allocation.network.hosts:
+            continue
+        qos = compiled[allocation.network.switches[link.source].dpid].qos[link.port_no]
+        assert qos.max_rate_bps == link.capacity_bps
+        minimum = sum(queue.min_rate_bps for queue in qos.queues)
+        assert minimum <= link.capacity_bps * (1 + 1e-9) + MIN_QUEUE_BPS * len(qos.queues)
+        assert all(queue.max_rate_bps == qos.max_rate_bps for queue in qos.queues)
+        assert queue_of(BEST_EFFORT) in {queue.queue_id for queue in qos.queues}
+
+
+@given(allocations())
+def test_meters_are_at_the_rate(allocation: NetworkAllocation) -> None:
+    """At or above what the flow holds, and with what it carries for others no more than 2 % above."""
+    compiled = compile_switches(allocation)
+    for allocated in allocation.flows:
+        flow = allocated.flow
+        if allocation.policy.slice_named(flow.slice).enforcement is Enforcement.SHAPE:
+            continue
+        state = compiled[allocation.network.switches[allocated.route.path[1]].dpid]
+        number = allocation.policy.slice_named(flow.slice).number
+        cookie = int(Cookie(Role.CLASSIFY, number, flow.number))
+        (entry,) = [e for e in state.flows.values() if e.cookie == cookie]
+        assert entry.meter_id is not None
+        rate = state.meters[entry.meter_id].rate_kbps * 1000
+        others = sum(f.rate_bps * f.route.return_share for f in allocation.flows)
+        assert allocated.rate_bps - 1000 <= rate <= (allocated.rate_bps + others) * 1.02 + 1000
+
+
+@given(networks())
+def test_unmatched_traffic_can_be_dropped(network: Network) -> None:
+    policy = Policy("", (), unmatched=Unmatched.DROP)
+    compiled = compile_switches(allocate_slices(policy, network))
+    source, destination, *_ = network.hosts.values()
+    assert not walk(network, compiled, source.name, packet_between(source, destination, **transport(6, 1, 2)))
+
+
+def test_a_wrong_pipeline_is_noticed() -> None:
+    """The oracle itself: a loop is reported, not followed for ever."""
+    network = build_network([("s1", "s2"), ("s2", "s3"), ("s3", "s1"), ("h1", "s1"), ("h2", "s2")])
+    around = {
+        switch.dpid: SwitchState(
+            {
+                e.key: e
+                for e in [FlowEntry(0, 1, (), 0, outputs=(network.links[switch.name, following].port_no,))]
+            }
+        )
+        for switch, following in zip(network.switches.values(), ("s2", "s3", "s1"), strict=True)
+    }
+    with pytest.raises(RecursionError):
+        walk(network, around, "h1", Packet({}))
