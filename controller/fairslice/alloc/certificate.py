@@ -1,23 +1,22 @@
-r"""An independent checker: is this the allocation? It reads a problem and rates alone, in exact rational
-arithmetic.
+r"""An independent checker: are these the rates? It reads a problem and rates alone.
 
-It shares no code with the solver and lets nothing rise. It confirms that no link is overloaded, no slice
-over its limit, every floor and every cap kept, and that every flow has a reason to have no more: its
-cap, or a full place (a saturated link, or its slice's limit) where nobody went on after it. The last is
-what makes a rate *fair*; it is checked as an inequality between two bounds.
+It shares no code with the solver, lets nothing rise, and computes in exact fractions. It confirms that no
+link is overloaded, no slice over its limit, every floor and every cap kept, and that every flow has a
+reason to have no more: its cap, or a full place (a saturated link, or its slice's limit) where nobody went
+on after it. The last is what makes a rate *fair*; it is checked as an inequality between two bounds.
 
 Call the instant at which water-filling stops a flow its time. A full place stops all of its flows, so a
 flow that was stopped there has at least the time of every other flow there.
 
 *At least:* a flow of no slice, or with flat weights, rises at its weight :math:`w`; one that holds
 :math:`r` above its floor has time :math:`r/w`. A slice pushes no more than its weight :math:`W_s` into
-any link, so to bring a set of its flows to levels :math:`x_g` it needed at least :math:`\sum c_{g,l} x_g
-/ W_s` for every link :math:`l`.
+any link, so to bring a set of its flows to levels :math:`x_g` it needed at least
+:math:`\sum c_{g,l} x_g / W_s` for every link :math:`l`.
 
 *At most:* with flat weights :math:`r_f/w_f` (a level is no more than the rate). In a slice, :math:`f`
 never rose slower than at first; and where one link grants the rise of all of the slice's flows that use
-it, the slice pushed its whole weight there until :math:`f` stopped, so its time is at most :math:`\sum
-c_{g,l} x_g / W_s` at that link.
+it, the slice pushed its whole weight there until :math:`f` stopped, so its time is at most
+:math:`\sum c_{g,l} x_g / W_s` at that link.
 
 *Levels* are the rates where those are above floors. Where a floor hides a level, siblings tell: if
 :math:`g` uses all links of :math:`f`, it never rose faster for its weight, and stopped no later unless
@@ -43,8 +42,7 @@ from fractions import Fraction
 from fairslice.alloc.problem import AllocationProblem, Bottleneck, BottleneckKind, ProblemFlow
 
 TOLERANCE = 1e-11
-"""Relative. It shows a change of a rate by 0.1 % if the flow has over a hundred-millionth of a full link
-of its."""
+"""Relative. Tight enough to see a change by 0.1 % of a flow with a ten-millionth of its link."""
 
 _NOWHERE = ""
 """Stands for the links of a flow that uses none; no solver calls it full."""
@@ -131,7 +129,7 @@ class _Place:
     bottleneck: Bottleneck
     room: float
     load: Fraction
-    flows: tuple[ProblemFlow, ...]
+    flows: tuple[str, ...]
 
     @property
     def at_link(self) -> bool:
@@ -156,7 +154,7 @@ class _Checker:
                 Bottleneck(BottleneckKind.LINK, link),
                 problem.capacities[link],
                 sum((Fraction(f.uses[link]) * self.rate[f.id] for f in flows), Fraction(0)),
-                tuple(flows),
+                tuple(f.id for f in flows),
             )
             for link, flows in links.items()
         }
@@ -165,7 +163,7 @@ class _Checker:
                 Bottleneck(BottleneckKind.LIMIT, name),
                 problem.slices[name].limit,
                 sum((self.rate[f.id] for f in flows), Fraction(0)),
-                tuple(flows),
+                tuple(f.id for f in flows),
             )
             for name, flows in slices.items()
             if problem.slices[name].limit < math.inf
@@ -216,7 +214,7 @@ class _Checker:
     def siblings(self) -> Iterator[Violation]:
         """Whether a flow below its cap has as much for its weight as siblings that use all its links."""
         for flow in self.flows:
-            ahead = None if self._at_cap(flow) else self.times.sibling_ahead(flow)
+            ahead = None if self._at_cap(flow) else self.times.sibling_ahead(flow.id)
             if ahead is not None:
                 yield Violation(
                     f'flow "{flow.id}" of slice "{flow.slice}" has less for its weight than'
@@ -229,121 +227,120 @@ class _Checker:
         return flow.cap < math.inf and self.rate[flow.id] >= Fraction(flow.cap) * self.under
 
     def _stopped(self, flow: ProblemFlow, place: _Place) -> bool:
-        return self.last[place] <= self.times.at_most(flow) * self.over
+        return self.last[place] <= self.times.at_most(flow.id) * self.over
 
 
 _SliceAtLink = tuple[str, str]
 
 
 class _Times:
-    """Bounds on when flows stopped, from their rates."""
+    """Bounds on when flows stopped, from their rates. Flows go by id."""
 
     def __init__(self, problem: AllocationProblem, rate: Mapping[str, Fraction], over: Fraction) -> None:
         self.rate, self.over = rate, over
         self.share = {name: Fraction(share.weight) for name, share in problem.slices.items()}
         self.weight = {flow.id: Fraction(flow.weight) for flow in problem.flows}
         self.per_weight = {flow.id: rate[flow.id] / self.weight[flow.id] for flow in problem.flows}
-        # In a hierarchy only: how a slice's flows use links, and who leads among siblings of the same links.
-        self.uses: dict[str, Mapping[str, Fraction]] = {}
-        self.members: dict[_SliceAtLink, list[ProblemFlow]] = defaultdict(list)
-        self.leader: dict[str, dict[frozenset[str], str]] = defaultdict(dict)
-        self.flat = dict(self.per_weight)
+        # Flows whose level is not seen, being under their floor or just at it.
+        self.hidden = {f.id for f in problem.flows if rate[f.id] <= Fraction(f.kept_floor) * over}
+        # Flows that rise at the same weight all the time, and that weight.
+        self.flat: dict[str, Fraction] = {}
+        # The others: what they use, a slice's flows on a link, who leads among siblings of the same links.
+        self.uses: dict[str, Mapping[_SliceAtLink, Fraction]] = {}
+        self.members: dict[_SliceAtLink, dict[str, Fraction]] = defaultdict(dict)
+        self.leader: dict[str, dict[frozenset[_SliceAtLink], str]] = defaultdict(dict)
+        self.siblings: dict[str, Mapping[frozenset[_SliceAtLink], str]] = {}
         for flow in problem.flows:
             if flow.slice is None:
-                continue
-            if problem.per_flow:
-                self.flat[flow.id] /= self.share[flow.slice]
-                continue
-            del self.flat[flow.id]
-            uses = {link: Fraction(use) for link, use in (flow.uses or {_NOWHERE: 1}).items()}
-            self.uses[flow.id] = uses
-            for link in uses:
-                self.members[flow.slice, link].append(flow)
-            if self._above_floor(flow):
-                group = self.leader[flow.slice]
-                links = frozenset(uses)
-                group[links] = max(group.get(links, flow.id), flow.id, key=self.per_weight.__getitem__)
-        self.level = {flow.id: self._level_at_least(flow) for flow in problem.flows}
-        self.hidden = {flow.id for flow in problem.flows if not self._above_floor(flow)}
+                self.flat[flow.id] = self.weight[flow.id]
+            elif problem.per_flow:
+                self.flat[flow.id] = self.weight[flow.id] * self.share[flow.slice]
+            else:
+                self._place(flow, flow.slice)
         self.weights = {
-            key: sum((self.uses[f.id][key[1]] * self.weight[f.id] for f in flows), Fraction(0))
-            for key, flows in self.members.items()
+            key: sum((use * self.weight[f] for f, use in here.items()), Fraction(0))
+            for key, here in self.members.items()
         }
-        self.open_load = {
-            key: sum(
-                (self.uses[f.id][key[1]] * rate[f.id] for f in flows if f.id not in self.hidden), Fraction(0)
-            )
-            for key, flows in self.members.items()
-        }
-        self.granting = {key for key in self.members if self._grants(*key)}
+        self.granting = {key for key in self.members if self._grants(key)}
 
-    def at_least(self, flows: Iterable[ProblemFlow]) -> Fraction:
+    def _place(self, flow: ProblemFlow, name: str) -> None:
+        links = flow.uses or {_NOWHERE: 1}
+        self.uses[flow.id] = {(name, link): Fraction(use) for link, use in links.items()}
+        for key, use in self.uses[flow.id].items():
+            self.members[key][flow.id] = use
+        leaders = self.siblings[flow.id] = self.leader[name]
+        if flow.id not in self.hidden:
+            keys = frozenset(self.uses[flow.id])
+            leaders[keys] = max(leaders.get(keys, flow.id), flow.id, key=self.per_weight.__getitem__)
+
+    def at_least(self, flows: Iterable[str]) -> Fraction:
         """No earlier than this did the last of the flows stop."""
         times = [Fraction(0)]
         pushed: dict[_SliceAtLink, Fraction] = defaultdict(Fraction)
         for flow in flows:
-            if flow.id in self.flat:
-                times += [] if flow.id in self.hidden else [self.flat[flow.id]]
-            elif flow.slice is not None:
-                for link, use in self.uses[flow.id].items():
-                    pushed[flow.slice, link] += use * self.level[flow.id]
+            if flow not in self.flat:
+                level = self._level_at_least(flow)
+                for key, use in self.uses[flow].items():
+                    pushed[key] += use * level
+            elif flow not in self.hidden:
+                times.append(self.rate[flow] / self.flat[flow])
         times += [load / self.share[name] for (name, _), load in pushed.items()]
         return max(times)
 
-    def at_most(self, flow: ProblemFlow) -> Fraction:
+    def at_most(self, flow: str) -> Fraction:
         """No later than this did a flow stop that is not at its cap."""
-        if flow.slice is None or flow.id in self.flat:
-            return self.flat[flow.id]
-        keys = [(flow.slice, link) for link in self.uses[flow.id]]
-        pushed = [self.per_weight[flow.id] * max(self.weights[key] for key in keys)]
+        if flow in self.flat:
+            return self.rate[flow] / self.flat[flow]
+        keys = list(self.uses[flow])
+        pushed = [self.per_weight[flow] * max(self.weights[key] for key in keys)]
         pushed += [self._pushed_at_most(flow, key) for key in keys if key in self.granting]
-        return min(pushed) / self.share[flow.slice]
+        return min(pushed) / self.share[keys[0][0]]
 
-    def sibling_ahead(self, flow: ProblemFlow) -> str | None:
-        """A sibling above its floor that uses all links of the flow and has more for its weight."""
-        if flow.slice is None or flow.id in self.flat:
-            return None
-        for links, leader in self.leader[flow.slice].items():
-            if links >= self.uses[flow.id].keys() and (
-                self.per_weight[leader] > self.per_weight[flow.id] * self.over
-            ):
-                return leader
-        return None
+    def sibling_ahead(self, flow: str) -> str | None:
+        """A sibling, above its floor, that uses all links of the flow and has more for its weight."""
+        return next(
+            (
+                other
+                for other in self._ahead(flow)
+                if self.per_weight[other] > self.per_weight[flow] * self.over
+            ),
+            None,
+        )
 
-    def _above_floor(self, flow: ProblemFlow) -> bool:
-        return self.rate[flow.id] > Fraction(flow.kept_floor) * self.over
+    def _ahead(self, flow: str) -> Iterator[str]:
+        """The leaders among siblings that are above their floors and use all links of the flow."""
+        if flow not in self.flat:
+            yield from (
+                leader for keys, leader in self.siblings[flow].items() if keys >= self.uses[flow].keys()
+            )
 
-    def _level_at_least(self, flow: ProblemFlow) -> Fraction:
-        if flow.slice is None or flow.id in self.flat or self._above_floor(flow):
-            return self.rate[flow.id]
-        behind = [
-            self.per_weight[leader]
-            for links, leader in self.leader[flow.slice].items()
-            if links >= self.uses[flow.id].keys()
-        ]
-        return min(self.rate[flow.id], max(behind, default=Fraction(0)) * self.weight[flow.id])
+    def _level_at_least(self, flow: str) -> Fraction:
+        if flow not in self.hidden:
+            return self.rate[flow]
+        most = max((self.per_weight[other] for other in self._ahead(flow)), default=Fraction(0))
+        return min(self.rate[flow], self.weight[flow] * most)
 
-    def _pushed_at_most(self, flow: ProblemFlow, key: _SliceAtLink) -> Fraction:
-        """What the slice's flows at a link had risen to when one of them stopped below its cap."""
-        load = self.open_load[key]
-        for other in self.members[key]:
-            if other.id in self.hidden:
-                level = self.rate[other.id]
-                if self.uses[other.id].keys() >= self.uses[flow.id].keys():
-                    level = min(level, self.weight[other.id] * self.per_weight[flow.id])
-                load += self.uses[other.id][key[1]] * level
-        return load
+    def _level_at_most(self, flow: str, stopped: str) -> Fraction:
+        """The level of one flow when its sibling stopped below its cap."""
+        if flow in self.hidden and self.uses[flow].keys() >= self.uses[stopped].keys():
+            return min(self.rate[flow], self.weight[flow] * self.per_weight[stopped])
+        return self.rate[flow]
 
-    def _grants(self, name: str, link: str) -> bool:
-        """Whether this link grants the rise of all the slice's flows that use it, whoever of them has
-        stopped.
+    def _pushed_at_most(self, stopped: str, key: _SliceAtLink) -> Fraction:
+        """To what the slice's flows at a link had risen together when one of them stopped below its cap."""
+        return sum(
+            (use * self._level_at_most(flow, stopped) for flow, use in self.members[key].items()), Fraction(0)
+        )
+
+    def _grants(self, key: _SliceAtLink) -> bool:
+        """Whether this link grants the rise of all the slice's flows here, whoever of them has stopped.
 
         It does if on every other link of theirs the slice has no flows but them, and none uses more of it.
         """
-        here = {flow.id: self.uses[flow.id][link] for flow in self.members[name, link]}
+        here = self.members[key]
         others = {other for flow in here for other in self.uses[flow]}
         return all(
-            flow.id in here and self.uses[flow.id][other] <= here[flow.id]
+            flow in here and use <= here[flow]
             for other in others
-            for flow in self.members[name, other]
+            for flow, use in self.members[other].items()
         )

@@ -1,4 +1,4 @@
-"""Problem files: allocation problems as JSON, and their answers (DESIGN §5). Units are the caller's.
+"""Problem files: allocation problems as JSON, and their answers. Units are the caller's.
 
 A file holds one problem or an array of them::
 
@@ -112,8 +112,9 @@ def parse_problems(text: str, file: str) -> ProblemFile:
     Raises
     ------
     InputError
-        No JSON, repeated or unknown keys, wrong types, numbers out of range; and if there are none of those,
-        all that :meth:`AllocationProblem.check` refuses. Each fault has its JSON path (``$[2].flows[0].weight``).
+        With all faults and their JSON paths (``$[2].flows[0].weight``): repeated or unknown keys, wrong
+        types, numbers out of range; and, of each problem without such faults, all that
+        :meth:`AllocationProblem.check` refuses. Text that is no JSON is refused with its line and column.
     """
     data = _load(text, file)
     is_array = isinstance(data, list)

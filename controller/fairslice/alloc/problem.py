@@ -22,7 +22,7 @@ class ProblemFlow:
     id
         Unique in its problem.
     uses
-        What the flow uses of each link per unit of its rate (DESIGN: c_{f,l}), above 0, in the order of
+        What the flow uses of each link per unit of its rate (c_{f,l}), above 0, in the order of
         its path: 1 along the path, 2 for a link crossed twice, a small share on the way of the
         acknowledgements.
     weight

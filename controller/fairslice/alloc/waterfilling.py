@@ -29,8 +29,8 @@ References
 .. [2] A. Parekh and R. Gallager, "A generalized processor sharing approach to flow control in integrated
    services networks: the single-node case", IEEE/ACM Trans. Networking 1(3), 1993.
 .. [3] J. Bennett and H. Zhang, "Hierarchical packet fair queueing algorithms", ACM SIGCOMM 1996.
-.. [4] Y. T. Hou, S. Panwar and H. Tzeng, "On generalized max-min rate allocation and distributed convergence
-   algorithm for packet networks", IEEE Trans. Parallel and Distributed Systems 15(5), 2004.
+.. [4] Y. T. Hou, S. Panwar and H. Tzeng, "On generalized max-min rate allocation and distributed
+   convergence algorithm for packet networks", IEEE Trans. Parallel and Distributed Systems 15(5), 2004.
 """
 
 from collections import defaultdict
@@ -54,7 +54,7 @@ never full."""
 
 
 def allocate(problem: AllocationProblem) -> Allocation:
-    """Divide the links among the flows (DESIGN §5).
+    """Divide the links among the flows.
 
     Parameters
     ----------
@@ -126,18 +126,25 @@ def _admit(stops: Iterable[_Stop], floor: Mapping[str, Decimal]) -> None:
         floors = sum((use * floor[flow] for flow, use in stop.uses.items()), Decimal(0))
         if floors > stop.capacity * (1 + Decimal(ADMISSION_TOLERANCE)):
             flows = tuple(flow for flow in stop.uses if floor[flow] > 0)
-            limited = stop.bottleneck.kind is BottleneckKind.LIMIT
-            name = f"limit of slice {stop.bottleneck.name}" if limited else stop.bottleneck.name
-            place = f"the {name}" if limited else f"link {name}"
-            few = ", ".join(flows[:8]) + (f" and {len(flows) - 8} more" if len(flows) > 8 else "")
-            raise InfeasibleError(
-                f"the floors do not fit: {few} need {floors:.6g} of {place}, which is {stop.capacity:.6g},"
-                f" {floors - stop.capacity:.6g} less",
-                link=name,
-                flows=flows,
-                floors=float(floors),
-                capacity=float(stop.capacity),
-            )
+            raise _refusal(stop, flows, float(floors), float(floors - stop.capacity))
+
+
+def _refusal(stop: _Stop, flows: tuple[str, ...], floors: float, shortfall: float) -> InfeasibleError:
+    capacity = float(stop.capacity)
+    if stop.bottleneck.kind is BottleneckKind.LINK:
+        place, has = stop.bottleneck.name, f"link {stop.bottleneck.name} carries"
+    else:
+        place = f"limit of slice {stop.bottleneck.name}"
+        has = f"the {place} is"
+    few = ", ".join(flows[:8]) + (f" and {len(flows) - 8} more" if len(flows) > 8 else "")
+    return InfeasibleError(
+        f"the floors do not fit: those of {few} need {floors:.10g}"
+        f" but {has} {capacity:.10g}, {shortfall:.10g} too little",
+        link=place,
+        flows=flows,
+        floors=floors,
+        capacity=capacity,
+    )
 
 
 class _Filling:

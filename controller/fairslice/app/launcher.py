@@ -20,6 +20,9 @@ from ryu import cfg
 from ryu.app import wsgi
 from ryu.base.app_manager import AppManager
 from ryu.lib import hub
+from ryu.topology import switches  # noqa: F401  registers --observe-links
+
+log = logging.getLogger(__name__)
 
 APPS = ("ryu.topology.switches", "fairslice.app.ryu_app")
 """Dotted names: a file's path would load a second copy of the module."""
@@ -66,17 +69,20 @@ def serve(
     if web is not None:
         services.append(hub.spawn(web))
     companion = _start_agent(ovsdb) if agent and ovsdb is not None else None
-    stopping = hub.Event()
+    received: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda number, _: received.append(number))
     try:
-        while not stopping.wait(1.0):
-            pass
+        while not received:
+            hub.sleep(0.1)
+            if companion is not None and companion.poll() is not None:
+                log.error("the switch agent ended with status %d; queues may not be used", companion.returncode)
+                companion = None
     finally:
         if companion is not None:
             companion.terminate()
             companion.wait()
-        manager.close()
+    # Ryu's own shutdown waits seconds for its LLDP threads; what is installed stays installed either way.
 
 
 def _start_agent(ovsdb: str) -> "subprocess.Popen[bytes]":

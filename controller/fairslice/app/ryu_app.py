@@ -152,7 +152,7 @@ class FairsliceApp(app_manager.RyuApp):  # type: ignore[misc]
             up = frozenset(number for number, port in datapath.ports.items() if _is_up(port))
             hub.spawn(self._guarded, session, lambda: self._join(session, up))
         elif datapath.id in self.sessions and self.sessions[datapath.id].datapath is datapath:
-            del self.sessions[datapath.id]
+            self.sessions.pop(datapath.id).close()
             self.handle(SwitchLeft(datapath.id))
 
     @set_ev_cls(ofp_event.EventOFPPortStatus, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]

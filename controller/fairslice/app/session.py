@@ -35,6 +35,7 @@ class Session:
         self._parts: dict[int, list[Any]] = {}
         self._sent: dict[int, str] = {}
         self._errors: list[str] = []
+        self._closed = False
 
     # What the event loop feeds in -------------------------------------------------------------------
 
@@ -57,6 +58,12 @@ class Session:
             self._errors.append(f"switch {self.dpid:016x} refused {what}: {kind}")
         self._wake(message.xid)
         return what is not None
+
+    def close(self) -> None:
+        """The connection is gone: whoever waits for an answer learns it now."""
+        self._closed = True
+        for xid in list(self._waiting):
+            self._wake(xid)
 
     def _wake(self, xid: int) -> None:
         event = self._waiting.pop(xid, None)
@@ -127,8 +134,11 @@ class Session:
             self.datapath.set_xid(request)
         answered = self._waiting[request.xid] = hub.Event()
         self.datapath.send_msg(request)
-        if not answered.wait(ANSWER_TIMEOUT_S):
-            self._waiting.pop(request.xid, None)
+        in_time = answered.wait(ANSWER_TIMEOUT_S)
+        self._waiting.pop(request.xid, None)
+        if self._closed:
+            raise MachineError(f"switch {self.dpid:016x} left before it answered {what}")
+        if not in_time:
             raise MachineError(f"switch {self.dpid:016x} did not answer {what} within {ANSWER_TIMEOUT_S:g} s")
 
 

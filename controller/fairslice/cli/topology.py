@@ -51,13 +51,13 @@ def _tables(network: "Network") -> "list[Table]":
             column.overflow = "fold"
         return made
 
-    switches = table(f"{network.name}: {len(network.switches)} switches", "switch", "dpid")
+    switches = table(f"Switches of {network.name}: {len(network.switches)}", "switch", "dpid")
     for switch in network.switches.values():
         switches.add_row(switch.name, dpid_text(switch.dpid))
-    hosts = table(f"{len(network.hosts)} hosts", "host", "IP", "MAC", "switch", "port")
+    hosts = table(f"Hosts: {len(network.hosts)}", "host", "IP", "MAC", "switch", "port")
     for host in network.hosts.values():
         hosts.add_row(host.name, host.ip, host.mac, host.switch, str(host.port_no))
-    links = table(f"{len(network.links)} links", "from", "port", "to", "capacity")
+    links = table(f"Links: {len(network.links)}", "from", "port", "to", "capacity")
     for link in network.links.values():
         links.add_row(link.source, str(link.port_no), link.target, format_rate(link.capacity_bps))
     return [switches, hosts, links]

@@ -56,7 +56,7 @@ def parse_machine_ticks(stat: str) -> tuple[int, int]:
     Raises:
         ValueError: not the text of /proc/stat.
     """
-    name, *numbers = stat.partition("\n")[0].split()
+    name, *numbers = stat.partition("\n")[0].split() or [""]
     if name != "cpu" or len(numbers) < 8:
         raise ValueError(f"expected the line 'cpu' of /proc/stat, found {stat[:80]!r}")
     user, nice, system, idle, iowait, irq, softirq, steal = map(int, numbers[:8])

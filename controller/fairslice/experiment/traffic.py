@@ -3,15 +3,16 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from fairslice.alloc.view import FlowView
+from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES
 from fairslice.errors import Fault, InputError
 from fairslice.policy.model import PROTOCOLS
 from fairslice.units import tcp_goodput_bps, udp_goodput_bps
 
 FIRST_PORT = 5201
 """iperf3's own default."""
-UDP_PAYLOAD_BYTES = 1448
 UDP_GREED = 1.1
 """A UDP flow without a demand has no way to be greedy; it sends this much of its allocation."""
 
@@ -44,6 +45,11 @@ class FlowTraffic:
     client_port: int | None
     payload_bps: float | None
     offered_bps: float | None
+
+    @property
+    def protocol(self) -> Literal["tcp", "udp"]:
+        """In iperf3's words."""
+        return "udp" if self.proto == PROTOCOLS["udp"] else "tcp"
 
 
 def parse_sender(text: str) -> Sender:

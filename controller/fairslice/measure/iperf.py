@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from fairslice.errors import MachineError
 
@@ -15,8 +15,8 @@ _EXCERPT = 120
 class Interval:
     """What a server received between two times of its own clock; ``bytes`` are payload.
 
-    ``lost`` and ``packets`` count UDP datagrams, the lost ones among ``packets``; both are 0 for TCP. A datagram
-    that comes late is taken back from ``lost``, which can so be negative.
+    ``lost`` and ``packets`` count UDP datagrams, the lost ones among ``packets``; both are 0 for TCP. A
+    datagram that comes late is taken back from ``lost``, which can so be negative.
     """
 
     start_s: float
@@ -34,6 +34,9 @@ class SendInterval:
     end_s: float
     bytes: int
     retransmits: int = 0
+
+
+AnyInterval = TypeVar("AnyInterval", Interval, SendInterval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +136,13 @@ def goodput_bps(report: ServerReport, window_start_s: float, window_end_s: float
     Raises:
         ValueError: the window is empty or not finite.
     """
-    return 8 * sum(
-        interval.bytes * part for interval, part in _cut(report.intervals, window_start_s, window_end_s)
-    ) / (window_end_s - window_start_s)
+    return (
+        8
+        * sum(
+            interval.bytes * part for interval, part in _cut(report.intervals, window_start_s, window_end_s)
+        )
+        / (window_end_s - window_start_s)
+    )
 
 
 def loss(report: ServerReport, window_start_s: float, window_end_s: float) -> float | None:
@@ -162,9 +169,7 @@ def retransmits(report: ClientReport, window_start_s: float, window_end_s: float
     return round(sum(interval.retransmits * part for interval, part in cut))
 
 
-def _cut(
-    intervals: Sequence[T], start_s: float, end_s: float
-) -> list[tuple[T, float]]:
+def _cut(intervals: Sequence[AnyInterval], start_s: float, end_s: float) -> list[tuple[AnyInterval, float]]:
     """The intervals that touch a window, each with its part (0 to 1) inside."""
     if not (math.isfinite(start_s) and math.isfinite(end_s) and start_s < end_s):
         raise ValueError(f"the window {start_s} s to {end_s} s is empty; expected a start before its end")
@@ -190,7 +195,9 @@ class _Report:
         error = found.get("error")
         self.error = None if error is None else str(error).removeprefix("error - ")
         if self.error is None and not self.test:
-            raise MachineError(f"iperf3 {side}: its JSON has neither a test nor an error; found {text[:_EXCERPT]!r}")
+            raise MachineError(
+                f"iperf3 {side}: its JSON has neither a test nor an error; found {text[:_EXCERPT]!r}"
+            )
 
     def rows(self) -> list[Mapping[str, Any]]:
         """The sum over streams of each interval that counts, in the order of time."""

@@ -151,6 +151,8 @@ def _flow_specs(node: Node) -> Iterator[FlowSpec]:
             keys = FlowKeys.model_validate(item.plain())
         except ValidationError:
             continue
+        if keys.source == keys.destination and not is_prefix(keys.source):
+            continue
         yield FlowSpec(
             keys.source,
             keys.destination,

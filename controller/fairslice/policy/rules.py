@@ -60,7 +60,9 @@ def _member_faults(members: Node) -> Iterator[Fault]:
             continue
         if endpoint in seen:
             line = seen[endpoint].location.line
-            yield Fault(f"member {endpoint!r} stands in line {line} already; expected it once", item.location)
+            yield Fault(
+                f"duplicate member {endpoint!r}, in line {line} already; expected it once", item.location
+            )
         elif len(members.items()) == 1 and not is_prefix(endpoint):
             yield Fault(
                 f"found the only member {endpoint!r}; expected two hosts or more, or a prefix", item.location

@@ -230,7 +230,6 @@ class PolicyKeys(_Keys):
 
 
 _EXPECTED = {
-    "model_type": "a mapping of keys",
     "dict_type": "a mapping of names to slices, {} for none",
     "list_type": "a list, each item after '- ' or all in [ ]",
     "too_short": "at least one host",
@@ -265,6 +264,8 @@ def _fault(root: Node, error: dict[str, Any]) -> Fault:
         words = re.findall("'([^']+)'", error["ctx"]["expected"])
         hint = did_you_mean(found, words) if isinstance(found, str) else ""
         expected = f"one of {', '.join(words)}{hint}"
+    elif kind == "model_type":
+        expected = f"a mapping with keys out of {', '.join(_known_keys(path))}"
     else:
         expected = _EXPECTED[kind]
     return Fault(

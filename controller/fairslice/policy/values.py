@@ -46,8 +46,9 @@ def _shorten(text: str) -> str:
 
 def did_you_mean(found: str, known: Iterable[str]) -> str:
     """``; did you mean 'weight'?`` if a known word is close to what was found, else nothing."""
-    close = difflib.get_close_matches(found[:_LONGEST_QUANTITY], list(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    by_lower_case = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(found[:_LONGEST_QUANTITY].lower(), by_lower_case, n=1)
+    return f"; did you mean {by_lower_case[close[0]]!r}?" if close else ""
 
 
 def read_rate(value: object) -> float:

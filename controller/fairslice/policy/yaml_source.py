@@ -177,9 +177,10 @@ def _events(text: str, file: str) -> Iterator[Event]:
     except MarkedYAMLError as error:
         place = last if error.problem_mark is None else _place(file, error.problem_mark)
         raise InputError([Fault(_syntax_message(error, text, place), place)]) from error
-    # A few malformed escapes and directives end as these in the library.
+    # The library lets some malformed escapes and directives end as these.
     except (YAMLError, ValueError, OverflowError, IndexError) as error:
-        raise InputError([Fault(f"no valid YAML after this place: {error}", last)]) from error
+        message = "no valid YAML after this place: a malformed escape or directive"
+        raise InputError([Fault(message, last)]) from error
 
 
 def _place(file: str, mark: StringMark) -> Location:
@@ -192,7 +193,8 @@ def _syntax_message(error: MarkedYAMLError, text: str, place: Location) -> str:
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return "a tab in the indentation; expected spaces, as YAML asks for"
     context = f" {error.context}" if error.context else ""
-    return f"no valid YAML{context}: {error.problem}"
+    message = f"no valid YAML{context}: {error.problem}"
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in message)
 
 
 @dataclass(slots=True)
@@ -259,11 +261,13 @@ class _Composer:
 
     def _aliased_node(self, anchor: str, location: Location) -> tuple[Node, int]:
         if anchor not in self._anchors:
-            message = f"unknown alias *{anchor}; expected an anchor &{anchor} before this place"
+            message = f"unknown alias {describe('*' + anchor)}; expected its anchor before this place"
             raise InputError([Fault(message, location)])
         found = self._anchors[anchor]
         if found is None:
-            raise InputError([Fault(f"the alias *{anchor} stands inside its own anchor", location)])
+            raise InputError(
+                [Fault(f"the alias {describe('*' + anchor)} stands inside its own anchor", location)]
+            )
         node, size = found
         self._aliased += size
         if self._aliased > MAX_ALIASED_NODES:
@@ -284,8 +288,7 @@ class _Composer:
     def _scalar(self, event: ScalarEvent, location: Location) -> Scalar:
         text = str(event.value)
         if _SURROGATE.search(text):
-            self.faults.append(Fault("half of a surrogate pair; expected whole characters", location))
-            return _SURROGATE.sub("\ufffd", text)
+            raise InputError([Fault("half of a surrogate pair; expected whole characters", location)])
         return resolve_scalar(text) if event.style is None else text
 
     def _add(self, node: Node, size: int) -> None:
@@ -310,9 +313,8 @@ class _Composer:
             return _Key(None, node.location)
         first = frame.entries.get(node.value)
         if first is not None:
-            message = (
-                f"duplicate key {describe(node.value)}; it stands in line {first.key_location.line} already"
-            )
+            line = first.key_location.line
+            message = f"duplicate key {describe(node.value)}, in line {line} already; expected it once"
             self.faults.append(Fault(message, node.location))
             return _Key(None, node.location)
         return _Key(node.value, node.location)

@@ -1,6 +1,6 @@
-"""The allocation in exact rational numbers: DESIGN §5 word for word, slow, and shared with nothing.
+"""The allocation in exact rational numbers: its definition word for word, slow, and no code shared.
 
-Tests hold every other implementation against it.
+Tests hold every other implementation against it; :mod:`fairslice.alloc.waterfilling` has the definition.
 """
 
 from collections.abc import Iterable, Mapping
@@ -76,7 +76,7 @@ def _until_full(
     rise: Mapping[str, Fraction],
     floor: Mapping[str, Fraction],
 ) -> Fraction | None:
-    """The smallest t with Σ c·max(level + rise·t, floor) = capacity; None if there is none or nobody rises."""
+    """The smallest t with Σ c·max(level + rise·t, floor) = capacity; None if nobody rises there."""
     mine = [f for f in uses if f in rise]
     if not mine:
         return None

@@ -6,7 +6,7 @@ draws.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from hypothesis import strategies as st
@@ -33,15 +33,20 @@ def _any(random: Random) -> float:
     return random.randint(1, 1_000_000_007) * 2.0 ** random.randint(-40, 20)
 
 
-NUMBERS: tuple[Number, ...] = (_small, _small, _tenths, _decades, _any)
+MODEST: tuple[Number, ...] = (_small, _tenths)
+"""Within two decades, with many ties."""
+WILD: tuple[Number, ...] = (_small, _small, _tenths, _decades, _any)
+"""Over twenty decades too."""
 
 
-def random_problem(random: Random, *, max_links: int = 4, max_flows: int = 7) -> AllocationProblem:
+def random_problem(
+    random: Random, *, max_links: int = 4, max_flows: int = 7, numbers: Sequence[Number] = WILD
+) -> AllocationProblem:
     """Draw a sound problem; its floors may not fit.
 
     Up to ``max_links`` links, ``max_flows`` flows and three slices; one in six has ``per_flow`` set.
     """
-    amount, weight = random.choice(NUMBERS), random.choice(NUMBERS)
+    amount, weight = random.choice(numbers), random.choice(numbers)
     links = [f"L{i}" for i in range(random.randint(1, max_links))]
     capacities = {link: 0.0 if random.random() < 0.04 else amount(random) for link in links}
     names = [f"S{i}" for i in range(random.randint(0, 3))]
@@ -64,7 +69,7 @@ def _flow(
     """A flow whose floor, if it has one, is about ``part`` of what its links carry."""
     few = 0 if random.random() < 0.05 else 1
     path = random.sample(sorted(capacities), random.randint(few, len(capacities)))
-    uses = {link: _coefficient(random) for link in path}
+    uses = {link: _coefficient(random, weight) for link in path}
     cap = random.choice(
         [math.inf, math.inf, amount(random), amount(random), 0.0 if random.random() < 0.2 else 1.0]
     )
@@ -78,8 +83,8 @@ def _flow(
     return ProblemFlow(id_, uses, weight(random), cap, floor, slice_)
 
 
-def _coefficient(random: Random) -> float:
-    return random.choice([1.0, 1.0, 1.0, 1.0, 2.0, 0.5, 0.03, 1.03, _any(random)])
+def _coefficient(random: Random, number: Number) -> float:
+    return random.choice([1.0, 1.0, 1.0, 1.0, 2.0, 0.5, 0.03, 1.03, number(random)])
 
 
 def _limit(random: Random, name: str, flows: list[ProblemFlow], amount: Number) -> float:
@@ -90,8 +95,6 @@ def _limit(random: Random, name: str, flows: list[ProblemFlow], amount: Number) 
     return random.choice([math.inf, math.inf, math.inf, drawn, floors + drawn, floors, caps])
 
 
-def problems(*, max_links: int = 4, max_flows: int = 7) -> st.SearchStrategy[AllocationProblem]:
+def problems(numbers: Sequence[Number] = WILD) -> st.SearchStrategy[AllocationProblem]:
     """Hypothesis strategy of :func:`random_problem`."""
-    return st.randoms(use_true_random=False).map(
-        lambda random: random_problem(random, max_links=max_links, max_flows=max_flows)
-    )
+    return st.randoms(use_true_random=False).map(lambda random: random_problem(random, numbers=numbers))

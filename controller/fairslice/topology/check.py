@@ -100,13 +100,15 @@ class DraftLink:
 
 @dataclass
 class Faults:
-    """Faults in the order in which they are found, each once."""
+    """Faults in the order in which they are found, each once; at ``location`` if none is told."""
 
     file: str
+    location: Location | None = None
     found: dict[Fault, None] = field(default_factory=dict)
 
     def add(self, message: str, location: Location | None = None) -> None:
-        """Report a fault; without a location the file is named."""
+        """Report a fault; without any location the file is named."""
+        location = location or self.location
         self.found[Fault(message if location else f"{self.file}: {message}", location)] = None
 
 

@@ -1,7 +1,7 @@
 """What is there: merging what LLDP and the switches report with what the network file says."""
 
 from collections.abc import Collection, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from math import inf
 
@@ -52,8 +52,8 @@ class SeenHost:
 class Discovery:
     """The network that works now.
 
-    ``missing`` tells what the file has and nobody saw (of a switch that is missing, its hosts and cables are not
-    told apart); ``surprises`` tells what was seen and is not as the file says, or can't be used.
+    ``missing`` tells what the file has and was not seen; a switch that is missing stands for its hosts and
+    cables too. ``surprises`` tells what was seen and is not as the file says, or can't be used.
     """
 
     network: Network
@@ -110,15 +110,16 @@ def merge(
     seen_hosts: Collection[SeenHost],
     capacities: Capacities,
 ) -> Discovery:
-    """Put together the network that works now: LLDP says what is there, the file what it is called and carries.
+    """Put together the network that works now: LLDP says what is there, the file its names and capacities.
 
-    With a file the network has the file's switches that are connected, the file's hosts whose switch is connected
-    and whose port is up and leads to no switch, and the cables that LLDP saw both ways and whose ports are up. A
-    cable that is not in the file, or at other ports, is a surprise; it is used if its capacity is known.
-    Without a file switches are called s{dpid}, and hosts h1, h2, … by rising IP address; a host's cable carries
-    both ways what its switch's port does.
+    With a file the network has the file's switches that are connected, its hosts whose port is up and leads
+    to no switch, and the cables that LLDP passed both ways and whose ports are up. A cable that is not in the
+    file, or at other ports, is a surprise; it is used if its capacity is known. A host of the file that is
+    seen at its port and with its IP address has the MAC address that it is seen with. Without a file switches
+    are called s{dpid}, and hosts h1, h2, … by rising IP address; a host's cable carries both ways what its
+    switch's port does.
 
-    Two switches are joined by one cable, and a port leads to one place: of several, that of the file is taken, or
+    One cable joins two switches, and a port leads to one place: of several, that of the file is taken, or
     else that of the smallest dpid and port_no.
 
     Args:
@@ -144,7 +145,7 @@ def merge(
         _place_hosts(found, sight, expected)
         _report_switches(found, expected, seen_switches)
         _report_cables(found, sight, expected)
-        _report_hosts(found, sight, expected, seen_hosts)
+        _compare_hosts(found, sight, expected, seen_hosts)
     name = "discovered" if expected is None else expected.name
     network = Network({s.name: s for s in switches.values()}, found.hosts, found.links, name)
     return Discovery(network, tuple(found.missing), tuple(found.surprises))
@@ -257,15 +258,29 @@ def _report_cables(found: _Found, sight: _Sight, expected: Network) -> None:
         found.missing.append(f"{sight.cable(cable)}: {reason}")
 
 
-def _report_hosts(found: _Found, sight: _Sight, expected: Network, seen_hosts: Collection[SeenHost]) -> None:
+def _compare_hosts(found: _Found, sight: _Sight, expected: Network, seen_hosts: Collection[SeenHost]) -> None:
+    """With a file: tell what hosts turned out to be, and correct the MAC of one that is in its place."""
     of_mac = {host.mac: host for host in expected.hosts.values()}
+    of_ip = {host.ip: host for host in expected.hosts.values()}
     for seen in sight.entered(seen_hosts):
-        host = of_mac.get(seen.mac)
-        if host is None:
-            found.surprises.append(f"{sight.host(seen)}: not in the file; not used")
-        elif (sight.switches[seen.dpid].name, seen.port_no) != (host.switch, host.port_no):
+        place = (sight.switches[seen.dpid].name, seen.port_no)
+        known, namesake = of_mac.get(seen.mac), of_ip.get(seen.ip)
+        if known is not None:
+            if (known.switch, known.port_no) != place or known.ip != seen.ip:
+                found.surprises.append(
+                    f"{sight.host(seen)}: the file has it as {known.name} with {known.ip}"
+                    f" at {known.switch} port {known.port_no}"
+                )
+        elif (
+            namesake is not None
+            and (namesake.switch, namesake.port_no) == place
+            # Not corrected before, nor in favour of a MAC that another host has by now.
+            and found.hosts[namesake.name] == namesake
+            and seen.mac not in {host.mac for host in found.hosts.values()}
+        ):
+            found.hosts[namesake.name] = replace(namesake, mac=seen.mac)
             found.surprises.append(
-                f"{sight.host(seen)}: the file has it as {host.name} at {host.switch} port {host.port_no}"
+                f"{sight.host(seen)}: used as {namesake.name}, not the file's {namesake.mac}"
             )
-        elif seen.ip != host.ip:
-            found.surprises.append(f"{sight.host(seen)}: the file has it as {host.name} with {host.ip}")
+        else:
+            found.surprises.append(f"{sight.host(seen)}: not in the file; not used")

@@ -1,6 +1,5 @@
 """Reading a Mininet Topo object, by its methods alone: fairslice.topology does not import Mininet."""
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -20,6 +19,9 @@ from fairslice.topology.network import Network
 
 MBIT = 1e6
 """Mininet's unit of ``bw``, in bit/s."""
+
+MAX_BW = 1_000_000
+"""In Mbit/s; more than 1 Tbit/s is a slip of units."""
 
 _INTERFACE_NAME_LENGTH = 15
 """The most that Linux allows (IFNAMSIZ without its end)."""
@@ -59,62 +61,59 @@ def read_topo(topo: Topo, name: str, file: str, location: Location | None = None
     Raises:
         InputError: with everything in the Topo that fairslice, or Mininet, can't build.
     """
-    faults = Faults(file)
+    faults = Faults(file, location)
     for node in (*topo.switches(), *topo.hosts()):
         if not isinstance(node, str):
-            faults.add(f"node {node!r}: its name is not text; expected one such as s1", location)
+            faults.add(f"node {node!r}: its name is not text; expected one such as s1")
     if faults.found:
         raise InputError(faults.found)
     draft = Draft(
         name,
-        [_switch(topo, switch, faults, location) for switch in topo.switches()],
-        [_host(topo, host, n, faults, location) for n, host in enumerate(topo.hosts(), start=1)],
-        [link for _, _, info in topo.links(withInfo=True) for link in _cable(info, faults, location)],
+        [_switch(topo, switch, faults) for switch in topo.switches()],
+        [_host(topo, host, n, faults) for n, host in enumerate(topo.hosts(), start=1)],
+        [link for _, _, info in topo.links(withInfo=True) for link in _cable(info, faults)],
     )
     for link in draft.links:
         interface = f"{link.source}-eth{link.port_no}"
         if link.port_no is not None and len(interface) > _INTERFACE_NAME_LENGTH:
             faults.add(
                 f"{link.source}: its interface {interface} is longer than Linux allows;"
-                f" expected up to {_INTERFACE_NAME_LENGTH} characters",
-                location,
+                f" expected up to {_INTERFACE_NAME_LENGTH} characters"
             )
     return draft.checked(faults)
 
 
-def _switch(topo: Topo, name: str, faults: Faults, location: Location | None) -> DraftSwitch:
+def _switch(topo: Topo, name: str, faults: Faults) -> DraftSwitch:
     given = topo.nodeInfo(name).get("dpid")
     number = re.search(r"\d+", name)
     dpid = None
     if not given and number is None:
-        faults.add(
-            f"switch {name}: neither a dpid nor a number in its name; expected a name such as s23", location
-        )
+        faults.add(f"switch {name}: neither a dpid nor a number in its name; expected a name such as s23")
     else:
         try:
             # As mininet.node.Switch.defaultDpid does.
             dpid = read_dpid(given or f"{int(number[0] if number else 0):x}")
         except ValueError as error:
-            faults.add(f"switch {name}: {error}", location)
-    return DraftSwitch(name, dpid, location)
+            faults.add(f"switch {name}: {error}")
+    return DraftSwitch(name, dpid)
 
 
-def _host(topo: Topo, name: str, number: int, faults: Faults, location: Location | None) -> DraftHost:
+def _host(topo: Topo, name: str, number: int, faults: Faults) -> DraftHost:
     info = topo.nodeInfo(name)
     octets = number.to_bytes(3, "big")
     mac = ip = None
     try:
         mac = read_mac(info.get("mac") or "00:00:00:" + octets.hex(":"))
     except ValueError as error:
-        faults.add(f"host {name}: {error}", location)
+        faults.add(f"host {name}: {error}")
     try:
         ip = read_ip(info.get("ip", ".".join(str(octet) for octet in (10, *octets))))
     except ValueError as error:
-        faults.add(f"host {name}: {error}", location)
-    return DraftHost(name, mac, ip, location)
+        faults.add(f"host {name}: {error}")
+    return DraftHost(name, mac, ip)
 
 
-def _cable(info: Mapping[str, Any], faults: Faults, location: Location | None) -> list[DraftLink]:
+def _cable(info: Mapping[str, Any], faults: Faults) -> list[DraftLink]:
     ends = [(info["node1"], info["port1"], "params1"), (info["node2"], info["port2"], "params2")]
     cable = f"cable {ends[0][0]} - {ends[1][0]}"
     links = []
@@ -123,13 +122,13 @@ def _cable(info: Mapping[str, Any], faults: Faults, location: Location | None) -
         bw = info.get("bw", (info.get(params) or {}).get("bw"))
         capacity_bps = None
         if bw is None:
-            faults.add(f"{cable}: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20)", location)
-        elif not isinstance(bw, int | float) or isinstance(bw, bool) or not 0 < bw < math.inf:
-            faults.add(f"{cable}: bw={bw!r}; expected a capacity above 0 in Mbit/s", location)
+            faults.add(f"{cable}: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20)")
+        elif not isinstance(bw, int | float) or isinstance(bw, bool) or not 0 < bw <= MAX_BW:
+            faults.add(f"{cable}: bw={bw!r}; expected a number of Mbit/s above 0, up to {MAX_BW}")
         else:
             capacity_bps = bw * MBIT
         if not isinstance(port_no, int):
-            faults.add(f"{cable}: port {port_no!r} of {source}; expected a number", location)
+            faults.add(f"{cable}: port {port_no!r} of {source}; expected a number")
             port_no = None
-        links.append(DraftLink(source, target, capacity_bps, port_no, location))
+        links.append(DraftLink(source, target, capacity_bps, port_no))
     return links

@@ -1,0 +1,109 @@
+"""From what a port's tc state is and what its QoS asks for, the tc commands that are missing; pure."""
+
+from collections.abc import Iterable
+
+from fairslice.agent.tc import DscpFilter, TcState
+from fairslice.state.desired import PortQos
+
+DEFAULT_QUEUE = 0
+"""Open vSwitch always makes its class, and sends there what nothing classifies."""
+
+MAX_DSCP = 63
+
+
+def minor_of(queue_id: int) -> int:
+    """The minor of a queue's class: queue N is 1:N+1 (lib/netdev-linux.c of Open vSwitch)."""
+    return queue_id + 1
+
+
+def commands(name: str, current: TcState, qos: PortQos, userspace: bool) -> list[str]:
+    """Lines for ``tc -batch`` that complete a port named ``name``; empty if all is right.
+
+    Each class gets a leaf that holds ``buffer_bytes``; on a userspace datapath, where OpenFlow's set_queue
+    has no effect, each queue gets a filter on the DSCP of the same number. A class that Open vSwitch has not
+    made yet gets nothing: see :func:`lacks`. Other filters than those on a DSCP alone are left alone.
+    """
+    if not current.htb:
+        return []
+    lines = [
+        f"qdisc replace dev {name} parent 1:{minor:x} bfifo limit {qos.buffer_bytes}"
+        for minor in _leaf_minors(qos)
+        if minor in current.classes and current.leaf_bytes.get(minor) != qos.buffer_bytes
+    ]
+    if not userspace:
+        return lines
+    kept, wrong = _sorted_out(current.filters, qos)
+    lines += [f"filter del dev {name} parent 1: protocol ip prio 1 handle {f.handle} u32" for f in wrong]
+    lines += [
+        f"filter add dev {name} parent 1: protocol ip prio 1 u32 "
+        f"match ip dsfield {queue_id << 2:#04x} 0xfc flowid 1:{minor_of(queue_id):x}"
+        for queue_id in _dscps(qos)
+        if queue_id not in kept and minor_of(queue_id) in current.classes
+    ]
+    return lines
+
+
+def lacks(current: TcState | None, qos: PortQos, userspace: bool) -> str:
+    """What a port still lacks, in words; empty if it is ready."""
+    if current is None:
+        return "no such device"
+    if not current.htb:
+        return "no linux-htb root qdisc"
+    missing = [queue_id for queue_id in _queue_ids(qos) if minor_of(queue_id) not in current.classes]
+    if missing:
+        return f"no class for queue {_listed(missing)}"
+    leafless = [
+        minor - 1
+        for minor in _leaf_minors(qos)
+        if minor in current.classes and current.leaf_bytes.get(minor) != qos.buffer_bytes
+    ]
+    if leafless:
+        return f"no leaf of {qos.buffer_bytes} bytes for queue {_listed(leafless)}"
+    if userspace:
+        kept, wrong = _sorted_out(current.filters, qos)
+        unfiltered = [queue_id for queue_id in _dscps(qos) if queue_id not in kept]
+        if unfiltered:
+            return f"no filter for DSCP {_listed(unfiltered)}"
+        if wrong:
+            return f"a wrong filter for DSCP {_listed(sorted({f.dscp for f in wrong}))}"
+    return ""
+
+
+def stale_classes(current: TcState, qos: PortQos) -> frozenset[int]:
+    """Queue ids of classes that the QoS no longer has.
+
+    The kernel refuses to delete a class that a filter leads to ("Device or resource busy"), so
+    Open vSwitch fails to when a queue goes, and must be made to try again when the filter is gone.
+    """
+    return frozenset(minor - 1 for minor in current.classes) - {*_queue_ids(qos), DEFAULT_QUEUE}
+
+
+def _sorted_out(
+    filters: Iterable[DscpFilter], qos: PortQos
+) -> tuple[dict[int, DscpFilter], list[DscpFilter]]:
+    """The right filter of each DSCP, and those that are wrong or too many."""
+    wanted = set(_dscps(qos))
+    kept: dict[int, DscpFilter] = {}
+    wrong = []
+    for found in filters:
+        if found.dscp in wanted and found.minor == minor_of(found.dscp) and found.dscp not in kept:
+            kept[found.dscp] = found
+        else:
+            wrong.append(found)
+    return kept, wrong
+
+
+def _queue_ids(qos: PortQos) -> list[int]:
+    return [queue.queue_id for queue in qos.queues]
+
+
+def _dscps(qos: PortQos) -> list[int]:
+    return [queue_id for queue_id in _queue_ids(qos) if queue_id <= MAX_DSCP]
+
+
+def _leaf_minors(qos: PortQos) -> list[int]:
+    return sorted({minor_of(queue_id) for queue_id in (*_queue_ids(qos), DEFAULT_QUEUE)})
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in numbers)

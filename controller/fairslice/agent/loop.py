@@ -1,0 +1,168 @@
+"""Runs beside the switches: completes their ports whenever OVSDB changes, and repairs drift."""
+
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fairslice.agent.sync import Outcome, reconcile
+from fairslice.agent.tc import Runner, TcAnswerError, run_command
+from fairslice.errors import MachineError
+from fairslice.ovsdb.database import OvsDatabase, OvsdbError, QosWatch
+from fairslice.ovsdb.wire import Clock
+
+_log = logging.getLogger(__name__)
+
+REPAIR_S = 2.0
+"""At most so long a foreign change of a port stays."""
+_RETRY_S = 0.2
+_RETRIES = 25
+_ONCE_TIMEOUT_S = 5.0
+
+
+class Agent:
+    """Keeps the tc state of all ports with a QoS of ours as it should be."""
+
+    def __init__(
+        self, database: OvsDatabase, runner: Runner = run_command, clock: Clock = time.monotonic
+    ) -> None:
+        self._database = database
+        self._runner = runner
+        self._clock = clock
+        self._nudged_at = float("-inf")
+        self._said: tuple[str, ...] = ()
+        self._retries = 0
+
+    def step(self) -> Outcome:
+        """Reconcile all ports once.
+
+        Raises:
+            MachineError: the database does not answer, or tc is missing or not permitted.
+        """
+        outcome = reconcile(self._database.owned_ports(), self._runner)
+        # ovs-vswitchd's answer to a nudge wakes the agent: without a pause the two could chase each other.
+        if outcome.stale and self._clock() - self._nudged_at >= REPAIR_S:
+            self._nudged_at = self._clock()
+            self._database.nudge()
+        self._report(outcome)
+        return outcome
+
+    def pause_s(self, outcome: Outcome) -> float:
+        """How long to wait for a change of the database before the next step."""
+        self._retries = self._retries + 1 if outcome.pending else 0
+        if self._retries == _RETRIES:
+            _log.warning("still not ready: %s", "; ".join(self._said))
+        # What stays incomplete for long is no longer on its way.
+        return _RETRY_S if 0 < self._retries <= _RETRIES else REPAIR_S
+
+    def _report(self, outcome: Outcome) -> None:
+        if outcome.changed:
+            _log.info("%d port(s) changed", outcome.changed)
+        said = (*outcome.pending, *filter(None, [outcome.complaint]))
+        if said != self._said:
+            for line in said:
+                _log.info("not ready: %s", line)
+            self._said = said
+
+
+def run(target: str, runner: Runner = run_command, *, timeout_s: float = 5.0) -> None:
+    """Work until SIGTERM or SIGINT; call it from the main thread.
+
+    A database that goes away later is waited for.
+
+    Raises:
+        MachineError: at the start nobody answers at ``target``; tc is missing or not permitted.
+    """
+    with OvsDatabase(target, timeout_s) as database, _stop_descriptor() as stop:
+        agent = Agent(database, runner)
+        watch: QosWatch | None = QosWatch(target, timeout_s)
+        _log.info("watching %s", target)
+        try:
+            while not stop.is_set():
+                watch = _turn(agent, watch, target, stop)
+        finally:
+            if watch is not None:
+                watch.close()
+
+
+def run_once(target: str, runner: Runner = run_command, *, timeout_s: float = _ONCE_TIMEOUT_S) -> int:
+    """Complete all ports and return how many changed.
+
+    Raises:
+        MachineError: after ``timeout_s`` some port is still incomplete (names it), nobody answers at
+            ``target``, or tc is missing or not permitted.
+    """
+    deadline = time.monotonic() + timeout_s
+    changed = 0
+    with OvsDatabase(target, timeout_s) as database:
+        agent = Agent(database, runner)
+        while True:
+            outcome = agent.step()
+            changed = max(changed, outcome.changed)
+            if not outcome.pending:
+                return changed
+            if time.monotonic() >= deadline:
+                lines = "\n".join((*outcome.pending, *filter(None, [outcome.complaint])))
+                raise MachineError(f"these ports are not ready after {timeout_s:g} s:\n{lines}")
+            time.sleep(_RETRY_S / 4)
+
+
+class _Stop:
+    """Whether a stop signal has come; ``fd`` becomes readable then."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._set = False
+
+    def set(self) -> None:
+        self._set = True
+
+    def is_set(self) -> bool:
+        return self._set
+
+
+def _turn(agent: Agent, watch: QosWatch | None, target: str, stop: _Stop) -> QosWatch | None:
+    """One step and the wait after it; the watch to go on with, None if the database is gone."""
+    try:
+        if watch is None:
+            watch = QosWatch(target)
+            _log.info("%s answers again", target)
+        watch.wait(agent.pause_s(agent.step()), stop.fd)
+    except TcAnswerError as error:
+        _log.warning("%s; trying again", error)
+        _sleep(REPAIR_S / 2, stop.fd)
+    except OvsdbError as error:
+        if watch is not None:
+            _log.warning("%s; waiting for it", error)
+            watch.close()
+        _sleep(REPAIR_S / 2, stop.fd)
+        return None
+    return watch
+
+
+def _sleep(seconds: float, wake_fd: int) -> None:
+    select.select([wake_fd], [], [], seconds)
+
+
+@contextmanager
+def _stop_descriptor() -> Iterator[_Stop]:
+    """Turn SIGTERM and SIGINT into a readable descriptor, so that a wait ends at once."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    stop = _Stop(read_end)
+
+    def handle(_signum: int, _frame: object) -> None:
+        stop.set()
+        os.write(write_end, b"x")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+        os.close(read_end)
+        os.close(write_end)

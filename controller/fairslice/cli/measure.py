@@ -1,0 +1,62 @@
+"""``fairslice measure``: rates of a running network, from its switches' counters."""
+
+import time
+
+import click
+
+from fairslice.cli.options import controller_url, json_output
+
+
+@click.command(short_help="Measure the flows of a running network by its switches' counters.")
+@controller_url
+@click.option("--duration", default=5.0, show_default=True, type=click.FloatRange(0.5, 3600), help="Seconds.")
+@json_output
+def command(url: str, duration: float, as_json: bool) -> None:
+    """Show what every flow of a running network has on the wire, next to its allocation.
+
+    Start traffic yourself, for example iperf3 in Mininet's hosts; a flow without traffic shows 0. Frames of a
+    flow are all that its match covers, acknowledgements of flows the other way included.
+    """
+    import json
+
+    from fairslice.app.client import ControllerClient
+    from fairslice.experiment.rates import flow_rates
+
+    client = ControllerClient(url)
+    allocation = client.allocation()
+    before = client.counters()
+    time.sleep(duration)
+    rates = flow_rates(allocation, before, client.counters())
+    if as_json:
+        flows = [
+            {
+                "id": flow.id,
+                "allocated_bps": flow.allocated_bps,
+                "offered_bps": rates[flow.id].offered_bps,
+                "metered_bps": rates[flow.id].metered_bps,
+                "wire_bps": rates[flow.id].wire_bps,
+            }
+            for flow in allocation.flows
+        ]
+        click.echo(json.dumps({"duration_s": duration, "flows": flows}, indent=2))
+        return
+
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from fairslice.units import format_rate
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("flow", "allocated", "offered", "dropped by meter", "on the wire"):
+        table.add_column(column, justify="left" if column == "flow" else "right")
+    for flow in allocation.flows:
+        found = rates[flow.id]
+        table.add_row(
+            flow.id,
+            *(
+                format_rate(rate)
+                for rate in (flow.allocated_bps, found.offered_bps, found.metered_bps, found.wire_bps)
+            ),
+        )
+    Console().print(table)

@@ -1,0 +1,144 @@
+"""``fairslice run``: the main job, from a topology and a policy to a verdict."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fairslice.cli.options import json_output
+
+if TYPE_CHECKING:
+    from fairslice.experiment.run import Experiment
+
+
+@click.command(short_help="Emulate a network, enforce a policy, measure every flow, and report.")
+@click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
+@click.option("--policy", required=True, type=click.Path(path_type=Path), help="Policy file.")
+@click.option("--duration", default=10.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds.")
+@click.option(
+    "--warmup",
+    default=3.0,
+    show_default=True,
+    type=click.FloatRange(0, 60),
+    help="Seconds before the measurement.",
+)
+@click.option("--tolerance", default=5.0, show_default=True, type=click.FloatRange(0.1, 100), help="Per cent.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Directory for results.json and report.html."
+)
+@click.option(
+    "--send",
+    "senders",
+    multiple=True,
+    metavar="FLOW=udp[,xFACTOR]",
+    help="Send a flow (or a slice's) with UDP at a multiple of its allocation; repeatable.",
+)
+@click.option("--congestion-control", metavar="NAME", help="The hosts' TCP; the kernel's choice if left out.")
+@click.option(
+    "--datapath", type=click.Choice(["user", "kernel"]), default="user", show_default=True, help="Of the switches."
+)
+@json_output
+@click.option("--inside", is_flag=True, hidden=True)
+def command(
+    topology: str,
+    policy: Path,
+    duration: float,
+    warmup: float,
+    tolerance: float,
+    out: Path | None,
+    senders: tuple[str, ...],
+    congestion_control: str | None,
+    datapath: str,
+    as_json: bool,
+    inside: bool,
+) -> int:
+    """Bring up the topology, install the policy, measure all flows at once, and report.
+
+    Everything runs in namespaces of its own, which vanish with the run, however it ends. Needs root.
+
+    Exits 0 if every flow is within the tolerance, 4 if one is not, 5 if the machine was too busy to tell, 2 on
+    bad input, 3 if the guarantees do not fit, 6 if the machine lacks something.
+    """
+    if inside:
+        from fairslice.emulation.isolation import prepare_inside
+
+        prepare_inside()
+    experiment = _experiment(
+        topology, policy, duration, warmup, tolerance, senders, congestion_control, datapath
+    )
+    if not inside:
+        from fairslice.emulation.isolation import check_visible, run_isolated
+        from fairslice.experiment.output import check_writable
+
+        check_visible(path for path in (policy, out) if path is not None)
+        if out is not None:
+            check_writable(out)
+        return run_isolated([sys.executable, "-m", "fairslice", "run", "--inside", *sys.argv[2:]])
+    return _run(experiment, out, as_json)
+
+
+def _experiment(
+    topology: str,
+    policy: Path,
+    duration: float,
+    warmup: float,
+    tolerance: float,
+    senders: tuple[str, ...],
+    congestion_control: str | None,
+    datapath: str,
+) -> "Experiment":
+    """All that can be refused is refused here, before anything is built."""
+    from datetime import UTC, datetime
+    from typing import Literal, cast
+
+    from fairslice.alloc.slices import allocate_slices
+    from fairslice.alloc.view import view
+    from fairslice.experiment.run import Experiment
+    from fairslice.experiment.traffic import parse_sender, plan_traffic
+    from fairslice.policy import load_policy
+    from fairslice.topology.load import load_network
+
+    network = load_network(topology)
+    wanted = tuple(parse_sender(text) for text in senders)
+    plan_traffic(view(allocate_slices(load_policy(policy), network)).flows, wanted)
+    return Experiment(
+        network=network,
+        topology=topology,
+        policy=policy,
+        duration_s=duration,
+        warmup_s=warmup,
+        tolerance=tolerance / 100,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        senders=wanted,
+        congestion_control=congestion_control,
+        datapath=cast(Literal["user", "kernel"], datapath),
+    )
+
+
+def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
+    from rich.console import Console
+
+    from fairslice.cli.progress import shown_progress
+    from fairslice.errors import FairsliceError
+    from fairslice.experiment.output import write_logs, write_outcome
+    from fairslice.experiment.run import run_experiment
+    from fairslice.measure.results import to_json
+    from fairslice.measure.table import print_result
+
+    try:
+        with shown_progress(quiet=as_json) as progress:
+            outcome = run_experiment(experiment, progress)
+    except FairsliceError:
+        if out is not None:
+            click.echo(f"logs: {write_logs(out)}", err=True)
+        raise
+    report = None if out is None else write_outcome(out, experiment, outcome)
+    if as_json:
+        click.echo(to_json(outcome.result), nl=False)
+    else:
+        console = Console()
+        print_result(outcome.result, console)
+        if report is not None:
+            console.print(f"Report: {report}", soft_wrap=True, highlight=False)
+    return outcome.result.exit_status

@@ -1,0 +1,42 @@
+"""What report.html shows besides the result: pictures' data, the policy's text, and what it all ran on."""
+
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+
+from fairslice import __version__
+from fairslice.experiment.run import Experiment, Outcome
+from fairslice.measure.iperf import parse_server
+from fairslice.measure.pictures import wire_series
+from fairslice.measure.report import ReportInput
+
+
+def report_input(experiment: Experiment, outcome: Outcome) -> ReportInput:
+    """Gather it; versions are asked of the tools that ran."""
+    series = tuple(
+        wire_series(index, parse_server(stream.server_json), stream.begin_s)
+        for index, stream in enumerate(outcome.streams.values())
+        if stream.error is None
+    )
+    return ReportInput(
+        switches=tuple(experiment.network.switches),
+        hosts=tuple(experiment.network.hosts),
+        series=series,
+        policy_text=experiment.policy.read_text(encoding="utf-8"),
+        environment={
+            "fairslice": __version__,
+            "Python": platform.python_version(),
+            "controller framework": outcome.result.framework,
+            "Open vSwitch": _first_line("ovs-vswitchd", "--version"),
+            "iperf3": _first_line("iperf3", "--version"),
+            "Mininet": version("mininet"),
+            "Linux": platform.release(),
+        },
+        command=" ".join(["fairslice", *(word for word in sys.argv[1:] if word != "--inside")]),
+    )
+
+
+def _first_line(*argv: str) -> str:
+    lines = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.splitlines()
+    return lines[0] if lines else "unknown"

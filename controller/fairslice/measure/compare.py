@@ -1,0 +1,253 @@
+"""Allocated against measured: errors, Jain's index, and a verdict. Pure."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fairslice.measure.results import (
+    Busy,
+    Enforcement,
+    FlowResult,
+    Judged,
+    LinkResult,
+    Protocol,
+    RunResult,
+    SliceResult,
+    Verdict,
+)
+from fairslice.units import format_rate
+
+NOTHING_BPS = 1000.0
+"""Less than this is no rate: the granule of a meter (OpenFlow 1.3.5 §7.3.4.4), a frame or two in a window."""
+OVERLOAD = 1.5
+"""A UDP flow that offers this many times its allocation does not listen: the report tells what came of it."""
+BUSY = 0.9
+"""A processor, or a switch's thread, this busy may have decided the rates itself."""
+TOLERANCE = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A flow's allocation and its measurements, before they are judged; fields as of ``FlowResult``."""
+
+    slice: str
+    source: str
+    destination: str
+    allocated_bps: float
+    wire_bps: float
+    bottleneck: str
+    enforcement: Enforcement = "both"
+    protocol: Protocol = "tcp"
+    match: str = ""
+    offered_bps: float | None = None
+    goodput_bps: float | None = None
+    retransmits: int | None = None
+    loss: float | None = None
+
+
+def relative_error(wire_bps: float, allocated_bps: float) -> float:
+    """(wire - allocated) / allocated.
+
+    An allocation below NOTHING_BPS is kept (0) by a wire rate below it, and missed infinitely by any other.
+    """
+    if allocated_bps < NOTHING_BPS:
+        return 0.0 if wire_bps < NOTHING_BPS else math.inf
+    return (wire_bps - allocated_bps) / allocated_bps
+
+
+def jain_index(pairs: Iterable[tuple[float, float]]) -> float | None:
+    """Jain's index of fairness of (wire, allocated) pairs: (Σx)² / (n·Σx²) with x = wire / allocated.
+
+    1 is fair, 1/n is all for one. It is not defined, None, if no flow has an allocation or nothing moved.
+
+    References:
+        R. Jain, D. Chiu, W. Hawe, A quantitative measure of fairness and discrimination for resource
+        allocation in shared computer systems, DEC-TR-301, 1984 (x is the rate over the fair rate).
+    """
+    shares = [wire / allocated for wire, allocated in pairs if allocated >= NOTHING_BPS]
+    largest = max(shares, default=0.0)
+    if largest == 0:
+        return None
+    # Scaled so that no square overflows or vanishes.
+    scaled = [share / largest for share in shares]
+    index = math.fsum(scaled) ** 2 / (len(scaled) * math.fsum(share * share for share in scaled))
+    return min(1.0, index)
+
+
+def compare(
+    flows: Sequence[Measured],
+    links: Sequence[LinkResult] = (),
+    *,
+    policy: str,
+    topology: str,
+    datapath: str,
+    framework: str,
+    generation: int,
+    created: str,
+    window_s: float,
+    tolerance: float = TOLERANCE,
+    busy: Busy | None = None,
+    busy_above: float = BUSY,
+    notes: Sequence[str] = (),
+    timings_s: Mapping[str, float] | None = None,
+) -> RunResult:
+    """Judge a run.
+
+    A flow passes if its absolute error is at most ``tolerance``. ``shape`` gives a slice one queue on a link
+    and leaves its flows there to TCP, so a shaped slice of several flows is judged on their sum. If something
+    does not pass and the machine was busy (more than ``busy_above``), the machine may be to blame:
+    "cpu-bound".
+
+    Raises:
+        ValueError: a rate that is negative or not finite, or a window that is not above 0.
+    """
+    _check(flows, window_s)
+    groups: dict[str, list[Measured]] = {}
+    for flow in flows:
+        groups.setdefault(flow.slice, []).append(flow)
+    by_sum = {name for name, group in groups.items() if _judged(group) == "slice"}
+    slices = {name: _slice(name, group, name in by_sum, tolerance) for name, group in groups.items()}
+    results = tuple(
+        _flow(flow, slices[flow.slice] if flow.slice in by_sum else None, tolerance) for flow in flows
+    )
+    errors = [abs(flow.error) for flow in results if flow.judged == "flow"]
+    errors += [abs(slices[name].error) for name in by_sum]
+    passed = all(flow.passed for flow in results)
+    too_busy = busy is not None and max(busy.machine, busy.switch_thread) > busy_above
+    verdict: Verdict = "fair" if passed else "cpu-bound" if too_busy else "out of tolerance"
+    told = [_overload_note(flow, flows) for flow in flows if _overloads(flow)]
+    told += [_sum_note(slices[name]) for name in groups if name in by_sum]
+    if too_busy and busy is not None:
+        told.append(_busy_note(busy, passed))
+    return RunResult(
+        policy=policy,
+        topology=topology,
+        datapath=datapath,
+        framework=framework,
+        generation=generation,
+        created=created,
+        tolerance=tolerance,
+        window_s=window_s,
+        busy=busy,
+        flows=results,
+        slices=tuple(slices.values()),
+        links=tuple(links),
+        jain_index=_jain(flows),
+        max_error=max(errors, default=0.0),
+        verdict=verdict,
+        notes=(*told, *notes),
+        timings_s=dict(timings_s or {}),
+    )
+
+
+def _check(flows: Sequence[Measured], window_s: float) -> None:
+    if not (math.isfinite(window_s) and window_s > 0):
+        raise ValueError(f"the window is {window_s} s; expected more than 0 s")
+    for flow in flows:
+        for name in ("allocated_bps", "wire_bps", "offered_bps", "goodput_bps"):
+            rate: float | None = getattr(flow, name)
+            if rate is not None and not (math.isfinite(rate) and rate >= 0):
+                raise ValueError(f"{_name(flow)}: {name} is {rate}; expected a finite rate of at least 0")
+
+
+def _judged(group: Sequence[Measured]) -> Judged:
+    return "slice" if len(group) > 1 and all(flow.enforcement == "shape" for flow in group) else "flow"
+
+
+def _jain(flows: Iterable[Measured]) -> float | None:
+    return jain_index((flow.wire_bps, flow.allocated_bps) for flow in flows)
+
+
+def _slice(name: str, group: Sequence[Measured], by_sum: bool, tolerance: float) -> SliceResult:
+    allocated = math.fsum(flow.allocated_bps for flow in group)
+    wire = math.fsum(flow.wire_bps for flow in group)
+    error = relative_error(wire, allocated)
+    of_flows = all(abs(relative_error(f.wire_bps, f.allocated_bps)) <= tolerance for f in group)
+    return SliceResult(
+        slice=name,
+        enforcement=group[0].enforcement,
+        flows=len(group),
+        allocated_bps=allocated,
+        wire_bps=wire,
+        error=error,
+        jain_index=_jain(group),
+        passed=abs(error) <= tolerance if by_sum else of_flows,
+    )
+
+
+def _flow(flow: Measured, judged_by: SliceResult | None, tolerance: float) -> FlowResult:
+    error = relative_error(flow.wire_bps, flow.allocated_bps)
+    return FlowResult(
+        slice=flow.slice,
+        source=flow.source,
+        destination=flow.destination,
+        match=flow.match,
+        protocol=flow.protocol,
+        enforcement=flow.enforcement,
+        offered_bps=flow.offered_bps,
+        allocated_bps=flow.allocated_bps,
+        wire_bps=flow.wire_bps,
+        goodput_bps=flow.goodput_bps,
+        error=error,
+        bottleneck=flow.bottleneck,
+        retransmits=flow.retransmits,
+        loss=flow.loss,
+        judged="flow" if judged_by is None else "slice",
+        passed=abs(error) <= tolerance if judged_by is None else judged_by.passed,
+    )
+
+
+def _overloads(flow: Measured) -> bool:
+    return (
+        flow.protocol == "udp"
+        and flow.offered_bps is not None
+        and flow.offered_bps >= max(OVERLOAD * flow.allocated_bps, NOTHING_BPS)
+    )
+
+
+def _overload_note(flow: Measured, flows: Sequence[Measured]) -> str:
+    offered = flow.offered_bps or 0.0
+    times = "without an allocation"
+    if flow.allocated_bps >= NOTHING_BPS:
+        times = f"{offered / flow.allocated_bps:.3g} times its allocation"
+    stopped = (
+        f"slice {flow.slice} is shaped, not policed, so no meter stopped it at the edge"
+        if flow.enforcement == "shape"
+        else "its meter at the first switch dropped the excess"
+    )
+    siblings = [f for f in flows if f.slice == flow.slice and f is not flow]
+    others = [f for f in flows if f.slice != flow.slice]
+    kept = [_kept(siblings, f"the other flows of slice {flow.slice}"), _kept(others, "flows of other slices")]
+    return (
+        f"{_name(flow)} sent UDP at {format_rate(offered)}, {times}: {stopped}, "
+        f"and {format_rate(flow.wire_bps)} reached the receiver"
+        + "".join(f"; {text}" for text in kept if text)
+        + "."
+    )
+
+
+def _kept(flows: Sequence[Measured], who: str) -> str:
+    shares = [f.wire_bps / f.allocated_bps for f in flows if f.allocated_bps >= NOTHING_BPS]
+    return f"{who} kept at least {100 * min(shares):.3g} % of their allocations" if shares else ""
+
+
+def _sum_note(result: SliceResult) -> str:
+    index = "not defined" if result.jain_index is None else f"{result.jain_index:.3f}"
+    return (
+        f"Slice {result.slice} is shaped: its {result.flows} flows share a queue on each link, and how they "
+        f"share it is left to TCP. It is judged on their sum; Jain's index among them is {index}."
+    )
+
+
+def _busy_note(busy: Busy, passed: bool) -> str:
+    then = (
+        "the rates held all the same" if passed else "what missed its allocation may be the machine's doing"
+    )
+    return (
+        f"The machine was busy: {busy.machine:.0%} of its processors, {busy.switch_thread:.0%} of one by the "
+        f"switch's busiest thread; {then}."
+    )
+
+
+def _name(flow: Measured) -> str:
+    return " ".join(filter(None, (flow.slice, flow.source, "->", flow.destination, flow.match)))

@@ -1,0 +1,171 @@
+"""results.json: what was allocated, what was measured, and the verdict, as frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from fairslice.errors import EXIT_CPU_BOUND, EXIT_OK, EXIT_OUT_OF_TOLERANCE, Fault, InputError
+
+Verdict = Literal["fair", "out of tolerance", "cpu-bound"]
+Judged = Literal["flow", "slice"]
+Enforcement = Literal["police", "shape", "both"]
+Protocol = Literal["tcp", "udp"]
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_EXIT: Mapping[Verdict, int] = {
+    "fair": EXIT_OK,
+    "out of tolerance": EXIT_OUT_OF_TOLERANCE,
+    "cpu-bound": EXIT_CPU_BOUND,
+}
+
+
+def _null_is_infinite(value: Any) -> Any:
+    return float("inf") if value is None else value
+
+
+Rate = Annotated[float, Field(ge=0)]
+"""bit/s of Ethernet frames, unless its name says goodput."""
+# JSON has no infinity: null stands for it, and pydantic writes it so.
+Error = Annotated[float, Field(ge=-1, allow_inf_nan=True), BeforeValidator(_null_is_infinite)]
+"""(wire - allocated) / allocated; infinite (null in JSON) for frames of a flow that is allocated nothing."""
+Jain = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowResult:
+    """One flow, allocated against measured.
+
+    ``match`` is as the policy has it, in words. ``offered_bps`` is what the sender tried, None for a greedy
+    one. ``goodput_bps`` is payload at the receiver, None if iperf3 failed; ``retransmits`` are TCP segments,
+    ``loss`` is the part of UDP datagrams lost (0 to 1), None where the protocol has none. ``judged`` says
+    whether ``passed`` is the flow's own or that of its slice's sum.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    slice: str
+    source: Annotated[str, Field(alias="from")]
+    destination: Annotated[str, Field(alias="to")]
+    match: str
+    protocol: Protocol
+    enforcement: Enforcement
+    offered_bps: Rate | None
+    allocated_bps: Rate
+    wire_bps: Rate
+    goodput_bps: Rate | None
+    error: Error
+    bottleneck: str
+    retransmits: Annotated[int, Field(ge=0)] | None
+    loss: Annotated[float, Field(ge=0, le=1)] | None
+    judged: Judged
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceResult:
+    """A slice's flows together; ``jain_index`` is that among them, None where it is not defined."""
+
+    __pydantic_config__ = _STRICT
+
+    slice: str
+    enforcement: Enforcement
+    flows: Annotated[int, Field(ge=1)]
+    allocated_bps: Rate
+    wire_bps: Rate
+    error: Error
+    jain_index: Jain | None
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkResult:
+    """One direction of a cable; ``wire_bps`` is None where no counter tells."""
+
+    __pydantic_config__ = _STRICT
+
+    source: Annotated[str, Field(alias="from")]
+    target: Annotated[str, Field(alias="to")]
+    capacity_bps: Rate
+    allocated_bps: Rate
+    wire_bps: Rate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Busy:
+    """How busy the machine was during the window, each from 0 to 1.
+
+    ``machine`` is the part of all processors' time, ``switch_thread`` that of one processor which the busiest
+    thread of the switch took (above 1 for a switch with several).
+    """
+
+    __pydantic_config__ = _STRICT
+
+    machine: Annotated[float, Field(ge=0)]
+    switch_thread: Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """A whole run: schema 1 of results.json.
+
+    ``created`` is an ISO 8601 time. ``jain_index`` is over wire_bps / allocated_bps of all flows (None: not
+    defined), ``max_error`` the largest absolute error of what is judged. ``notes`` tell in sentences what
+    happened.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    schema: Literal[1] = 1
+    policy: str
+    topology: str
+    datapath: str
+    framework: str
+    generation: int
+    created: str
+    tolerance: Annotated[float, Field(ge=0)]
+    window_s: Annotated[float, Field(gt=0)]
+    busy: Busy | None
+    flows: tuple[FlowResult, ...]
+    slices: tuple[SliceResult, ...]
+    links: tuple[LinkResult, ...]
+    jain_index: Jain | None
+    max_error: Error
+    verdict: Verdict
+    notes: tuple[str, ...] = ()
+    timings_s: Mapping[str, Rate] = field(default_factory=dict)
+
+    @property
+    def exit_status(self) -> int:
+        """0 fair, 4 out of tolerance, 5 cpu-bound."""
+        return _EXIT[self.verdict]
+
+    def slice_named(self, name: str) -> SliceResult:
+        """The slice of that name; KeyError if there is none."""
+        return {s.slice: s for s in self.slices}[name]
+
+
+_RESULT = TypeAdapter(RunResult)
+
+
+def to_json(result: RunResult) -> str:
+    """The text of results.json: strict JSON (RFC 8259), no NaN, no infinity."""
+    return _RESULT.dump_json(result, indent=2, by_alias=True).decode() + "\n"
+
+
+def from_json(text: str, file: str = "results.json") -> RunResult:
+    """Read results.json back; ``from_json(to_json(r)) == r``.
+
+    Raises:
+        InputError: no JSON, another schema, or fields that are missing, unknown or wrong, all of them.
+    """
+    try:
+        return _RESULT.validate_json(text)
+    except ValidationError as error:
+        faults = []
+        for found in error.errors(include_url=False, include_context=False):
+            where = ".".join(map(str, found["loc"])) or "the file"
+            value = f", found {found['input']!r:.60}" if found["type"] != "missing" else ""
+            faults.append(Fault(f"{file}: {where}: {found['msg']}{value}"))
+        raise InputError(faults) from error

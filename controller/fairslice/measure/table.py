@@ -1,0 +1,75 @@
+"""A run's result as a table for the terminal."""
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fairslice.measure.results import FlowResult, RunResult, Verdict
+from fairslice.measure.words import (
+    Scale,
+    flow_name,
+    jain_text,
+    lost_or_resent,
+    percent,
+    scale_for,
+    verdict_sentence,
+    why,
+)
+
+_STYLE: dict[Verdict, str] = {
+    "fair": "bold green",
+    "out of tolerance": "bold red",
+    "cpu-bound": "bold yellow",
+}
+
+
+def results_table(result: RunResult) -> Table:
+    """One row a flow, slices in the order of the policy; rates share one unit, named in the header."""
+    scale = scale_for(rate for flow in result.flows for rate in (flow.allocated_bps, flow.wire_bps))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("slice", no_wrap=True)
+    table.add_column("flow")
+    for name in ("allocated", "on the wire", "error", "goodput"):
+        unit = "" if name == "error" else f"\n{scale.unit}"
+        table.add_column(name + unit, justify="right", no_wrap=True)
+    table.add_column("why not more")
+    table.add_column("resent or lost", justify="right")
+    table.add_column("ok?")
+    before = ""
+    for flow in result.flows:
+        table.add_row(*_row(flow, before, scale))
+        before = flow.slice
+    return table
+
+
+def _row(flow: FlowResult, before: str, scale: Scale) -> tuple[Text, ...]:
+    mark = Text("yes", "green") if flow.passed else Text("NO", "bold red")
+    if flow.judged == "slice":
+        mark.append(" (sum)", "dim")
+    return (
+        Text(flow.slice if flow.slice != before else "", "bold"),
+        Text(flow_name(flow)),
+        Text(scale.number(flow.allocated_bps)),
+        Text(scale.number(flow.wire_bps)),
+        Text(percent(flow.error), "" if flow.passed else "red"),
+        Text(scale.number(flow.goodput_bps)),
+        Text(why(flow.bottleneck)),
+        Text(lost_or_resent(flow)),
+        mark,
+    )
+
+
+def print_result(result: RunResult, console: Console) -> None:
+    """Print the table, what happened, the figures that sum it up, and the verdict."""
+    if result.flows:
+        console.print(results_table(result))
+        console.print(
+            "allocated, on the wire: bits of Ethernet frames; goodput: what arrived of the senders' data.",
+            style="dim",
+        )
+    for note in result.notes:
+        console.print(Text(f"Note: {note}"))
+    largest = percent(result.max_error).lstrip("+")
+    console.print(Text(f"Jain's index {jain_text(result.jain_index)} (1 is fair), largest error {largest}"))
+    console.print(Text(verdict_sentence(result), _STYLE[result.verdict]))

@@ -1,0 +1,187 @@
+import json
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+
+from fairslice.agent.loop import REPAIR_S, Agent
+from fairslice.agent.sync import Outcome, pending, reconcile, sync
+from fairslice.agent.tc import Result
+from fairslice.errors import MachineError
+from fairslice.ovsdb.database import OvsDatabase
+from fairslice.ovsdb.rows import OwnedPort
+from fairslice.state.desired import PortQos, Queue
+
+
+def owned(name: str, *queue_ids: int) -> OwnedPort:
+    queues = tuple(Queue(queue_id, 1_000_000, 9_000_000) for queue_id in queue_ids)
+    return OwnedPort("s1", name, True, PortQos(1, 9_000_000, 45_000, queues))
+
+
+class Kernel:
+    """A tc that keeps classes, leaves and filters of ports and answers as tc does."""
+
+    def __init__(self, classes: dict[str, set[int]]) -> None:
+        self.classes = classes
+        self.leaves: dict[str, dict[int, int]] = {name: {} for name in classes}
+        self.filters: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in classes}
+        self.forbidden = False
+        self.batches: list[list[str]] = []
+
+    def __call__(self, argv: Sequence[str], stdin: str) -> Result:
+        if tuple(argv) == ("tc", "-json", "qdisc", "show"):
+            return Result(0, json.dumps(self.qdiscs()), "")
+        assert tuple(argv) == ("tc", "-force", "-batch", "-")
+        lines = stdin.splitlines()
+        if lines[0].startswith("qdisc show"):
+            return Result(0, "".join(self.show(line.split()) for line in lines), "")
+        self.batches.append(lines)
+        errors = [error for line in lines if (error := self.change(line.split()))]
+        return Result(1 if errors else 0, "", "\n".join(errors))
+
+    def qdiscs(self) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = []
+        for name, leaves in self.leaves.items():
+            found.append({"kind": "htb", "handle": "1:", "root": True, "dev": name, "options": {}})
+            found += [
+                {"kind": "bfifo", "parent": f"1:{minor:x}", "dev": name, "options": {"limit": size}}
+                for minor, size in leaves.items()
+            ]
+        return found
+
+    def show(self, words: list[str]) -> str:
+        name = words[3]
+        if words[0] == "qdisc":
+            return "qdisc noqueue 0: root refcnt 2 \n"
+        if words[0] == "class":
+            return "".join(f"class htb 1:{minor:x} parent 1:fffe \n" for minor in self.classes.get(name, ()))
+        return "".join(
+            f"filter parent 1: protocol ip pref 1 u32 chain 0 fh {handle} order 1 key ht 800 bkt 0 "
+            f"flowid {flowid} not_in_hw \n  match {dsfield << 16:08x}/00fc0000 at 0\n"
+            for handle, (dsfield, flowid) in self.filters.get(name, {}).items()
+        )
+
+    def change(self, words: list[str]) -> str:
+        name = words[3]
+        if self.forbidden:
+            return "RTNETLINK answers: Operation not permitted"
+        if name not in self.classes:
+            return f'Cannot find device "{name}"'
+        if words[0] == "qdisc":
+            self.leaves[name][int(words[5][2:], 16)] = int(words[-1])
+        elif words[1] == "add":
+            handle = f"800::{0x800 + len(self.filters[name]):x}"
+            self.filters[name][handle] = (int(words[words.index("dsfield") + 1], 16), words[-1])
+        else:
+            del self.filters[name][words[words.index("handle") + 1]]
+        return ""
+
+    def vanish(self, name: str) -> None:
+        del self.classes[name], self.leaves[name], self.filters[name]
+
+
+def test_all_ports_are_changed_in_one_batch_and_then_are_ready() -> None:
+    kernel = Kernel({"p1": {1, 2}, "p2": {1, 0x21}})
+    ports = [owned("p1", 0, 1), owned("p2", 0, 32)]
+    assert len(pending(ports, kernel)) == 2
+    assert sync(ports, kernel) == 2
+    assert len(kernel.batches) == 1
+    assert pending(ports, kernel) == ()
+    assert sync(ports, kernel) == 0
+    assert len(kernel.batches) == 1
+    assert kernel.filters["p2"] == {"800::800": (0, "1:1"), "800::801": (0x80, "1:21")}
+
+
+def test_only_the_port_that_differs_counts() -> None:
+    kernel = Kernel({"p1": {1}, "p2": {1}})
+    ports = [owned("p1", 0), owned("p2", 0)]
+    sync(ports, kernel)
+    kernel.filters["p2"].clear()
+    assert pending(ports, kernel) == ("p2: no filter for DSCP 0",)
+    assert sync(ports, kernel) == 1
+    assert {line.split()[3] for line in kernel.batches[1]} == {"p2"}
+
+
+def test_a_vanished_port_is_pending_and_harms_no_other() -> None:
+    kernel = Kernel({"p1": {1}})
+    ports = [owned("gone", 0), owned("p1", 0)]
+    assert reconcile(ports, kernel) == Outcome(1, ("gone: no such device",))
+
+
+def test_a_port_that_vanishes_between_looking_and_changing_harms_no_other() -> None:
+    kernel = Kernel({"p1": {1}, "p2": {1}})
+
+    def runner(argv: Sequence[str], stdin: str) -> Result:
+        if stdin.startswith("qdisc replace") and "p1" in kernel.classes:
+            kernel.vanish("p1")
+        return kernel(argv, stdin)
+
+    outcome = reconcile([owned("p1", 0), owned("p2", 0)], runner)
+    assert outcome.pending == ("p1: no such device",)
+    assert 'Cannot find device "p1"' in outcome.complaint
+    assert kernel.leaves == {"p2": {1: 45_000}}
+
+
+def test_without_permission_it_says_so() -> None:
+    kernel = Kernel({"p1": {1}})
+    kernel.forbidden = True
+    with pytest.raises(MachineError, match=r"not permitted.*must run as root in the network namespace"):
+        sync([owned("p1", 0)], kernel)
+
+
+def test_no_ports_are_no_work() -> None:
+    def nobody(argv: Sequence[str], stdin: str) -> Result:
+        raise AssertionError(argv)
+
+    assert reconcile([], nobody) == Outcome()
+
+
+class FakeDatabase:
+    """What the agent needs of a database."""
+
+    def __init__(self, *ports: OwnedPort) -> None:
+        self.ports = ports
+        self.nudges = 0
+
+    def owned_ports(self) -> tuple[OwnedPort, ...]:
+        return self.ports
+
+    def nudge(self) -> None:
+        self.nudges += 1
+
+
+class TestAgent:
+    def agent(self, database: FakeDatabase, kernel: Kernel) -> Agent:
+        self.now = 100.0
+        return Agent(cast(OvsDatabase, database), kernel, lambda: self.now)
+
+    def test_a_class_that_its_filter_held_is_left_to_open_vswitch_once_the_filter_is_gone(self) -> None:
+        kernel = Kernel({"p1": {1, 2}})
+        database = FakeDatabase(owned("p1", 0, 1))
+        agent = self.agent(database, kernel)
+        agent.step()
+        database.ports = (owned("p1", 0),)
+        assert agent.step().stale
+        assert list(kernel.filters["p1"].values()) == [(0, "1:1")]
+        assert database.nudges == 1
+        # Open vSwitch's answer comes as a change: no second nudge for it.
+        agent.step()
+        assert database.nudges == 1
+        self.now += REPAIR_S
+        agent.step()
+        assert database.nudges == 2
+        kernel.classes["p1"] = {1}
+        self.now += REPAIR_S
+        assert not agent.step().stale
+        assert database.nudges == 2
+
+    def test_it_looks_often_while_something_is_missing_but_not_for_ever(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        agent = self.agent(FakeDatabase(owned("p1", 0, 1)), Kernel({"p1": {1}}))
+        pauses = [agent.pause_s(agent.step()) for _ in range(40)]
+        assert pauses[0] < 0.5
+        assert pauses[-1] == REPAIR_S
+        warnings = [record.getMessage() for record in caplog.records]
+        assert warnings == ["still not ready: p1: no class for queue 1"]
+        assert agent.pause_s(Outcome()) == REPAIR_S

@@ -1,0 +1,339 @@
+"""The controller's core: whole networks of fake switches, without a framework and without a clock."""
+
+from dataclasses import replace
+
+import pytest
+
+from fairslice.app.core import DISCOVERY_GRACE_S, MAX_TRIES, RETRY_AFTER_S, Core
+from fairslice.app.events import (
+    ArpReceived,
+    Effect,
+    Event,
+    Install,
+    InstallEnded,
+    LinkFound,
+    LinkLost,
+    PolicyGiven,
+    PortsChanged,
+    ProbesGiven,
+    SendArp,
+    SwitchJoined,
+    SwitchLeft,
+    Tick,
+)
+from fairslice.errors import InfeasibleError, InputError, Location
+from fairslice.openflow.arp import Arp
+from fairslice.policy.model import FlowSpec, Policy, Slice
+from fairslice.state.desired import SwitchState
+from fairslice.state.forwarding import Probe
+from fairslice.state.labels import Cookie, Role
+from fairslice.testing.networks import build_network
+from fairslice.testing.switch import FakeSwitch
+from fairslice.topology.discovery import SeenLink
+from fairslice.topology.network import Network
+
+HERE = Location("policy.yaml", 1, 1)
+TRIANGLE = build_network(
+    [("s1", "s2"), ("s2", "s3"), ("s3", "s1"), ("h1", "s1"), ("h2", "s2"), ("h3", "s3"), ("h4", "s2")],
+    capacity_bps=10e6,
+)
+GOLD = Slice("gold", 1, HERE, (FlowSpec("h1", "h2", HERE),), weight=2.0)
+SILVER = Slice("silver", 2, HERE, (FlowSpec("h3", "h4", HERE),))
+POLICY = Policy("policy.yaml", (GOLD, SILVER))
+
+
+class World:
+    """A core with fake switches that do what it says, at once."""
+
+    def __init__(self, network: Network, core: Core) -> None:
+        self.network = network
+        self.core = core
+        self.now = 0.0
+        self.switches = {s.dpid: FakeSwitch() for s in network.switches.values()}
+        self.sent: list[SendArp] = []
+        self.errors: dict[int, tuple[str, ...]] = {}
+        self.deaf: set[int] = set()
+
+    def ports(self, dpid: int) -> frozenset[int]:
+        name = self.network.switch_of_dpid[dpid].name
+        return frozenset(link.port_no for link in self.network.links.values() if link.source == name)
+
+    def link(self, source: str, target: str) -> SeenLink:
+        there, back = self.network.links[source, target], self.network.links[target, source]
+        switches = self.network.switches
+        return SeenLink(switches[source].dpid, there.port_no, switches[target].dpid, back.port_no)
+
+    def tell(self, event: Event) -> None:
+        waiting: list[Effect] = self.core.handle(event, self.now)
+        while waiting:
+            effect = waiting.pop(0)
+            if isinstance(effect, SendArp):
+                self.sent.append(effect)
+            elif effect.dpid not in self.deaf:
+                waiting += self.core.handle(self.carry_out(effect), self.now)
+
+    def carry_out(self, install: Install) -> InstallEnded:
+        switch = self.switches[install.dpid]
+        errors = self.errors.get(install.dpid, ())
+        before = switch.modifications
+        if not errors:
+            switch.apply(install.plan)
+        return InstallEnded(install.dpid, switch.state, errors, switch.modifications - before)
+
+    def join(self, dpid: int) -> None:
+        self.tell(SwitchJoined(dpid, self.ports(dpid), self.switches[dpid].state))
+
+    def come_up(self) -> None:
+        for dpid in self.switches:
+            self.join(dpid)
+        for source, target in self.network.links:
+            if source in self.network.switches and target in self.network.switches:
+                self.tell(LinkFound(self.link(source, target)))
+
+    @property
+    def modifications(self) -> int:
+        return sum(switch.modifications for switch in self.switches.values())
+
+
+def up(policy: Policy | None = POLICY) -> World:
+    world = World(TRIANGLE, Core(TRIANGLE, policy))
+    world.come_up()
+    return world
+
+
+def test_nothing_is_installed_before_the_network_is_there() -> None:
+    world = World(TRIANGLE, Core(TRIANGLE, POLICY))
+    for dpid in world.switches:
+        world.join(dpid)
+    assert world.modifications == 0
+    assert not world.core.status.discovered
+    assert len(world.core.status.missing) == 3  # the cables
+
+
+def test_a_discovered_network_gets_its_policy_in_force() -> None:
+    world = up()
+    status = world.core.status
+    assert status.in_force
+    assert not status.missing
+    assert not status.problems
+    assert {d: s.state for d, s in world.switches.items()} == dict(world.core.desired)
+    assert world.core.allocation is not None
+    assert [round(f.rate_bps) for f in world.core.allocation.flows] == [10_000_000, 10_000_000]
+
+
+def test_the_same_policy_again_modifies_nothing() -> None:
+    world = up()
+    sent, generation = world.modifications, world.core.status.generation
+    assert sent > 0
+    world.tell(PolicyGiven(POLICY))
+    assert world.modifications == sent
+    assert world.core.status.generation == generation + 1
+    assert world.core.status.modifications == sent
+
+
+def test_a_controller_that_returns_modifies_nothing() -> None:
+    world = up()
+    sent = world.modifications
+    again = World(TRIANGLE, Core(TRIANGLE, POLICY))
+    again.switches = world.switches
+    again.come_up()
+    assert again.core.status.in_force
+    assert world.modifications == sent
+
+
+def test_a_switch_that_lost_its_state_gets_it_back() -> None:
+    world = up()
+    world.tell(SwitchLeft(1))
+    world.switches[1] = FakeSwitch()
+    world.join(1)
+    for source, target in TRIANGLE.links:
+        if "s1" in (source, target) and {source, target} <= set(TRIANGLE.switches):
+            world.tell(LinkFound(world.link(source, target)))
+    assert world.core.status.in_force
+    assert world.switches[1].state == world.core.desired[1]
+
+
+def test_a_lost_link_reroutes() -> None:
+    world = up()
+    world.tell(LinkLost(world.link("s1", "s2")))
+    assert world.core.allocation is not None
+    gold, silver = world.core.allocation.flows
+    assert gold.route.path == ("h1", "s1", "s3", "s2", "h2")
+    assert world.core.status.in_force
+    # Both flows now cross s3->s2, at 2:1.
+    assert gold.rate_bps == pytest.approx(2 * silver.rate_bps)
+    world.tell(LinkFound(world.link("s1", "s2")))
+    assert world.core.allocation.flows[0].route.path == ("h1", "s1", "s2", "h2")
+
+
+def test_patience_ends() -> None:
+    world = World(TRIANGLE, Core(TRIANGLE, POLICY))
+    world.come_up()
+    late = World(TRIANGLE, Core(TRIANGLE, POLICY))
+    for dpid in late.switches:
+        late.join(dpid)
+    for source, target in (("s1", "s3"), ("s3", "s1"), ("s3", "s2"), ("s2", "s3")):
+        late.tell(LinkFound(late.link(source, target)))
+    assert not late.core.status.discovered
+    late.now = DISCOVERY_GRACE_S
+    late.tell(Tick())
+    assert late.core.status.in_force
+    assert len(late.core.status.missing) == 1
+
+
+def test_an_unreachable_flow_is_a_problem_not_an_end() -> None:
+    world = up()
+    for other in ("s1", "s3"):
+        world.tell(LinkLost(world.link("s2", other)))
+    assert world.core.status.in_force
+    assert len(world.core.status.problems) == 2
+    assert all("no path" in problem for problem in world.core.status.problems)
+
+
+def test_a_faulty_policy_changes_nothing() -> None:
+    world = up()
+    before = world.core.status
+    bad = Policy("bad.yaml", (replace(GOLD, flows=(FlowSpec("h1", "h9", HERE),)),))
+    with pytest.raises(InputError, match="h9"):
+        world.tell(PolicyGiven(bad))
+    infeasible = Policy("big.yaml", (replace(GOLD, guarantee_bps=11e6),))
+    with pytest.raises(InfeasibleError):
+        world.tell(PolicyGiven(infeasible))
+    assert world.core.status == before
+
+
+def test_guarantees_that_no_longer_fit_are_set_aside() -> None:
+    # They fit apart, not on one link.
+    policy = Policy("p", (replace(GOLD, guarantee_bps=6e6), replace(SILVER, guarantee_bps=6e6)))
+    world = up(policy)
+    assert not world.core.status.problems
+    world.tell(LinkLost(world.link("s1", "s2")))
+    (problem,) = world.core.status.problems
+    assert "guarantees are set aside" in problem
+    assert world.core.status.in_force
+
+
+def test_errors_of_a_switch_are_told_and_tried_again() -> None:
+    world = World(TRIANGLE, Core(TRIANGLE, POLICY))
+    world.errors[2] = ("switch 2 refused meter 100001",)
+    world.come_up()
+    assert world.core.status.problems == ("switch 2 refused meter 100001",)
+    assert not world.core.status.in_force
+    world.tell(Tick())
+    assert world.core.status.problems  # not at once
+    world.errors.clear()
+    world.now += RETRY_AFTER_S
+    world.tell(Tick())
+    assert world.core.status.in_force
+    assert not world.core.status.problems
+
+
+def test_tries_end() -> None:
+    world = World(TRIANGLE, Core(TRIANGLE, POLICY))
+    world.errors[2] = ("no",)
+    world.come_up()
+    tries = 0
+    for _ in range(10):
+        world.now += RETRY_AFTER_S
+        tries += sum(isinstance(e, Install) for e in world.core.handle(Tick(), world.now))
+        world.core.handle(InstallEnded(2, SwitchState(), ("no",)), world.now)
+    assert tries == MAX_TRIES - 1
+
+
+def test_a_switch_that_says_yes_and_does_no_is_noticed() -> None:
+    world = World(TRIANGLE, Core(TRIANGLE, POLICY))
+    world.deaf.add(2)
+    world.come_up()
+    world.core.handle(InstallEnded(2, SwitchState()), 0.0)
+    (problem,) = world.core.status.problems
+    assert "does not hold what was installed" in problem
+
+
+def test_a_change_while_a_switch_is_busy_is_planned_afterwards() -> None:
+    world = World(TRIANGLE, Core(TRIANGLE, None))
+    world.deaf.add(1)
+    world.come_up()
+    (pending,) = [e for e in world.core.handle(Tick(), 0.0) if isinstance(e, Install)] or [None]
+    assert pending is None  # s1 is busy: its first plan has not ended
+    world.tell(PolicyGiven(POLICY))
+    world.deaf.clear()
+    world.tell(InstallEnded(1, SwitchState()))
+    assert world.switches[1].state == world.core.desired[1]
+
+
+def test_probes_are_counted_apart_and_go_again() -> None:
+    world = up()
+    world.tell(ProbesGiven((Probe(1, 6, 5201),)))
+    roles = [Cookie.read(e.cookie) for s in world.switches.values() for e in s.flows.values()]
+    assert sum(cookie == Cookie(Role.PROBE, 1, 1) for cookie in roles) == 1
+    assert world.core.status.in_force
+    world.tell(ProbesGiven(()))
+    assert world.switches[2].state == up().switches[2].state
+
+
+def test_without_a_database_queues_are_left_alone() -> None:
+    world = World(TRIANGLE, Core(TRIANGLE, POLICY, queues=False))
+    world.come_up()
+    assert world.core.status.in_force
+    assert not any(switch.qos for switch in world.switches.values())
+
+
+def arp(world: World, sender: str, target_ip: str, *, request: bool = True) -> ArpReceived:
+    host = world.network.hosts[sender]
+    return ArpReceived(
+        world.network.switches[host.switch].dpid,
+        host.port_no,
+        Arp(request, host.mac, host.ip, "00:00:00:00:00:00", target_ip),
+    )
+
+
+def test_arp_for_a_known_host_is_answered() -> None:
+    world = up()
+    world.tell(arp(world, "h1", "10.0.0.2"))
+    h1, h2 = world.network.hosts["h1"], world.network.hosts["h2"]
+    assert world.sent == [SendArp(1, (h1.port_no,), Arp(False, h2.mac, h2.ip, h1.mac, h1.ip))]
+
+
+def test_arp_for_an_unknown_host_goes_along_the_tree() -> None:
+    world = up()
+    world.tell(arp(world, "h1", "10.0.0.99"))
+    (sent,) = world.sent
+    assert sent.arp.is_request
+    assert world.network.hosts["h1"].port_no not in sent.outputs
+
+
+def test_an_arp_answer_goes_to_who_asked() -> None:
+    world = up()
+    world.tell(arp(world, "h2", "10.0.0.1", request=False))
+    (sent,) = world.sent
+    assert (sent.dpid, sent.outputs) == (1, (world.network.hosts["h1"].port_no,))
+
+
+def test_without_a_file_the_network_is_learned() -> None:
+    world = World(TRIANGLE, Core(None, None))
+    capacities = dict.fromkeys(range(1, 5), 10e6)
+    for dpid in world.switches:
+        world.tell(SwitchJoined(dpid, world.ports(dpid), SwitchState(), capacities))
+    for source, target in TRIANGLE.links:
+        if {source, target} <= set(TRIANGLE.switches):
+            world.tell(LinkFound(world.link(source, target)))
+    for host in ("h1", "h2", "h3", "h4"):
+        world.tell(arp(world, host, "10.0.0.99"))
+    network = world.core.discovery.network
+    assert set(network.hosts) == {"h1", "h2", "h3", "h4"}
+    assert {k for k in network.links if "h" not in k[0] + k[1]} == {
+        k for k in TRIANGLE.links if "h" not in k[0] + k[1]
+    }
+    world.tell(PolicyGiven(POLICY))
+    assert world.core.status.in_force
+
+
+def test_a_port_that_goes_down_takes_its_link() -> None:
+    world = up()
+    port = world.network.links["s1", "s2"].port_no
+    world.tell(PortsChanged(1, world.ports(1) - {port}))
+    assert world.core.allocation is not None
+    assert world.core.allocation.flows[0].route.path == ("h1", "s1", "s3", "s2", "h2")
+    generation = world.core.status.generation
+    world.tell(PortsChanged(1, world.ports(1) - {port}))
+    assert world.core.status.generation == generation

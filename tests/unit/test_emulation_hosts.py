@@ -1,0 +1,116 @@
+"""Names, capacities and addresses that can be emulated, and the commands that set a host up."""
+
+import math
+
+import pytest
+
+from fairslice.emulation.hosts import (
+    Socket,
+    check_emulable,
+    egress_arguments,
+    host_script,
+    interface_name,
+    parse_sockets,
+)
+from fairslice.errors import InputError
+from fairslice.topology.network import Host, Link, Network, Switch
+
+
+def pair(
+    host: str = "h1", switch: str = "s1", capacity_bps: float = 1e7, ip: str = "10.0.0.1", port_no: int = 1
+) -> Network:
+    links = [Link(host, switch, capacity_bps, 0), Link(switch, host, capacity_bps, port_no)]
+    return Network(
+        {switch: Switch(switch, 1)},
+        {host: Host(host, "00:00:00:00:00:01", ip, switch, port_no)},
+        {link.key: link for link in links},
+    )
+
+
+def options(arguments: list[str]) -> dict[str, str]:
+    return dict(zip(arguments[6::2], arguments[7::2], strict=True))
+
+
+def test_an_ordinary_network_can_be_emulated() -> None:
+    check_emulable(pair())
+
+
+@pytest.mark.parametrize("name", ["h 1", "h;reboot", "$(reboot)", "1h", "", "lo", "all", "h/1"])
+def test_a_name_that_no_interface_or_shell_takes_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="can't name an interface"):
+        check_emulable(pair(host=name))
+
+
+def test_the_longest_interface_name_that_linux_takes_is_allowed() -> None:
+    assert len(interface_name("s" * 9, 10)) == 15
+    check_emulable(pair(switch="s" * 9, port_no=10))
+    with pytest.raises(
+        InputError, match=r"'s{9}' is too long: its interface 's{9}-eth100' has 16 characters"
+    ):
+        check_emulable(pair(switch="s" * 9, port_no=100))
+
+
+def test_a_node_named_as_another_nodes_interface_is_refused() -> None:
+    with pytest.raises(InputError, match="also the name of another node's interface"):
+        check_emulable(pair(host="s1-eth1"))
+
+
+@pytest.mark.parametrize("capacity_bps", [0.0, -1.0, math.nan])
+def test_a_capacity_that_is_not_positive_is_refused(capacity_bps: float) -> None:
+    with pytest.raises(InputError, match="link h1->s1 has a capacity of"):
+        check_emulable(pair(capacity_bps=capacity_bps))
+
+
+@pytest.mark.parametrize("ip", ["fd00::1", "10.0.0.256", "10.0.0.1; reboot", "10.0.0.1/8"])
+def test_an_address_that_is_not_ipv4_is_refused(ip: str) -> None:
+    with pytest.raises(InputError, match="expected an IPv4 address"):
+        check_emulable(pair(ip=ip))
+
+
+def test_all_faults_are_listed_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        check_emulable(pair(host="h 1", switch="s" * 12, capacity_bps=0, ip="?"))
+    # One for each of two names, both directions of the cable, and the address.
+    assert len(caught.value.faults) == 5
+
+
+@pytest.mark.parametrize("capacity_bps", [8_000.0, 1e6, 1e8, 1e10])
+def test_the_bucket_holds_two_frames_and_the_queue_a_time(capacity_bps: float) -> None:
+    found = options(egress_arguments("h1-eth0", capacity_bps))
+    assert found["rate"] == f"{capacity_bps:.0f}bit"
+    burst_bytes = int(found["burst"].removesuffix("b"))
+    queue_bytes = int(found["limit"].removesuffix("b")) - burst_bytes
+    assert burst_bytes == max(2 * 1514, round(capacity_bps * 0.002 / 8))
+    assert queue_bytes == max(5 * 1514, round(capacity_bps * 0.050 / 8))
+
+
+def test_an_unlimited_capacity_is_not_limited() -> None:
+    assert "rate" not in egress_arguments("h1-eth0", math.inf)
+
+
+def test_the_script_sets_congestion_control_only_on_request() -> None:
+    link = Link("h1", "s1", 1e7, 0)
+    assert "tcp_congestion_control" not in host_script(link, "10.0.0.1", None)
+    assert "echo bbr >/proc/sys/net/ipv4/tcp_congestion_control" in host_script(link, "10.0.0.1", "bbr")
+
+
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:1451 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 9 1 0 100 0 0 10 0
+   1: 0300000A:1451 0100000A:B2A4 01 00000000:00000000 00:00000000 00000000     0        0 0 1 0 20 4 29 10 -1
+   2: 0300000A:1451 0100000A:B2A6 06 00000000:00000000 03:00001762 00000000     0        0 0 3 0
+"""
+UDP6 = """\
+  sl  local_address                         remote_address                        st tx_queue rx_queue
+  99: 00000000000000000000000000000000:1451 00000000000000000000000000000000:0000 07 00000000:00000000 00:0
+"""
+
+
+def test_sockets_are_read_from_the_kernels_tables() -> None:
+    assert parse_sockets(TCP, "tcp") == [
+        Socket(5201, is_listening=True, is_connected=False),
+        Socket(5201, is_listening=False, is_connected=True),
+        Socket(5201, is_listening=False, is_connected=False),
+    ]
+    assert parse_sockets(UDP6, "udp") == [Socket(5201, is_listening=True, is_connected=False)]
+    assert parse_sockets("", "tcp") == []

@@ -1,0 +1,73 @@
+"""``fairslice check`` on good files, several files, and files that are none."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from fairslice import cli
+
+POLICIES = Path(__file__).parents[2] / "policies"
+TOPOLOGIES = Path(__file__).parents[2] / "topologies"
+GOOD = POLICIES / "gold-silver-bronze.yaml"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["fairslice", "check", *map(str, arguments)])
+    with pytest.raises(SystemExit) as status:
+        cli.main()
+    assert isinstance(status.value.code, int)
+    return status.value.code
+
+
+def test_good_files_are_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    one = tmp_path / "one.yaml"
+    one.write_text("version: 1\nslices: {a: {flows: [{from: h1, to: h2}]}}\n")
+    assert run(monkeypatch, GOOD, one) == 0
+    assert capsys.readouterr().out == f"{GOOD}: ok, 3 slices, 3 flows\n{one}: ok, 1 slice, 1 flow\n"
+
+
+def test_good_files_stand_beside_bad_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    missing = tmp_path / "missing.yaml"
+    assert run(monkeypatch, missing, GOOD, tmp_path) == 2
+    output = capsys.readouterr()
+    assert output.out == f"{GOOD}: ok, 3 slices, 3 flows\n"
+    assert output.err.splitlines() == [
+        f"can't read {missing}: No such file or directory; expected a policy file",
+        f"{tmp_path} is a directory; expected a policy file",
+    ]
+
+
+def test_json_of_good_and_bad_files(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(monkeypatch, "--json", GOOD, tmp_path) == 2
+    message = f"{tmp_path} is a directory; expected a policy file"
+    assert json.loads(capsys.readouterr().out) == {
+        "files": [
+            {"file": str(GOOD), "ok": True, "slices": 3, "flows": 3, "faults": []},
+            {
+                "file": str(tmp_path),
+                "ok": False,
+                "faults": [{"file": str(tmp_path), "line": None, "column": None, "message": message}],
+            },
+        ]
+    }
+    assert run(monkeypatch, "--json", GOOD) == 0
+
+
+def test_hosts_are_looked_up_in_a_topology(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    pytest.importorskip("mininet")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\nslices: {a: {members: [10.0.0.0/24]}}\n")
+    assert run(monkeypatch, policy, "--topology", TOPOLOGIES / "dumbbell.py") == 0
+    assert capsys.readouterr().out == f"{policy}: ok, 1 slice, 30 flows\n"
+    assert run(monkeypatch, POLICIES / "abilene-research.yaml", "--topology", TOPOLOGIES / "dumbbell.py") == 2
+    assert "unknown host 'h11'" in capsys.readouterr().err

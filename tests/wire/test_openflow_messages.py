@@ -1,0 +1,177 @@
+"""Messages to bytes and back, against the layouts of the OpenFlow 1.3.5 specification."""
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairslice.openflow import decode, encode
+from fairslice.openflow.arp import Arp
+from fairslice.openflow.framework import OPENFLOW_13, ofproto_v1_3_parser
+from fairslice.openflow.packets import read_arp, write_arp
+from fairslice.state.desired import FlowEntry, Meter, SwitchState
+from fairslice.state.diff import plan
+from fairslice.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK, FLOW_METERS, Cookie, Role
+from fairslice.state.pipeline import CONTROLLER_PORT
+
+from ryu.lib.packet import ethernet, packet
+
+HEADER = struct.Struct("!BBHI")
+OWN_COOKIES = st.builds(
+    lambda role, number, flow: int(Cookie(role, number, flow)),
+    st.sampled_from(Role),
+    st.integers(0, 63),
+    st.integers(0, 1000),
+)
+PORTS = st.integers(1, 0xFF00)
+MATCHES = st.fixed_dictionaries(
+    {"eth_type": st.just(0x0800)},
+    optional={
+        "in_port": PORTS,
+        "eth_dst": st.sampled_from(["00:00:00:00:00:01", ("01:00:00:00:00:00", "01:00:00:00:00:00")]),
+        "ipv4_src": st.ip_addresses(v=4).map(str),
+        "ipv4_dst": st.ip_addresses(v=4).map(str),
+        "ip_dscp": st.integers(0, 63),
+    },
+).map(lambda fields: tuple(sorted(fields.items())))
+ENTRIES = st.builds(
+    FlowEntry,
+    table_id=st.integers(0, 1),
+    priority=st.integers(0, 0xFFFF),
+    match=MATCHES,
+    cookie=OWN_COOKIES,
+    meter_id=st.none() | st.integers(1, 200_000),
+    set_dscp=st.none() | st.integers(0, 63),
+    queue_id=st.none() | st.integers(0, 63),
+    outputs=st.lists(PORTS | st.just(CONTROLLER_PORT), max_size=3).map(tuple),
+    goto_table=st.none() | st.just(1),
+)
+
+
+def to_bytes(message: Any) -> bytes:
+    message.xid = 7
+    message.serialize()
+    return bytes(message.buf)
+
+
+def parse(data: bytes) -> Any:
+    version, kind, length, xid = HEADER.unpack_from(data)
+    assert length == len(data)
+    return ofproto_v1_3_parser.msg_parser(OPENFLOW_13, version, kind, length, xid, data)
+
+
+@given(ENTRIES)
+def test_an_entry_comes_back_from_the_wire(entry: FlowEntry) -> None:
+    sent = parse(to_bytes(encode.flow_add(entry)))
+    # A flow modification and flow statistics name their fields alike.
+    sent.packet_count, sent.byte_count = 3, 300
+    (back,) = decode.decode_flows([sent])
+    assert (back.entry, back.packets, back.bytes) == (entry, 3, 300)
+
+
+def test_foreign_entries_are_not_seen() -> None:
+    entry = FlowEntry(0, 1, (), cookie=0x1234)
+    stat = parse(to_bytes(encode.flow_add(entry)))
+    stat.packet_count = stat.byte_count = 0
+    assert decode.decode_flows([stat]) == []
+
+
+def test_a_deletion_is_strict_and_only_of_ours() -> None:
+    data = to_bytes(encode.flow_delete(FlowEntry(1, 20, (("ip_dscp", 3), ("eth_type", 0x800)), 1)))
+    # §7.3.4.2: cookie, cookie_mask, table_id, command
+    cookie, mask, table, command = struct.unpack_from("!QQBB", data, 8)
+    assert (cookie, mask, table) == (COOKIE_OWNER, COOKIE_OWNER_MASK, 1)
+    assert command == encode.ofp.OFPFC_DELETE_STRICT
+
+
+@pytest.mark.parametrize("command", [encode.ofp.OFPMC_ADD, encode.ofp.OFPMC_MODIFY])
+def test_a_meter_says_kbps_and_burst(command: int) -> None:
+    data = to_bytes(encode.meter_mod(command, Meter(100_001, 15_300, 3825)))
+    # §7.3.4.3: command, flags, meter_id; then the band: type, len, rate, burst_size
+    assert struct.unpack_from("!HHI", data, 8)[::2] == (command, 100_001)
+    flags = struct.unpack_from("!H", data, 10)[0]
+    assert flags & encode.ofp.OFPMF_KBPS
+    assert flags & encode.ofp.OFPMF_BURST
+    assert struct.unpack_from("!HHII", data, 16) == (encode.ofp.OFPMBT_DROP, 16, 15_300, 3825)
+
+
+def test_meters_come_back_and_foreign_ones_do_not() -> None:
+    parser = encode.parser
+    flags = encode.ofp.OFPMF_KBPS | encode.ofp.OFPMF_BURST
+    band = parser.OFPMeterBandDrop(rate=5, burst_size=6)
+    remark = parser.OFPMeterBandDscpRemark(rate=5, burst_size=6, prec_level=1)
+    configs = [
+        parser.OFPMeterConfigStats(bands=[band], flags=flags, meter_id=FLOW_METERS + 1),
+        parser.OFPMeterConfigStats(bands=[band], flags=encode.ofp.OFPMF_KBPS, meter_id=FLOW_METERS + 2),
+        parser.OFPMeterConfigStats(bands=[remark], flags=flags, meter_id=FLOW_METERS + 3),
+        parser.OFPMeterConfigStats(bands=[band], flags=flags, meter_id=1),
+    ]
+    ours = decode.decode_meters(configs)
+    assert ours == [
+        Meter(FLOW_METERS + 1, 5, 6),
+        Meter(FLOW_METERS + 2, 5, -1),
+        Meter(FLOW_METERS + 3, -1, -1),
+    ]
+
+
+def test_steps_stand_in_the_order_that_keeps_every_meter_named() -> None:
+    old = FlowEntry(0, 1, (("in_port", 1),), int(Cookie(Role.CLASSIFY, 1, 1)), meter_id=5)
+    new = FlowEntry(0, 1, (("in_port", 2),), int(Cookie(Role.CLASSIFY, 1, 2)), meter_id=6)
+    before = SwitchState({old.key: old}, {5: Meter(5, 1, 1)})
+    after = SwitchState({new.key: new}, {6: Meter(6, 1, 1)})
+    kinds = [
+        [(type(m).__name__, getattr(m, "command", None)) for m in step]
+        for step in encode.encode_steps(plan(before, after))
+    ]
+    ofp = encode.ofp
+    assert kinds == [
+        [("OFPMeterMod", ofp.OFPMC_ADD)],
+        [("OFPFlowMod", ofp.OFPFC_ADD)],
+        [("OFPFlowMod", ofp.OFPFC_DELETE_STRICT)],
+        [("OFPMeterMod", ofp.OFPMC_DELETE)],
+    ]
+
+
+def test_statistics_requests_ask_for_everything_of_ours() -> None:
+    # §7.3.5.2: table_id, out_port, out_group, cookie, cookie_mask, behind the multipart header of 16 bytes
+    data = to_bytes(encode.flow_stats_request())
+    table, out_port, out_group, cookie, mask = struct.unpack_from("!BxxxIIxxxxQQ", data, 16)
+    assert (table, cookie, mask) == (0xFF, COOKIE_OWNER, COOKIE_OWNER_MASK)
+    assert (out_port, out_group) == (encode.ofp.OFPP_ANY, encode.ofp.OFPG_ANY)
+    queues = to_bytes(encode.queue_stats_request())
+    assert struct.unpack_from("!II", queues, 16) == (encode.ofp.OFPP_ANY, encode.ofp.OFPQ_ALL)
+    assert struct.unpack_from("!I", to_bytes(encode.meter_config_request()), 16) == (encode.ofp.OFPM_ALL,)
+    assert struct.unpack_from("!I", to_bytes(encode.port_stats_request()), 16) == (encode.ofp.OFPP_ANY,)
+    assert len(to_bytes(encode.barrier())) == 8
+
+
+def test_counters_are_read() -> None:
+    parser = encode.parser
+    queue = parser.OFPQueueStats(1, 2, 300, 3, 4, 0, 0)
+    assert decode.decode_queue_counters([queue]) == [decode.QueueCounter(1, 2, 300, 3, 4)]
+    bands = [parser.OFPMeterBandStats(2, 200)]
+    meter = parser.OFPMeterStats(9, 1, 5, 500, 0, 0, bands)
+    assert decode.decode_meter_counters([meter]) == [decode.MeterCounter(9, 5, 500, 2, 200)]
+
+
+@given(st.booleans(), st.ip_addresses(v=4).map(str), st.ip_addresses(v=4).map(str))
+def test_arp_comes_back_from_the_wire(is_request: bool, sender: str, target: str) -> None:
+    arp = Arp(is_request, "00:00:00:00:00:01", sender, "00:00:00:00:00:02", target)
+    frame = write_arp(arp)
+    assert read_arp(frame) == arp
+    destination = packet.Packet(frame).get_protocol(ethernet.ethernet).dst
+    assert destination == ("ff:ff:ff:ff:ff:ff" if is_request else "00:00:00:00:00:02")
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_arp_or_nothing(data: bytes) -> None:
+    read_arp(b"\xff" * 6 + b"\x00" * 6 + b"\x08\x06" + data)
+
+
+def test_a_packet_out_carries_the_frame() -> None:
+    data = to_bytes(encode.packet_out(0, (1, 2), b"frame"))
+    message = struct.unpack_from("!IIH", data, 8)
+    assert message[:2] == (encode.ofp.OFP_NO_BUFFER, encode.ofp.OFPP_CONTROLLER)
+    assert data.endswith(b"frame")
