@@ -66,7 +66,7 @@ def format_rate(rate_bps: float) -> str:
     """
     if not math.isfinite(rate_bps):
         return "unlimited"
-    for unit, size in reversed(_RATE_UNITS.items()):
+    for unit, size in reversed(list(_RATE_UNITS.items())):
         if abs(rate_bps) >= size or unit == "bit/s":
             return f"{rate_bps / size:.4g} {unit}"
     raise AssertionError("unreachable: bit/s takes everything")
@@ -78,7 +78,7 @@ def format_duration(time_s: float) -> str:
     >>> format_duration(0.05)
     '50 ms'
     """
-    for unit, size in reversed(_TIME_UNITS.items()):
+    for unit, size in reversed(list(_TIME_UNITS.items())):
         if abs(time_s) >= size or unit == "us":
             return f"{time_s / size:.4g} {unit}"
     raise AssertionError("unreachable: us takes everything")

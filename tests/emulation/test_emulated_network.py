@@ -305,7 +305,7 @@ def test_refusals_name_the_cause(inside: Callable[..., Any]) -> None:
     found = inside(refusals)
     kernel = found.pop("kernel", None)
     assert kernel is None or kernel.startswith("MachineError: the kernel datapath needs the kernel module")
-    assert found["no switch"].startswith("MachineError: no Open vSwitch runs at /run/openvswitch")
+    assert found["no switch"].startswith("MachineError: no Open vSwitch runs in /run/openvswitch")
     assert (
         found["twice"] == "MachineError: /run/openvswitch exists; expected the empty /run of fresh namespaces"
     )

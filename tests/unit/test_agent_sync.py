@@ -142,8 +142,10 @@ class FakeDatabase:
     def __init__(self, *ports: OwnedPort) -> None:
         self.ports = ports
         self.nudges = 0
+        self.reads = 0
 
     def owned_ports(self) -> tuple[OwnedPort, ...]:
+        self.reads += 1
         return self.ports
 
     def nudge(self) -> None:
@@ -161,7 +163,11 @@ class TestAgent:
         agent = self.agent(database, kernel)
         agent.step()
         database.ports = (owned("p1", 0),)
+        assert not agent.step().stale
+        assert database.reads == 1
+        agent.forget()
         assert agent.step().stale
+        assert database.reads == 2
         assert list(kernel.filters["p1"].values()) == [(0, "1:1")]
         assert database.nudges == 1
         # Open vSwitch's answer comes as a change: no second nudge for it.

@@ -215,9 +215,9 @@ def test_guarantees_that_no_longer_fit_are_set_aside() -> None:
 
 def test_errors_of_a_switch_are_told_and_tried_again() -> None:
     world = World(TRIANGLE, Core(TRIANGLE, POLICY))
-    world.errors[2] = ("switch 2 refused meter 100001",)
+    world.errors[2] = ("switch 2 refused meter 50001",)
     world.come_up()
-    assert world.core.status.problems == ("switch 2 refused meter 100001",)
+    assert world.core.status.problems == ("switch 2 refused meter 50001",)
     assert not world.core.status.in_force
     world.tell(Tick())
     assert world.core.status.problems  # not at once

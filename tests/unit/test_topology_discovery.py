@@ -139,6 +139,21 @@ def test_a_port_that_leads_to_two_places_keeps_that_of_the_file() -> None:
     )
 
 
+def test_a_smaller_port_does_not_come_before_the_file() -> None:
+    found = merge(FILE, UP, SEEN | cable(1, 1, 3, 1), (), {(1, 1): 1e6, (3, 1): 1e6})
+    assert found.network.links["s1", "s3"] == FILE.links["s1", "s3"]
+    assert found.surprises == (
+        "cable s1 port 1 - s3 port 1: at other ports than the file says; not used, because another joins"
+        " the same switches",
+    )
+
+
+def test_a_port_that_hears_itself() -> None:
+    found = merge(None, {1: {1}}, {SeenLink(1, 1, 1, 1)}, (), {(1, 1): 1e6})
+    assert found.network.links == {}
+    assert found.surprises == ("cable s1 port 1 - s1 port 1: not used, because it leads back to its switch",)
+
+
 def test_hosts_seen_otherwise_than_the_file_says() -> None:
     up = {1: {1, 2, 3, 7}, 2: {1, 2}, 3: {1}}
     hosts = [

@@ -88,9 +88,9 @@ def test_a_deletion_is_strict_and_only_of_ours() -> None:
 
 @pytest.mark.parametrize("command", [encode.ofp.OFPMC_ADD, encode.ofp.OFPMC_MODIFY])
 def test_a_meter_says_kbps_and_burst(command: int) -> None:
-    data = to_bytes(encode.meter_mod(command, Meter(100_001, 15_300, 3825)))
+    data = to_bytes(encode.meter_mod(command, Meter(50_001, 15_300, 3825)))
     # §7.3.4.3: command, flags, meter_id; then the band: type, len, rate, burst_size
-    assert struct.unpack_from("!HHI", data, 8)[::2] == (command, 100_001)
+    assert struct.unpack_from("!HHI", data, 8)[::2] == (command, 50_001)
     flags = struct.unpack_from("!H", data, 10)[0]
     assert flags & encode.ofp.OFPMF_KBPS
     assert flags & encode.ofp.OFPMF_BURST

@@ -12,6 +12,7 @@ from fairslice.agent.sync import Outcome, reconcile
 from fairslice.agent.tc import Runner, TcAnswerError, run_command
 from fairslice.errors import MachineError
 from fairslice.ovsdb.database import OvsDatabase, OvsdbError, QosWatch
+from fairslice.ovsdb.rows import OwnedPort
 from fairslice.ovsdb.wire import Clock
 
 _log = logging.getLogger(__name__)
@@ -35,6 +36,11 @@ class Agent:
         self._nudged_at = float("-inf")
         self._said: tuple[str, ...] = ()
         self._retries = 0
+        self._ports: tuple[OwnedPort, ...] | None = None
+
+    def forget(self) -> None:
+        """The database has changed: the next step reads it again."""
+        self._ports = None
 
     def step(self) -> Outcome:
         """Reconcile all ports once.
@@ -42,7 +48,9 @@ class Agent:
         Raises:
             MachineError: the database does not answer, or tc is missing or not permitted.
         """
-        outcome = reconcile(self._database.owned_ports(), self._runner)
+        if self._ports is None:
+            self._ports = self._database.owned_ports()
+        outcome = reconcile(self._ports, self._runner)
         # ovs-vswitchd's answer to a nudge wakes the agent: without a pause the two could chase each other.
         if outcome.stale and self._clock() - self._nudged_at >= REPAIR_S:
             self._nudged_at = self._clock()
@@ -100,6 +108,7 @@ def run_once(target: str, runner: Runner = run_command, *, timeout_s: float = _O
     with OvsDatabase(target, timeout_s) as database:
         agent = Agent(database, runner)
         while True:
+            agent.forget()
             outcome = agent.step()
             changed = max(changed, outcome.changed)
             if not outcome.pending:
@@ -129,8 +138,10 @@ def _turn(agent: Agent, watch: QosWatch | None, target: str, stop: _Stop) -> Qos
     try:
         if watch is None:
             watch = QosWatch(target)
+            agent.forget()
             _log.info("%s answers again", target)
-        watch.wait(agent.pause_s(agent.step()), stop.fd)
+        if watch.wait(agent.pause_s(agent.step()), stop.fd):
+            agent.forget()
     except TcAnswerError as error:
         _log.warning("%s; trying again", error)
         _sleep(REPAIR_S / 2, stop.fd)

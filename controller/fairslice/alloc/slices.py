@@ -8,10 +8,12 @@ from functools import cached_property
 
 from fairslice.alloc.problem import AllocationProblem, Bottleneck, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
+from fairslice.errors import InfeasibleError
 from fairslice.policy.model import PROTOCOLS, Flow, Policy, Sharing
 from fairslice.policy.resolve import resolve
 from fairslice.topology.network import LinkKey, Network, link_name
 from fairslice.topology.paths import NoPathError, path, path_links
+from fairslice.units import format_rate
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,10 @@ def allocate_slices(policy: Policy, network: Network, *, omit_unreachable: bool 
             if not omit_unreachable:
                 raise
             unreachable.append(flow)
-    solution = allocate(problem_of(policy, network, routes))
+    try:
+        solution = allocate(problem_of(policy, network, routes))
+    except InfeasibleError as error:
+        raise _in_rates(error) from error
     return NetworkAllocation(
         policy,
         network,
@@ -129,6 +134,20 @@ def problem_of(policy: Policy, network: Network, routes: list[Route]) -> Allocat
             for name, s in slices.items()
         },
         per_flow=policy.sharing is Sharing.PER_FLOW,
+    )
+
+
+def _in_rates(error: InfeasibleError) -> InfeasibleError:
+    """The solver's refusal, which knows no units, in those of a policy."""
+    many = f" and {len(error.flows) - 8} more" if len(error.flows) > 8 else ""
+    return InfeasibleError(
+        f"the guarantees do not fit: those of {', '.join(error.flows[:8])}{many} need "
+        f"{format_rate(error.floors)}, but {error.link} has {format_rate(error.capacity)}: "
+        f"{format_rate(error.floors - error.capacity)} too little",
+        link=error.link,
+        flows=error.flows,
+        floors=error.floors,
+        capacity=error.capacity,
     )
 
 

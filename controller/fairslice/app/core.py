@@ -158,7 +158,7 @@ class Core:
 
     def _leave(self, dpid: int) -> None:
         for known in (self._ports_up, self._installed, self._failures, self._tries, self._retry_at):
-            known.pop(dpid, None)  # type: ignore[attr-defined]
+            known.pop(dpid, None)
         self._busy.discard(dpid)
         self._links = {link for link in self._links if dpid not in (link.dpid, link.peer_dpid)}
 

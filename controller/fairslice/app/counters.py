@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from fairslice.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
+from fairslice.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role, is_our_meter
 
 if TYPE_CHECKING:
     from fairslice.app.session import Session
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class FlowReading(BaseModel):
     """Counters of one flow, in frames and bytes of frames.
 
-    ``offered`` came in at the first switch, ``metered`` was dropped there. ``delivered`` is counted as packets
-    enter the last link's queue; ``probe`` is the part of it that a probe asked for (None without one).
+    ``offered`` came in at the first switch, ``metered`` was dropped there. ``delivered`` is counted where
+    packets enter the last link's queue; ``probe`` is the part of it that a probe counts (None without).
     """
 
     offered_bytes: int = 0
@@ -90,7 +90,7 @@ def read_counters(sessions: "Iterable[Session]", clock: Callable[[], float]) -> 
                 flow.probe_bytes = (flow.probe_bytes or 0) + counter.bytes
                 flow.probe_packets = (flow.probe_packets or 0) + counter.packets
         for meter in meters:
-            if FLOW_METERS < meter.meter_id <= RETURN_METERS:
+            if is_our_meter(meter.meter_id) and meter.meter_id < RETURN_METERS:
                 flow = flows[meter.meter_id - FLOW_METERS]
                 flow.metered_bytes += meter.dropped_bytes
                 flow.metered_packets += meter.dropped_packets

@@ -76,7 +76,9 @@ def serve(
         while not received:
             hub.sleep(0.1)
             if companion is not None and companion.poll() is not None:
-                log.error("the switch agent ended with status %d; queues may not be used", companion.returncode)
+                log.error(
+                    "the switch agent ended with status %d; queues may not be used", companion.returncode
+                )
                 companion = None
     finally:
         if companion is not None:

@@ -117,7 +117,8 @@ class Session:
 
     def _collect(self, request: Message, what: str) -> list[Any]:
         self.datapath.set_xid(request)
-        self._parts[request.xid] = parts = []
+        parts: list[Any] = []
+        self._parts[request.xid] = parts
         try:
             self._ask(request, what)
         finally:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from fairslice.errors import EXIT_INPUT, Fault, InputError
+from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError, InputError
 
 
 @click.command("check")
@@ -15,8 +15,11 @@ from fairslice.errors import EXIT_INPUT, Fault, InputError
 def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int:
     """Check policy files and list every fault as file:line:column.
 
-    Exits 0 if all can be used, 2 if not.
+    With --topology hosts must exist, and guarantees must fit.
+
+    Exits 0 if all can be used, 2 if not, 3 if only guarantees do not fit.
     """
+    from fairslice.alloc.slices import allocate_slices
     from fairslice.policy.load import check_policy, load_policy
 
     network = None
@@ -25,6 +28,7 @@ def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int
 
         network = load_network(topology)
     faults: list[Fault] = []
+    infeasible: InfeasibleError | None = None
     results: list[dict[str, object]] = []
     for file in files:
         result: dict[str, object] = {"file": str(file), "ok": False}
@@ -35,9 +39,15 @@ def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int
             else:
                 policy, flows = check_policy(file, network.hosts)
                 flow_count = len(flows)
+                allocate_slices(policy, network)
         except InputError as error:
             faults += error.faults
             result["faults"] = [_fault_object(fault, file) for fault in error.faults]
+        except InfeasibleError as error:
+            infeasible = error
+            result["faults"] = [_fault_object(Fault(str(error)), file)]
+            if not as_json:
+                click.echo(f"{file}: {error}", err=True)
         else:
             result.update(ok=True, slices=len(policy.slices), flows=flow_count, faults=[])
             if not as_json:
@@ -45,10 +55,9 @@ def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int
         results.append(result)
     if as_json:
         click.echo(json.dumps({"files": results}, indent=2))
-        return EXIT_INPUT if faults else 0
-    if faults:
+    elif faults:
         raise InputError(faults)
-    return 0
+    return EXIT_INPUT if faults else EXIT_INFEASIBLE if infeasible else 0
 
 
 def _count(number: int, what: str) -> str:

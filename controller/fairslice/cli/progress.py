@@ -36,7 +36,9 @@ def _bars(console: object) -> "Iterator[Progress]":
 
         def render(self, task: Task) -> ProgressBar:
             elapsed = task.elapsed or 0.0
-            return ProgressBar(task.total, min(elapsed, task.total or elapsed), width=30, pulse=task.total is None)
+            return ProgressBar(
+                task.total, min(elapsed, task.total or elapsed), width=30, pulse=task.total is None
+            )
 
     assert isinstance(console, Console)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeBar(), TimeElapsedColumn())

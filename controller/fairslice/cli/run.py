@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 60),
     help="Seconds before the measurement.",
 )
-@click.option("--tolerance", default=5.0, show_default=True, type=click.FloatRange(0.1, 100), help="Per cent.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Directory for results.json and report.html."
+    "--tolerance", default=5.0, show_default=True, type=click.FloatRange(0.1, 100), help="Per cent."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Directory for results.json and report.html.",
 )
 @click.option(
     "--send",
@@ -36,7 +40,11 @@ if TYPE_CHECKING:
 )
 @click.option("--congestion-control", metavar="NAME", help="The hosts' TCP; the kernel's choice if left out.")
 @click.option(
-    "--datapath", type=click.Choice(["user", "kernel"]), default="user", show_default=True, help="Of the switches."
+    "--datapath",
+    type=click.Choice(["user", "kernel"]),
+    default="user",
+    show_default=True,
+    help="Of the switches.",
 )
 @json_output
 @click.option("--inside", is_flag=True, hidden=True)
@@ -57,8 +65,8 @@ def command(
 
     Everything runs in namespaces of its own, which vanish with the run, however it ends. Needs root.
 
-    Exits 0 if every flow is within the tolerance, 4 if one is not, 5 if the machine was too busy to tell, 2 on
-    bad input, 3 if the guarantees do not fit, 6 if the machine lacks something.
+    Exits 0 if every flow is within the tolerance, 4 if one is not, 5 if the machine was too busy to tell,
+    2 on bad input, 3 if the guarantees do not fit, 6 if the machine lacks something.
     """
     if inside:
         from fairslice.emulation.isolation import prepare_inside

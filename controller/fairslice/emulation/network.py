@@ -20,7 +20,7 @@ from fairslice.emulation.hosts import (
     interface_name,
     parse_sockets,
 )
-from fairslice.emulation.openvswitch import DATABASE_SOCKET
+from fairslice.emulation.openvswitch import RUN_DIRECTORY
 from fairslice.errors import InputError, MachineError
 from fairslice.topology.network import Link, Network
 
@@ -129,8 +129,8 @@ class EmulatedNetwork:
                 "the kernel datapath needs the kernel module openvswitch, which is not loaded; "
                 "run modprobe openvswitch, or choose the userspace datapath"
             )
-        if not DATABASE_SOCKET.exists():
-            raise MachineError(f"no Open vSwitch runs at {DATABASE_SOCKET.parent}; start OpenVSwitch first")
+        if not RUN_DIRECTORY.exists():
+            raise MachineError(f"no Open vSwitch runs in {RUN_DIRECTORY}; start OpenVSwitch first")
         setLogLevel("error")
         # Mininet would raise limits of the whole machine otherwise.
         Mininet.inited = True

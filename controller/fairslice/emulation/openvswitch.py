@@ -15,7 +15,7 @@ from fairslice.errors import MachineError
 
 RUN_DIRECTORY = Path("/run/openvswitch")
 """Where ovs-vsctl, ovs-ofctl and ovs-appctl look by default."""
-DATABASE_SOCKET = RUN_DIRECTORY / "db.sock"
+DATABASE_SOCKET = f"unix:{RUN_DIRECTORY / 'db.sock'}"
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 
 _TOOLS = ("ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl")
@@ -75,14 +75,12 @@ class OpenVSwitch:
             [
                 "ovsdb-server",
                 str(self.database),
-                f"--remote=punix:{DATABASE_SOCKET}",
+                f"--remote=p{DATABASE_SOCKET}",
                 *_daemon_options("ovsdb-server", self.database_log),
             ]
         )
         self._run(["ovs-vsctl", "--no-wait", "init"])
-        self._run(
-            ["ovs-vswitchd", f"unix:{DATABASE_SOCKET}", *_daemon_options("ovs-vswitchd", self.switch_log)]
-        )
+        self._run(["ovs-vswitchd", DATABASE_SOCKET, *_daemon_options("ovs-vswitchd", self.switch_log)])
 
     def stop(self) -> None:
         """End both daemons and remove their files; what does not obey is killed."""

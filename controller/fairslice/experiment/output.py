@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 from fairslice.errors import InputError
-from fairslice.experiment.run import LOGS, Experiment, Outcome
+from fairslice.experiment.run import Experiment, Outcome
+from fairslice.experiment.testbed import LOGS
 from fairslice.measure.results import to_json
 
 

@@ -14,7 +14,7 @@ from fairslice.state.labels import queue_of
 class FlowRates:
     """Rates of one flow over the window between two readings, in bit/s of Ethernet frames.
 
-    ``offered_bps`` came in at the first switch, ``metered_bps`` was dropped there, ``wire_bps`` left the last.
+    ``offered_bps`` came in at the first switch, ``metered_bps`` was dropped there; ``wire_bps`` came out.
     """
 
     wire_bps: float

@@ -1,39 +1,22 @@
 """The main job, inside the emulation's namespaces: bring up, install, measure all flows at once, compare."""
 
-import json
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
-from fairslice.agent.sync import pending
 from fairslice.alloc.view import AllocationView
 from fairslice.app.api import ProbeView
-from fairslice.app.client import ControllerClient
 from fairslice.app.counters import Counters
 from fairslice.emulation.load import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
-from fairslice.emulation.network import EmulatedNetwork
-from fairslice.emulation.openvswitch import OpenVSwitch
 from fairslice.emulation.traffic import Phase, Stream, StreamResult, run_streams
-from fairslice.errors import MachineError
-from fairslice.experiment.controller import ControllerProcess
 from fairslice.experiment.judge import measured_flows, measured_links, trouble
+from fairslice.experiment.testbed import Datapath, Testbed, open_testbed
 from fairslice.experiment.traffic import FlowTraffic, Sender, plan_traffic
 from fairslice.measure.compare import compare
 from fairslice.measure.results import Busy, RunResult
-from fairslice.ovsdb.database import OvsDatabase
 from fairslice.topology.network import Network
-from fairslice.topology.nodelink import to_json
-
-IN_FORCE_TIMEOUT_S = 60.0
-DATA_PLANE_TIMEOUT_S = 20.0
-POLL_S = 0.05
-WORK_DIRECTORY = Path("/run/fairslice")
-"""Inside the emulation's private /run, so that an interrupted run leaves no file."""
-CONTROLLER_LOG = WORK_DIRECTORY / "controller.log"
-LOGS = (CONTROLLER_LOG, OpenVSwitch.switch_log, OpenVSwitch.database_log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +33,7 @@ class Experiment:
     """When, in ISO 8601."""
     senders: tuple[Sender, ...] = ()
     congestion_control: str | None = None
-    datapath: Literal["user", "kernel"] = "user"
+    datapath: Datapath = "user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,38 +64,31 @@ def run_experiment(experiment: Experiment, progress: Progress) -> Outcome:
     """Do it, inside namespaces made ready by :func:`fairslice.emulation.isolation.prepare_inside`.
 
     Raises:
-        FairsliceError: something did not come up, or the policy can't be measured; :data:`LOGS` tell more.
+        FairsliceError: something did not come up, or the policy can't be measured; logs tell more.
     """
-    timings: dict[str, float] = {}
-    WORK_DIRECTORY.mkdir(parents=True, exist_ok=True)
-    network_file = WORK_DIRECTORY / "network.json"
-    network_file.write_text(json.dumps(to_json(experiment.network)), encoding="utf-8")
-    # The stack takes the controller away before its switches, which it would otherwise try to mend.
-    with OpenVSwitch() as switch, ExitStack() as stack:
-        progress("building the network")
-        with _timed(timings, "build"):
-            emulated = stack.enter_context(
-                EmulatedNetwork(
-                    experiment.network,
-                    datapath=experiment.datapath,
-                    congestion_control=experiment.congestion_control,
-                )
-            )
+    timings = _Timings(time.monotonic)
+    progress("building the network")
+
+    def built() -> None:
+        timings.lap("build")
         progress("discovering the network and installing the policy")
-        with _timed(timings, "install"):
-            controller = stack.enter_context(
-                ControllerProcess(network_file, experiment.policy, CONTROLLER_LOG)
-            )
-            client = controller.client
-            status = client.wait_in_force(IN_FORCE_TIMEOUT_S, alive=controller.alive)
-            allocation = client.allocation()
-            traffic = plan_traffic(allocation.flows, experiment.senders)
-            client.set_probes(tuple(_probe(plan) for plan in traffic))
-            client.wait_in_force(IN_FORCE_TIMEOUT_S, alive=controller.alive)
-            _wait_for_data_plane()
-        with _timed(timings, "measure"):
-            streams, readings = _measure(experiment, emulated, client, traffic, switch.switch_pid, progress)
-    load = load_between(*readings.processors, clock_ticks_per_s())
+
+    with open_testbed(
+        experiment.network,
+        experiment.policy,
+        datapath=experiment.datapath,
+        congestion_control=experiment.congestion_control,
+        built=built,
+    ) as bed:
+        status = bed.wait_in_force()
+        allocation = bed.client.allocation()
+        traffic = plan_traffic(allocation.flows, experiment.senders)
+        bed.client.set_probes(tuple(_probe(plan) for plan in traffic))
+        bed.wait_in_force()
+        timings.lap("install")
+        streams, readings = _measure(experiment, bed, traffic, progress)
+        timings.lap("measure")
+    load = load_between(readings.processors[0], readings.processors[1], clock_ticks_per_s())
     before, after = readings.counters
     result = compare(
         measured_flows(allocation, traffic, streams, before, after),
@@ -127,7 +103,7 @@ def run_experiment(experiment: Experiment, progress: Progress) -> Outcome:
         tolerance=experiment.tolerance,
         busy=Busy(machine=load.busy_fraction, switch_thread=load.busiest_thread),
         notes=(*status.problems, *trouble(streams)),
-        timings_s=timings,
+        timings_s=timings.laps_s,
     )
     return Outcome(result, allocation, streams)
 
@@ -136,23 +112,8 @@ def _probe(plan: FlowTraffic) -> ProbeView:
     return ProbeView(flow_number=plan.flow.number, proto=plan.proto, dst_port=plan.server_port)
 
 
-def _wait_for_data_plane() -> None:
-    """Wait until the switch agent has completed every port."""
-    deadline = time.monotonic() + DATA_PLANE_TIMEOUT_S
-    with OvsDatabase() as database:
-        while missing := pending(database.owned_ports()):
-            if time.monotonic() > deadline:
-                raise MachineError("the switch agent has not completed the ports: " + "; ".join(missing))
-            time.sleep(POLL_S)
-
-
 def _measure(
-    experiment: Experiment,
-    emulated: EmulatedNetwork,
-    client: ControllerClient,
-    traffic: tuple[FlowTraffic, ...],
-    switch_pid: int,
-    progress: Progress,
+    experiment: Experiment, bed: Testbed, traffic: tuple[FlowTraffic, ...], progress: Progress
 ) -> tuple[Mapping[str, StreamResult], _Readings]:
     readings = _Readings()
 
@@ -160,11 +121,11 @@ def _measure(
         lasts_s = {"warming-up": experiment.warmup_s, "measuring": experiment.duration_s}.get(phase)
         progress(f"{phase.replace('-', ' ')}: {len(traffic)} flows at once", lasts_s)
         if phase in ("measuring", "finishing"):
-            readings.counters.append(client.counters())
-            readings.processors.append(sample_processors(switch_pid, time.monotonic))
+            readings.counters.append(bed.client.counters())
+            readings.processors.append(sample_processors(bed.open_vswitch.switch_pid, time.monotonic))
 
     streams = run_streams(
-        emulated,
+        bed.emulated,
         [_stream(experiment.network, plan) for plan in traffic],
         warmup_s=experiment.warmup_s,
         duration_s=experiment.duration_s,
@@ -186,10 +147,16 @@ def _stream(network: Network, plan: FlowTraffic) -> Stream:
     )
 
 
-@contextmanager
-def _timed(timings: dict[str, float], what: str) -> Iterator[None]:
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        timings[what] = round(time.monotonic() - began, 3)
+class _Timings:
+    """How long each part took, in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began = clock()
+        self.laps_s: dict[str, float] = {}
+
+    def lap(self, what: str) -> None:
+        """What began with the last lap ends now."""
+        now = self._clock()
+        self.laps_s[what] = round(now - self._began, 3)
+        self._began = now

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -78,21 +78,25 @@ def bare(axes: "Axes") -> None:
     axes.grid(visible=False)
 
 
-def spread(wanted: list[float], gap: float, low: float, high: float) -> list[float]:
-    """Move labels apart: places near the wanted ones, at least ``gap`` from each other, within low to high.
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move labels apart: the places nearest to the wanted ones (in squares) that are ``gap`` apart.
 
-    Labels that can't all fit are set as far apart as the room allows. The order is kept.
+    All are within ``low`` to ``high``; if they can't be, the gap shrinks. The order is kept. Isotonic
+    regression by pooling neighbours that conflict (Ayer et al. 1955).
     """
-    if len(wanted) > 1:
-        gap = min(gap, (high - low) / (len(wanted) - 1))
-    order = sorted(range(len(wanted)), key=wanted.__getitem__)
-    places = [0.0] * len(wanted)
-    floor = low
-    for i in order:
-        places[i] = floor = max(wanted[i], floor)
-        floor += gap
-    ceiling = high
-    for i in reversed(order):
-        places[i] = ceiling = min(places[i], ceiling)
-        ceiling -= gap
+    count = len(wanted)
+    if count > 1:
+        gap = min(gap, (high - low) / (count - 1))
+    order = sorted(range(count), key=wanted.__getitem__)
+    pools: list[tuple[float, int]] = []
+    for rank, i in enumerate(order):
+        mean, size = wanted[i] - rank * gap, 1
+        while pools and pools[-1][0] > mean:
+            other, others = pools.pop()
+            mean, size = (mean * size + other * others) / (size + others), size + others
+        pools.append((mean, size))
+    starts = [min(max(mean, low), high - (count - 1) * gap) for mean, size in pools for _ in range(size)]
+    places = [0.0] * count
+    for rank, (i, start) in enumerate(zip(order, starts, strict=True)):
+        places[i] = start + rank * gap
     return places

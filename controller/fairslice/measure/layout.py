@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 Position = tuple[float, float]
 
 _ROUNDS = 200
-_SWEEPS = 8
 
 
 def layout(
@@ -67,13 +66,11 @@ def _layers(
 
 
 def _in_layers(layers: list[list[str]], neighbours: Mapping[str, Sequence[str]]) -> dict[str, Position]:
-    """Order each layer by the mean place of its neighbours, up and down some times (Sugiyama's heuristic)."""
-    for sweep in range(_SWEEPS):
-        upward = sweep % 2 == 0
-        for fixed, free in pairwise(layers if upward else layers[::-1]):
-            place = {node: (i + 0.5) / len(fixed) for i, node in enumerate(fixed)}
-            mean = {node: _mean([place[n] for n in neighbours[node] if n in place]) for node in free}
-            free.sort(key=mean.__getitem__)
+    """Each layer in the order of the mean places of its neighbours below, hosts under their switches."""
+    # Only upward: what hosts share says more of a fat tree's pods than what cores share.
+    for below, layer in pairwise(layers):
+        _order(layer, below, neighbours)
+    _order(layers[0], layers[1], neighbours)
     width = max(0.62 * len(layers[0]), *(1.0 * len(layer) for layer in layers[1:]))
     gap = max(1.25, width / 6)
     placed = {}
@@ -81,6 +78,11 @@ def _in_layers(layers: list[list[str]], neighbours: Mapping[str, Sequence[str]])
         for i, node in enumerate(layer):
             placed[node] = ((i + 0.5) * width / len(layer), gap * level)
     return placed
+
+
+def _order(layer: list[str], by: Sequence[str], neighbours: Mapping[str, Sequence[str]]) -> None:
+    place = {node: (i + 0.5) / len(by) for i, node in enumerate(by)}
+    layer.sort(key=lambda node: _mean([place[n] for n in neighbours[node] if n in place]))
 
 
 def _mean(values: Sequence[float]) -> float:

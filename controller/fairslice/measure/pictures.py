@@ -1,6 +1,7 @@
 """Allocated against measured as bars, and throughput over time; SVG text, the same for the same input."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from fairslice.measure.drawing import BAD, INK, MUTED, PANEL, as_svg, slice_colours, spread
 from fairslice.measure.iperf import ServerReport
 from fairslice.measure.results import FlowResult, RunResult
-from fairslice.measure.words import Scale, flow_name, percent, scale_for
+from fairslice.measure.words import Scale, flow_name, is_off, percent, scale_for
 from fairslice.units import TCP_PAYLOAD_BYTES, tcp_wire_bps, udp_wire_bps
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ SHORTEST_S = 0.1
 LABELLED = 6
 """Up to this many flows of a panel are labelled at their line."""
 _WIDTH_IN = 9.2
-_DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
+_Dash = tuple[int, tuple[float, ...]]
+_DASHES: tuple[_Dash, ...] = (
     (0, ()),
     (0, (5, 1.5)),
     (0, (1.5, 1.5)),
@@ -102,11 +104,11 @@ def _draw_bars(result: RunResult) -> "Figure":
     left = min(left_in, 0.42 * _WIDTH_IN) / _WIDTH_IN
     axes = figure.add_axes((left, bottom_in / height, 0.86 - left, 1 - (top_in + bottom_in) / height))
     font = 9 if len(flows) <= 16 else 8
-    largest = max((max(f.allocated_bps, f.wire_bps) for f in flows), default=1.0) / scale.size_bps or 1.0
+    largest = max((max(f.allocated_bps, f.wire_bps) for f in flows), default=0.0) / scale.size_bps or 1.0
     for flow, row in zip(flows, rows, strict=True):
         allocated, wire = flow.allocated_bps / scale.size_bps, flow.wire_bps / scale.size_bps
         axes.barh(row, wire, height=0.56, color=colours[flow.slice], zorder=2)
-        band = result.tolerance * allocated
+        band, off = result.tolerance * allocated, is_off(flow, result.tolerance)
         axes.barh(row, 2 * band, left=allocated - band, height=0.9, color=MUTED, alpha=0.28, zorder=1)
         axes.plot([allocated] * 2, [row - 0.45, row + 0.45], color=INK, linewidth=1.8, zorder=3)
         axes.text(
@@ -116,8 +118,8 @@ def _draw_bars(result: RunResult) -> "Figure":
             transform=axes.get_yaxis_transform(),
             va="center_baseline",
             fontsize=font,
-            color=INK if flow.passed else BAD,
-            fontweight="normal" if flow.passed else "bold",
+            color=BAD if off else INK,
+            fontweight="bold" if off else "normal",
         )
     axes.set(ylim=((rows[-1] if rows else 0) + 0.7, -0.7), xlim=(0, 1.06 * largest))
     axes.set_yticks(rows, [_row_name(flow) for flow in flows], fontsize=font, color=INK)
@@ -130,10 +132,11 @@ def _draw_bars(result: RunResult) -> "Figure":
 
 
 def _rows(flows: Sequence[FlowResult]) -> list[float]:
-    """A row for each flow, with a gap between slices."""
+    """A row for each flow, with a gap between slices, unless each has only one."""
+    gap = 1.45 if len({flow.slice for flow in flows}) < len(flows) else 1.0
     rows, row, before = [], -1.0, None
     for flow in flows:
-        row += 1.0 if before in (None, flow.slice) else 1.45
+        row += 1.0 if before in (None, flow.slice) else gap
         before = flow.slice
         rows.append(row)
     return rows
@@ -186,16 +189,19 @@ def _draw_throughput(result: RunResult, series: Sequence[Series]) -> "Figure":
     else:
         numbered = sorted(range(len(flows)), key=lambda i: list(colours).index(flows[i].slice))
         panels = [(name, list(group)) for name, group in groupby(numbered, key=lambda i: flows[i].slice)]
-    columns = 1 if len(panels) == 1 else 2 if len(panels) <= 8 else 4
+    columns = 1 if len(panels) <= 3 else 2 if len(panels) <= 8 else 4
     lines = math.ceil(len(panels) / columns)
-    panel_in = 3.3 if len(panels) == 1 else 2.3 if columns == 2 else 1.6
+    panel_in = 3.3 if len(panels) == 1 else 1.6 if columns == 4 else 2.2
     figure = Figure(figsize=(_WIDTH_IN, panel_in * lines + 0.3), layout="constrained")
     grid = figure.subplots(lines, columns, sharex=True, squeeze=False)
     by_flow = {line.flow: line for line in series}
-    for axes, (name, members) in zip(grid.flat, panels, strict=False):
-        _draw_panel(axes, name, members, by_flow, flows, scale, colours, columns)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
+    for place, axes in enumerate(grid.flat):
+        if place < len(panels):
+            name, members = panels[place]
+            _draw_panel(axes, name, members, by_flow, flows, scale, colours, columns)
+            axes.tick_params(labelbottom=place + columns >= len(panels))
+        else:
+            axes.set_visible(False)
     figure.supxlabel("seconds from the start of the measurement", fontsize=9, color=MUTED)
     figure.supylabel(f"{scale.unit} of frames", fontsize=9, color=MUTED)
     return figure
@@ -221,21 +227,26 @@ def _draw_panel(
         axes.axvspan(begin, 0, color=PANEL, zorder=0, linewidth=0)
         if columns < 4:
             axes.text(0, top, "warm-up ", ha="right", va="top", fontsize=7.5, color=MUTED)
-    per_slice: dict[str, int] = {}
+    few = len(members) <= LABELLED
+    dashes = _dashes(members, flows)
     for i in members:
         flow, colour = flows[i], colours[flows[i].slice]
-        axes.axhline(flow.allocated_bps / scale.size_bps, color=colour, linewidth=0.8, alpha=0.6, zorder=1)
-        dash = _DASHES[per_slice.get(flow.slice, 0) % len(_DASHES)]
-        per_slice[flow.slice] = per_slice.get(flow.slice, 0) + 1
+        # Among many lines of one colour, only another colour is seen.
+        axes.axhline(
+            flow.allocated_bps / scale.size_bps,
+            color=colour if few else INK,
+            linewidth=0.8,
+            alpha=0.6 if few else 1.0,
+            zorder=1 if few else 3,
+        )
         if i in drawn:
             line = by_flow[i]
-            few = len(members) <= LABELLED
             axes.plot(
                 line.times_s,
                 [rate / scale.size_bps for rate in line.rates_bps],
                 color=colour,
                 linewidth=1.8 if few else 1.1,
-                linestyle=dash if few else "-",
+                linestyle=dashes[i] if few else "-",
                 alpha=1.0 if few else 0.6,
                 zorder=2,
             )
@@ -244,39 +255,58 @@ def _draw_panel(
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False, axis="x")
     if name:
-        many = "" if len(members) <= LABELLED or columns == 4 else f" ({len(members)} flows)"
+        many = "" if few or columns == 4 else f" ({len(members)} flows)"
         axes.set_title(name + many, loc="left", fontsize=9.5, color=INK, fontweight="bold")
-    if columns < 4 and len(members) <= LABELLED:
-        _label_lines(axes, members, drawn, by_flow, flows, scale, top, with_slice=not name)
+    if columns < 4 and few:
+        _label_lines(axes, drawn, by_flow, flows, scale, colours, dashes, with_slice=not name)
 
 
 def _label_lines(
     axes: "Axes",
-    members: Sequence[int],
-    drawn: Sequence[int],
+    labelled: Sequence[int],
     by_flow: Mapping[int, Series],
     flows: Sequence[FlowResult],
     scale: Scale,
-    top: float,
+    colours: Mapping[str, str],
+    dashes: Mapping[int, _Dash],
     *,
     with_slice: bool,
 ) -> None:
     """Names at the right ends of the lines, in their order, moved apart where they would overlap."""
-    labelled = [i for i in members if i in drawn]
+    top = axes.get_ylim()[1]
     last = [_tail(by_flow[i]) / scale.size_bps for i in labelled]
     places = spread(last, (0.075 if with_slice else 0.115) * top, 0.03 * top, 0.97 * top)
     for i, place in zip(labelled, places, strict=True):
         text = f"{flows[i].slice} {flow_name(flows[i])}" if with_slice else flow_name(flows[i])
-        axes.annotate(
+        # A piece of the line, since one that was moved no longer stands at its own.
+        axes.plot(
+            [1.01, 1.05],
+            [place, place],
+            transform=axes.get_yaxis_transform(),
+            clip_on=False,
+            color=colours[flows[i].slice],
+            linewidth=1.8,
+            linestyle=dashes[i],
+        )
+        axes.text(
+            1.06,
+            place,
             text,
-            (1, place),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(5, 0),
-            textcoords="offset points",
+            transform=axes.get_yaxis_transform(),
             va="center_baseline",
             fontsize=8,
             color=INK,
         )
+
+
+def _dashes(members: Sequence[int], flows: Sequence[FlowResult]) -> dict[int, _Dash]:
+    """A pattern for each flow, to tell those of a slice apart; each slice begins with a full line."""
+    seen: Counter[str] = Counter()
+    dashes = {}
+    for i in members:
+        dashes[i] = _DASHES[seen[flows[i].slice] % len(_DASHES)]
+        seen[flows[i].slice] += 1
+    return dashes
 
 
 def _tail(line: Series) -> float:

@@ -9,7 +9,9 @@ from fairslice.measure.results import FlowResult, RunResult, Verdict
 from fairslice.measure.words import (
     Scale,
     flow_name,
+    is_off,
     jain_text,
+    largest,
     lost_or_resent,
     percent,
     scale_for,
@@ -38,12 +40,12 @@ def results_table(result: RunResult) -> Table:
     table.add_column("ok?")
     before = ""
     for flow in result.flows:
-        table.add_row(*_row(flow, before, scale))
+        table.add_row(*_row(flow, before, scale, result.tolerance))
         before = flow.slice
     return table
 
 
-def _row(flow: FlowResult, before: str, scale: Scale) -> tuple[Text, ...]:
+def _row(flow: FlowResult, before: str, scale: Scale, tolerance: float) -> tuple[Text, ...]:
     mark = Text("yes", "green") if flow.passed else Text("NO", "bold red")
     if flow.judged == "slice":
         mark.append(" (sum)", "dim")
@@ -52,7 +54,7 @@ def _row(flow: FlowResult, before: str, scale: Scale) -> tuple[Text, ...]:
         Text(flow_name(flow)),
         Text(scale.number(flow.allocated_bps)),
         Text(scale.number(flow.wire_bps)),
-        Text(percent(flow.error), "" if flow.passed else "red"),
+        Text(percent(flow.error), "red" if is_off(flow, tolerance) else ""),
         Text(scale.number(flow.goodput_bps)),
         Text(why(flow.bottleneck)),
         Text(lost_or_resent(flow)),
@@ -70,6 +72,7 @@ def print_result(result: RunResult, console: Console) -> None:
         )
     for note in result.notes:
         console.print(Text(f"Note: {note}"))
-    largest = percent(result.max_error).lstrip("+")
-    console.print(Text(f"Jain's index {jain_text(result.jain_index)} (1 is fair), largest error {largest}"))
+    console.print(
+        Text(f"Jain's index {jain_text(result.jain_index)} (1 is fair), largest error {largest(result)}")
+    )
     console.print(Text(verdict_sentence(result), _STYLE[result.verdict]))

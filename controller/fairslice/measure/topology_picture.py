@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fairslice.measure.drawing import FULL, GRID, INK, LOADED, MUTED, PANEL, SURFACE, as_svg, bare
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
 
 FULL_FROM = 0.995
 """A link with this part of its capacity allocated is saturated, for the eye."""
-MAX_LABELS = 44
+_IDLE = 0.005
+_CROWD = 24
+"""More nodes than this get a smaller font, and labels only where the load matters."""
 _LABELLED_FROM = 0.05
+_LABELLED_FROM_IN_A_CROWD = 0.5
+_PARTS = (0.42, 0.3, 0.54, 0.2, 0.66)
+"""Where on its way a label may stand: rather in the first half, away from that of the other direction."""
 _WIDTH_IN = 9.2
 _MARGIN_IN = 0.55
 _MAX_HEIGHT_IN = 4.8
@@ -34,7 +40,7 @@ def topology_svg(
     """Switches as boxes, hosts as pills, an arrow for each direction that has load.
 
     An arrow keeps to the right of its cable; its width and colour tell the part of the capacity that is
-    allocated, its label "allocated/capacity". Of many labels, those of the most loaded links are kept.
+    allocated, its label "allocated/capacity". Where labels are many, those of the most loaded links are kept.
 
     Args:
         switches: names.
@@ -93,28 +99,67 @@ def _draw(
     bare(axes)
     # One unit of data is one inch, so that offsets in points are what they say.
     axes.set(xlim=(0, size[0]), ylim=(0, size[1]))
-    font = 9.0 if len(placed) <= 24 else 7.5
+    font = 9.0 if len(placed) <= _CROWD else 7.5
     scale = scale_for(link.capacity_bps for link in links if link.allocated_bps > 0)
-    labelled = _labelled(links)
-    for link in links:
-        _draw_link(axes, link, placed, scale if link in labelled else None, font)
+    arrows = [arrow for link in links if (arrow := _arrow(link, placed, font)) is not None]
+    pairs = {frozenset((link.source, link.target)) for link in links}
+    for pair in sorted(map(sorted, pairs - {frozenset((a.link.source, a.link.target)) for a in arrows})):
+        ends = [placed[name] for name in pair]
+        axes.plot(*zip(*ends, strict=True), color=GRID, linewidth=1.2, zorder=1, solid_capstyle="butt")
+    for arrow in arrows:
+        _draw_arrow(axes, arrow)
+    taken: list[Position] = []
+    for arrow in sorted(arrows, key=lambda arrow: arrow.use, reverse=True):
+        if arrow.use >= (_LABELLED_FROM if len(placed) <= _CROWD else _LABELLED_FROM_IN_A_CROWD):
+            _draw_label(axes, arrow, scale, font - 0.8, taken)
     for name, (x, y) in placed.items():
         _draw_node(axes, name, x, y, name in switches, font)
     _draw_legend(figure, legend_in / (size[1] + legend_in), scale)
     return figure
 
 
-def _use(link: LinkResult) -> float:
-    return link.allocated_bps / link.capacity_bps if link.capacity_bps > 0 else 0.0
+@dataclass(frozen=True, slots=True)
+class _Arrow:
+    """A loaded link: from ``begin`` to ``end``, in inches; ``use`` is the part of the capacity allocated."""
+
+    link: LinkResult
+    use: float
+    begin: Position
+    end: Position
+
+    @property
+    def width(self) -> float:
+        """Of the line, in points."""
+        return 1.3 + 2.7 * min(self.use, 1.0)
 
 
-def _labelled(links: Sequence[LinkResult]) -> list[LinkResult]:
-    loaded = [link for link in links if _use(link) >= _LABELLED_FROM]
-    return sorted(loaded, key=_use, reverse=True)[:MAX_LABELS]
+def _arrow(link: LinkResult, placed: Mapping[str, Position], font: float) -> _Arrow | None:
+    """None for an idle link, and where the boxes at its ends leave no room."""
+    use = link.allocated_bps / link.capacity_bps if link.capacity_bps > 0 else 0.0
+    (x0, y0), (x1, y1) = placed[link.source], placed[link.target]
+    length = math.hypot(x1 - x0, y1 - y0)
+    if length == 0 or use < _IDLE:
+        return None
+    ux, uy = (x1 - x0) / length, (y1 - y0) / length
+    first, last = _border(link.source, ux, uy, font), length - _border(link.target, ux, uy, font)
+    if first >= last:
+        return None
+    bare_arrow = _Arrow(link, use, (x0, y0), (x1, y1))
+    aside = (0.5 + bare_arrow.width / 2) * _POINT_IN
+    # (uy, -ux) is to the right of the way of travel.
+    return replace(
+        bare_arrow,
+        begin=(x0 + ux * first + uy * aside, y0 + uy * first - ux * aside),
+        end=(x0 + ux * last + uy * aside, y0 + uy * last - ux * aside),
+    )
 
 
-def _colour(use: float) -> str:
-    return FULL if use >= FULL_FROM else LOADED[min(int(use * 3), 2)]
+def _border(name: str, ux: float, uy: float, font: float) -> float:
+    """How far a node's box reaches in a direction."""
+    half_width, half_height = _half_size(name, font)
+    across = half_width / abs(ux) if ux else math.inf
+    up = half_height / abs(uy) if uy else math.inf
+    return min(across, up) + 1.5 * _POINT_IN
 
 
 def _half_size(name: str, font: float) -> tuple[float, float]:
@@ -122,37 +167,17 @@ def _half_size(name: str, font: float) -> tuple[float, float]:
     return (0.31 * len(name) * font + 6.5) * _POINT_IN, (0.6 * font + 5.5) * _POINT_IN
 
 
-def _draw_link(
-    axes: "Axes", link: LinkResult, placed: Mapping[str, Position], scale: Scale | None, font: float
-) -> None:
+def _draw_arrow(axes: "Axes", arrow: _Arrow) -> None:
     from matplotlib.patches import FancyArrowPatch
 
-    (x0, y0), (x1, y1) = placed[link.source], placed[link.target]
-    length = math.hypot(x1 - x0, y1 - y0)
-    if length == 0:
-        return
-    if _use(link) < 0.005:
-        axes.plot([x0, x1], [y0, y1], color=GRID, linewidth=1.2, zorder=1, solid_capstyle="butt")
-        return
-    ux, uy = (x1 - x0) / length, (y1 - y0) / length
-    # The right-hand side of the way of travel.
-    nx, ny = uy, -ux
-    use = min(_use(link), 1.0)
-    width = 1.4 + 3.2 * use
-    aside = (0.5 + width / 2) * _POINT_IN
-    begin, end = _border(link.source, ux, uy, font), _border(link.target, ux, uy, font)
-    points = [
-        (x0 + ux * begin + nx * aside, y0 + uy * begin + ny * aside),
-        (x1 - ux * end + nx * aside, y1 - uy * end + ny * aside),
-    ]
     axes.add_patch(
         FancyArrowPatch(
-            points[0],
-            points[1],
-            arrowstyle="-|>,head_width=0.28,head_length=0.5",
-            mutation_scale=5 + 2.2 * width,
-            linewidth=width,
-            color=_colour(_use(link)),
+            arrow.begin,
+            arrow.end,
+            arrowstyle="-|>,head_width=0.3,head_length=0.55",
+            mutation_scale=6 + 1.6 * arrow.width,
+            linewidth=arrow.width,
+            color=FULL if arrow.use >= FULL_FROM else LOADED[min(int(arrow.use * 3), 2)],
             shrinkA=0,
             shrinkB=0,
             joinstyle="miter",
@@ -160,47 +185,37 @@ def _draw_link(
             zorder=2,
         )
     )
-    if scale is not None:
-        _draw_label(axes, link, points, (nx, ny), width, scale, font)
 
 
-def _border(name: str, ux: float, uy: float, font: float) -> float:
-    """How far a node's box reaches in a direction."""
-    half_width, half_height = _half_size(name, font)
-    return (
-        min(half_width / abs(ux) if ux else math.inf, half_height / abs(uy) if uy else math.inf)
-        + 1.5 * _POINT_IN
-    )
-
-
-def _draw_label(
-    axes: "Axes",
-    link: LinkResult,
-    points: list[tuple[float, float]],
-    normal: tuple[float, float],
-    width: float,
-    scale: Scale,
-    font: float,
-) -> None:
-    (x0, y0), (x1, y1) = points
-    size = font - 0.8
-    off = (width / 2 + 0.62 * size) * _POINT_IN
-    # Nearer to its start than to its end, away from the labels of crossing links and of the other direction.
-    part = 0.42
+def _draw_label(axes: "Axes", arrow: _Arrow, scale: Scale, size: float, taken: list[Position]) -> None:
+    """Write "allocated/capacity" beside an arrow, where no label has taken the place; else nowhere."""
+    (x0, y0), (x1, y1) = arrow.begin, arrow.end
+    length = math.hypot(x1 - x0, y1 - y0)
+    ux, uy = (x1 - x0) / length, (y1 - y0) / length
+    text = f"{scale.short(arrow.link.allocated_bps)}/{scale.short(arrow.link.capacity_bps)}"
+    off = (arrow.width / 2 + 0.62 * size) * _POINT_IN
+    reach = 0.25 * size * len(text) * _POINT_IN
+    for part in _PARTS:
+        x, y = x0 + (x1 - x0) * part + uy * off, y0 + (y1 - y0) * part - ux * off
+        spots = [(x + ux * reach * k, y + uy * reach * k) for k in (-1.0, -0.5, 0.0, 0.5, 1.0)]
+        if all(math.dist(spot, other) > 1.1 * size * _POINT_IN for spot in spots for other in taken):
+            break
+    else:
+        return
+    taken += spots
     angle = math.degrees(math.atan2(y1 - y0, x1 - x0))
-    upright = angle - 180 if angle > 90.5 else angle + 180 if angle < -89.5 else angle
     axes.text(
-        x0 + (x1 - x0) * part + normal[0] * off,
-        y0 + (y1 - y0) * part + normal[1] * off,
-        f"{scale.short(link.allocated_bps)}/{scale.short(link.capacity_bps)}",
-        rotation=upright,
+        x,
+        y,
+        text,
+        rotation=angle - 180 if angle > 90.5 else angle + 180 if angle < -89.5 else angle,
         rotation_mode="anchor",
         ha="center",
         va="center_baseline",
         fontsize=size,
         color=INK,
         zorder=4,
-        fontweight="bold" if _use(link) >= FULL_FROM else "normal",
+        fontweight="bold" if arrow.use >= FULL_FROM else "normal",
         bbox={"boxstyle": "square,pad=0.05", "facecolor": SURFACE, "edgecolor": "none", "alpha": 0.75},
     )
 

@@ -47,16 +47,26 @@ def flow_name(flow: FlowResult) -> str:
 
 
 def percent(error: float) -> str:
-    """An error with its sign; infinite for frames where none are allowed.
+    """An error with its sign; an infinite one is that of a flow that should not send at all.
 
     >>> percent(-0.0123)
     '-1.2 %'
     """
     if math.isinf(error):
-        return "infinite"
+        return "should be 0"
     shown = round(100 * error, 1)
     # Neither "+0.0" nor "-0.0".
     return f"{shown:+.1f} %" if shown else "0.0 %"
+
+
+def largest(result: RunResult) -> str:
+    """The largest error of a run, without a sign."""
+    return "infinite" if math.isinf(result.max_error) else f"{100 * result.max_error:.1f} %"
+
+
+def is_off(flow: FlowResult, tolerance: float) -> bool:
+    """Whether a flow's own error is part of why it, or its slice, did not pass."""
+    return not flow.passed and abs(flow.error) > tolerance
 
 
 def why(bottleneck: str) -> str:
@@ -92,7 +102,7 @@ def verdict_sentence(result: RunResult) -> str:
     tolerance = f"{100 * result.tolerance:g} %"
     by_sum = any(flow.judged == "slice" for flow in result.flows)
     if result.verdict == "fair":
-        worst = f"{100 * result.max_error:.1f} %"
+        worst = largest(result)
         who = "every flow, or shaped slice," if by_sum else "every flow"
         return f"Fair: {who} got its allocation to within {worst} (tolerance {tolerance})."
     missed = [flow for flow in result.flows if not flow.passed]

@@ -265,9 +265,9 @@ class _Composer:
             raise InputError([Fault(message, location)])
         found = self._anchors[anchor]
         if found is None:
-            raise InputError(
-                [Fault(f"the alias {describe('*' + anchor)} stands inside its own anchor", location)]
-            )
+            name = describe("*" + anchor)
+            message = f"the alias {name} stands inside its own anchor; expected one that has ended"
+            raise InputError([Fault(message, location)])
         node, size = found
         self._aliased += size
         if self._aliased > MAX_ALIASED_NODES:

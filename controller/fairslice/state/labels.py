@@ -6,7 +6,7 @@ A wider label (VLAN, MPLS) for more than 63 slices would be a change of this mod
 from dataclasses import dataclass
 from enum import IntEnum
 
-from fairslice.policy.model import Enforcement
+from fairslice.policy.model import MAX_FLOWS, Enforcement
 
 BEST_EFFORT = 0
 """The slice number of everything that no flow of the policy matches."""
@@ -14,13 +14,12 @@ BEST_EFFORT = 0
 COOKIE_OWNER = 0xFA15 << 48
 COOKIE_OWNER_MASK = 0xFFFF << 48
 
-FLOW_METERS = 100_000
-RETURN_METERS = 150_000
+FLOW_METERS = 50_000
+RETURN_METERS = 120_000
 """A flow's meters are these plus its number; meters outside of both ranges are foreign and never touched.
 
 The kernel datapath takes meter ids below 200,000 (Linux, DP_METER_NUM_MAX).
 """
-MAX_FLOWS = RETURN_METERS - FLOW_METERS - 1
 
 
 class Role(IntEnum):
@@ -65,7 +64,7 @@ class Cookie:
 
 def is_our_meter(meter_id: int) -> bool:
     """Whether the id is in the ranges that fairslice numbers meters in."""
-    return FLOW_METERS < meter_id <= RETURN_METERS + MAX_FLOWS
+    return any(base < meter_id <= base + MAX_FLOWS for base in (FLOW_METERS, RETURN_METERS))
 
 
 def dscp_of(slice_number: int) -> int:

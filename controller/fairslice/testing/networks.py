@@ -26,12 +26,13 @@ def build_network(
                 ports[node] += 1
                 switches.setdefault(node, Switch(node, int(node[1:])))
             numbers.append(ports[node])
-        for near, far, number in ((*ends, numbers[0]), (*reversed(ends), numbers[1])):
-            links[near, far] = Link(near, far, capacity_bps, number)
-            if near not in switches:
+        (near, far), (near_port, far_port) = ends, numbers
+        links[near, far] = Link(near, far, capacity_bps, near_port)
+        links[far, near] = Link(far, near, capacity_bps, far_port)
+        for host, switch, port_no in ((near, far, far_port), (far, near, near_port)):
+            if host not in switches:
                 index = len(hosts) + 1
-                far_port = numbers[1] if near == ends[0] else numbers[0]
-                hosts[near] = Host(near, f"00:00:00:00:00:{index:02x}", f"10.0.0.{index}", far, far_port)
+                hosts[host] = Host(host, f"00:00:00:00:00:{index:02x}", f"10.0.0.{index}", switch, port_no)
     return Network(switches, hosts, links, name)
 
 

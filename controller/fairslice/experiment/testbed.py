@@ -1,0 +1,88 @@
+"""An emulated network with the controller beside it, its policy in force: what runs and tests stand on."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from fairslice.agent.sync import pending
+from fairslice.app.api import StatusView
+from fairslice.app.client import ControllerClient
+from fairslice.emulation.network import EmulatedNetwork
+from fairslice.emulation.openvswitch import OpenVSwitch
+from fairslice.errors import MachineError
+from fairslice.experiment.controller import ControllerProcess
+from fairslice.ovsdb.database import OvsDatabase
+from fairslice.topology.network import Network
+from fairslice.topology.nodelink import to_json
+
+IN_FORCE_TIMEOUT_S = 60.0
+DATA_PLANE_TIMEOUT_S = 20.0
+POLL_S = 0.05
+WORK_DIRECTORY = Path("/run/fairslice")
+"""Inside the emulation's private /run, so that an interrupted run leaves no file."""
+CONTROLLER_LOG = WORK_DIRECTORY / "controller.log"
+LOGS = (CONTROLLER_LOG, OpenVSwitch.switch_log, OpenVSwitch.database_log)
+
+Datapath = Literal["user", "kernel"]
+
+
+@dataclass(frozen=True, slots=True)
+class Testbed:
+    """The running parts."""
+
+    open_vswitch: OpenVSwitch
+    emulated: EmulatedNetwork
+    controller: ControllerProcess
+
+    @property
+    def client(self) -> ControllerClient:
+        """The controller's REST client."""
+        return self.controller.client
+
+    def wait_in_force(self) -> StatusView:
+        """Wait until every switch holds what it should, and every port has its filters and queue depths.
+
+        Raises:
+            MachineError: that takes too long, or the controller ended; what is missing.
+        """
+        status = self.client.wait_in_force(IN_FORCE_TIMEOUT_S, alive=self.controller.alive)
+        deadline = time.monotonic() + DATA_PLANE_TIMEOUT_S
+        with OvsDatabase() as database:
+            while missing := pending(database.owned_ports()):
+                if time.monotonic() > deadline:
+                    raise MachineError("the switch agent has not completed the ports: " + "; ".join(missing))
+                time.sleep(POLL_S)
+        return status
+
+
+@contextmanager
+def open_testbed(
+    network: Network,
+    policy: Path,
+    *,
+    datapath: Datapath = "user",
+    congestion_control: str | None = None,
+    built: Callable[[], None] = lambda: None,
+) -> Iterator[Testbed]:
+    """Build it, inside namespaces made ready by :func:`fairslice.emulation.isolation.prepare_inside`.
+
+    ``built`` is called when the network stands and the controller starts.
+
+    Raises:
+        FairsliceError: something did not come up; :data:`LOGS` tell more.
+    """
+    WORK_DIRECTORY.mkdir(parents=True, exist_ok=True)
+    network_file = WORK_DIRECTORY / "network.json"
+    network_file.write_text(json.dumps(to_json(network)), encoding="utf-8")
+    # The controller goes before its switches, which it would otherwise try to mend.
+    with (
+        OpenVSwitch() as open_vswitch,
+        EmulatedNetwork(network, datapath=datapath, congestion_control=congestion_control) as emulated,
+    ):
+        built()
+        with ControllerProcess(network_file, policy, CONTROLLER_LOG) as controller:
+            yield Testbed(open_vswitch, emulated, controller)
