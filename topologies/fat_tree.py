@@ -3,7 +3,7 @@
 Source: M. Al-Fares, A. Loukissas, A. Vahdat, "A Scalable, Commodity Data Center Network Architecture",
 SIGCOMM 2008.
 
-Use: mn --custom topologies/fat_tree.py --topo fat_tree,4,bw=10
+Use: mn --custom topologies/fat_tree.py --topo fat_tree,4,bw=20
 """
 
 from mininet.topo import Topo
@@ -16,7 +16,7 @@ class FatTree(Topo):
     pod order.
     """
 
-    def build(self, k=4, bw=20):
+    def build(self, k=4, bw=10):
         """Build it of switches with k ports; every cable carries ``bw`` Mbit/s."""
         if not isinstance(k, int) or k < 2 or k % 2:
             raise ValueError(f"k={k!r}: expected an even number of ports per switch, 2 or more")

@@ -16,11 +16,8 @@ pytestmark = pytest.mark.emulation
 
 GONE_WITHIN_S = 10.0
 SHARED_DIRECTORIES = (
-    "/run",
-    "/etc/openvswitch",
-    "/var/lib/openvswitch",
-    "/var/log/openvswitch",
-    "/run/netns",
+    *("/run/openvswitch", "/run/tmp", "/run/mount"),
+    *("/etc/openvswitch", "/var/lib/openvswitch", "/var/log/openvswitch"),
 )
 
 

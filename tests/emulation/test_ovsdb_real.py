@@ -372,7 +372,7 @@ def test_on_open_vswitch(inside: Inside, function: Callable[[], list[str]]) -> N
 
 
 def test_three_dscp_marked_flows_get_the_shares_of_their_queues(inside: Inside) -> None:
-    found = inside(three_slices, 8, timeout_s=60)
+    found = inside(three_slices, 12, timeout_s=60)
     errors = {}
     for number, share in SHARES.items():
         expected = share * CAPACITY_BPS * PAYLOAD_OF_FRAME

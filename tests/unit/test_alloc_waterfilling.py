@@ -1,9 +1,11 @@
 """The solver on problems solved by hand: hierarchy, floors, limits, ties, and where floats would fail."""
 
+import doctest
 import math
 
 import pytest
 
+from fairslice.alloc import waterfilling
 from fairslice.alloc.certificate import certify
 from fairslice.alloc.problem import AllocationProblem, Bottleneck, BottleneckKind, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
@@ -251,6 +253,12 @@ class TestArithmetic:
 def test_a_problem_with_faults_is_refused() -> None:
     with pytest.raises(InputError, match='the link "B" is unknown'):
         allocate(AllocationProblem({"A": 1}, (flow("f", "B"),)))
+
+
+def test_the_examples_of_the_documentation() -> None:
+    result = doctest.testmod(waterfilling)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 def test_a_bottleneck_reads_well() -> None:

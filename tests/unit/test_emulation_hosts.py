@@ -90,8 +90,9 @@ def test_an_unlimited_capacity_is_not_limited() -> None:
 
 def test_the_script_sets_congestion_control_only_on_request() -> None:
     link = Link("h1", "s1", 1e7, 0)
-    assert "tcp_congestion_control" not in host_script(link, "10.0.0.1", None)
-    assert "echo bbr >/proc/sys/net/ipv4/tcp_congestion_control" in host_script(link, "10.0.0.1", "bbr")
+    assert "congctl" not in host_script(link, "10.0.0.1", None)
+    route = "ip route add default dev h1-eth0 src 10.0.0.1 congctl bbr"
+    assert route in host_script(link, "10.0.0.1", "bbr").splitlines()
 
 
 TCP = """\

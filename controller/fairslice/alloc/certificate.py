@@ -102,6 +102,11 @@ def certify(
     ------
     InputError
         The problem has faults.
+
+    Notes
+    -----
+    Without slices the time is linear in the uses of links. In a slice it is quadratic in the flows that share
+    a link, where floors hide levels, and in the different sets of links that its flows use.
     """
     problem.check()
     wrong = tuple(_not_rates(problem, rates))

@@ -105,7 +105,7 @@ def egress_arguments(interface: str, capacity_bps: float) -> list[str]:
 def host_script(link: Link, ip: str, congestion_control: str | None) -> str:
     """The shell script (sh -e) that sets a host up, to be run in its network namespace."""
     interface = interface_name(link.source, link.port_no)
-    ipv4 = "/proc/sys/net/ipv4"
+    congctl = "" if congestion_control is None else f" congctl {congestion_control}"
     lines = [
         # No neighbour discovery between the measured packets.
         "for family in all default; do",
@@ -113,17 +113,16 @@ def host_script(link: Link, ip: str, congestion_control: str | None) -> str:
         '    if [ -e "$knob" ]; then echo 1 >"$knob"; fi',
         "done",
         # A flow must not inherit what an earlier one learned about its path.
-        f"echo 1 >{ipv4}/tcp_no_metrics_save",
+        "echo 1 >/proc/sys/net/ipv4/tcp_no_metrics_save",
         f"ethtool -K {interface} {' '.join(OFFLOADS_OFF)}",
         f"tc {' '.join(egress_arguments(interface, link.capacity_bps))}",
         "ip link set lo up",
-        f"ip addr add {ip}/{PREFIX_LENGTH} dev {interface}",
+        f"ip addr add {ip}/{PREFIX_LENGTH} dev {interface} noprefixroute",
         f"ip link set {interface} up",
-        # Hosts may have addresses of several networks; all are on the link.
-        f"ip route add default dev {interface}",
+        # Hosts may have addresses of several networks; all are on the link. The congestion control is the
+        # route's, as a namespace may not default to one that tcp_allowed_congestion_control lacks.
+        f"ip route add default dev {interface} src {ip}{congctl}",
     ]
-    if congestion_control is not None:
-        lines.append(f"echo {congestion_control} >{ipv4}/tcp_congestion_control")
     return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import math
 import shlex
 import shutil
+import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,7 +98,8 @@ class EmulatedNetwork:
         datapath: "user" needs no kernel module; "kernel" needs openvswitch.
         controller_port: where switches look for their controller, on 127.0.0.1; None: no controller, every
             switch learns addresses by itself (only for networks without loops).
-        congestion_control: what the hosts' TCP uses (default: the kernel's choice).
+        congestion_control: what the hosts' TCP uses, whatever a socket asks for (default: the kernel's
+            choice, and the socket's).
     """
 
     def __init__(
@@ -212,12 +214,19 @@ class EmulatedNetwork:
         return found
 
     def _check_congestion_control(self) -> None:
-        wanted = self.congestion_control
-        available = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
-        if wanted is not None and wanted not in available:
-            raise InputError(
-                f"no TCP congestion control {wanted!r} in this kernel; expected one of {', '.join(available)}"
-            )
+        if self.congestion_control is None:
+            return
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                # Loads the kernel's module, if it is one; routes can then name it.
+                name = self.congestion_control.encode()
+                probe.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name)
+            except OSError as error:
+                available = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
+                raise InputError(
+                    f"no TCP congestion control {self.congestion_control!r} in this kernel; "
+                    f"expected one of {', '.join(available)}"
+                ) from error
 
     def _build(self) -> None:
         network = self.network
