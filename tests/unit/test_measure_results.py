@@ -1,0 +1,102 @@
+import json
+import math
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairslice.errors import InputError
+from fairslice.measure.results import Busy, RunResult, from_json, to_json
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "results"
+
+
+def stored(name: str) -> str:
+    return (FIXTURES / f"{name}.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["dumbbell", "fat_tree"])
+def test_stored_results_stay_readable(name: str) -> None:
+    result = from_json(stored(name))
+    assert to_json(result) == stored(name)
+    assert result.verdict == "fair"
+
+
+def test_the_keys_of_schema_1() -> None:
+    document = json.loads(stored("dumbbell"))
+    design = (
+        "policy topology datapath framework generation flows links jain_index max_error verdict timings_s"
+    )
+    assert set(document) == {
+        "schema",
+        *design.split(),
+        *("created", "tolerance", "window_s", "busy", "slices", "notes"),
+    }
+    of_flow = "slice from to allocated_bps wire_bps goodput_bps error bottleneck retransmits loss"
+    assert set(document["flows"][0]) == {
+        *of_flow.split(),
+        *("match", "protocol", "enforcement", "offered_bps", "judged", "passed"),
+    }
+    assert set(document["links"][0]) == {"from", "to", "capacity_bps", "allocated_bps", "wire_bps"}
+    assert document["schema"] == 1
+
+
+def infinite() -> RunResult:
+    result = from_json(stored("dumbbell"))
+    flow = replace(result.flows[0], allocated_bps=0.0, error=math.inf, passed=False)
+    return replace(result, flows=(flow, *result.flows[1:]), max_error=math.inf, jain_index=None, busy=None)
+
+
+def test_infinity_is_null_and_comes_back() -> None:
+    result = infinite()
+    text = to_json(result)
+    document = json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+    assert document["max_error"] is None
+    assert document["flows"][0]["error"] is None
+    assert from_json(text) == result
+
+
+def test_results_are_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        infinite().verdict = "fair"  # type: ignore[misc]
+
+
+def faults(text: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        from_json(text, "out/results.json")
+    return [fault.message for fault in caught.value.faults]
+
+
+def test_all_faults_at_once_and_where() -> None:
+    document: dict[str, Any] = json.loads(stored("dumbbell"))
+    document["schema"] = 2
+    document["surprise"] = True
+    del document["flows"][1]["wire_bps"]
+    document["flows"][0]["allocated_bps"] = -1
+    document["flows"][2]["retransmits"] = "3"
+    found = faults(json.dumps(document))
+    assert len(found) == 5
+    assert all(message.startswith("out/results.json: ") for message in found)
+    text = "\n".join(found)
+    assert "flows.1.wire_bps: Field required" in text
+    assert "flows.0.allocated_bps: Input should be greater than or equal to 0, found -1" in text
+    assert "flows.2.retransmits" in text
+    assert "schema" in text
+    assert "surprise" in text
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3"])
+def test_what_is_no_result(text: str) -> None:
+    (message,) = faults(text)
+    assert "the file" in message
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity"])
+def test_rates_are_numbers(constant: str) -> None:
+    text = stored("dumbbell").replace('"window_s": 10.0', f'"window_s": {constant}')
+    assert "window_s" in faults(text)[0]
+
+
+def test_a_switch_may_have_more_than_one_thread() -> None:
+    assert from_json(to_json(replace(infinite(), busy=Busy(machine=0.5, switch_thread=1.8)))).busy is not None

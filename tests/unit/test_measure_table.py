@@ -1,0 +1,96 @@
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fairslice.measure.results import RunResult, from_json
+from fairslice.measure.table import print_result
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "results"
+
+
+@pytest.fixture
+def dumbbell() -> RunResult:
+    return from_json((FIXTURES / "dumbbell.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def fat_tree() -> RunResult:
+    return from_json((FIXTURES / "fat_tree.json").read_text(encoding="utf-8"))
+
+
+def printed(result: RunResult, width: int = 120, terminal: bool = False) -> str:
+    file = io.StringIO()
+    print_result(
+        result,
+        Console(
+            file=file, width=width, force_terminal=terminal, color_system="standard" if terminal else None
+        ),
+    )
+    return file.getvalue()
+
+
+def test_a_row_for_each_flow(dumbbell: RunResult) -> None:
+    lines = printed(dumbbell).splitlines()
+    (gold,) = [line for line in lines if line.lstrip().startswith("gold")]
+    assert gold.split() == [
+        *("gold", "h1", "->", "h4", "15.00", "14.92", "-0.6", "%", "14.27"),
+        *("s1->s2", "is", "full", "41", "resent", "yes"),
+    ]
+    assert "Mbit/s" in lines[2]
+    assert lines[-1] == "Fair: every flow got its allocation to within 0.6 % (tolerance 5 %)."
+    assert "Jain's index 1.0000 (1 is fair), largest error 0.6 %" in lines
+
+
+def test_a_slice_is_named_once_and_notes_are_told(fat_tree: RunResult) -> None:
+    text = printed(fat_tree, 200)
+    rows = [line.split()[0] for line in text.splitlines() if " -> " in line and not line.startswith("Note")]
+    assert [name for name in rows if not name.startswith("h")] == ["red", "green", "blue"]
+    assert "80.1 % lost" in text
+    assert "yes (sum)" in text
+    assert text.count("Note: ") == 2
+
+
+def test_colours_only_on_a_terminal(dumbbell: RunResult) -> None:
+    assert "\x1b[" not in printed(dumbbell)
+    assert "\x1b[" in printed(dumbbell, terminal=True)
+
+
+def test_what_failed_stands_out(dumbbell: RunResult) -> None:
+    flow = replace(dumbbell.flows[0], wire_bps=10e6, error=-1 / 3, passed=False)
+    result = replace(dumbbell, flows=(flow, *dumbbell.flows[1:]), verdict="out of tolerance", max_error=1 / 3)
+    text = printed(result, terminal=True)
+    assert "\x1b[31m-33.3 %" in text
+    assert "\x1b[1;31mNO" in text
+    assert "Out of tolerance: 1 of 3 flows" in text
+
+
+def test_names_are_not_markup(dumbbell: RunResult) -> None:
+    flow = replace(dumbbell.flows[0], slice="[red]x[/red]", bottleneck="[/]")
+    result = replace(dumbbell, flows=(flow,), notes=("[bold]note[/bold] [/]",))
+    text = printed(result)
+    assert "[red]x[/red]" in text
+    assert "Note: [bold]note[/bold] [/]" in text
+
+
+def test_a_terminal_without_unicode(dumbbell: RunResult) -> None:
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding="ascii")
+    print_result(dumbbell, Console(file=file, width=120))
+    file.flush()
+    assert b"14.92" in raw.getvalue()
+
+
+def test_eighty_columns_keep_every_number(dumbbell: RunResult) -> None:
+    text = printed(dumbbell, 80)
+    assert all(len(line) <= 80 for line in text.splitlines())
+    for number in ("15.00", "14.92", "14.27", "-0.6 %"):
+        assert number in text
+
+
+def test_no_flows(dumbbell: RunResult) -> None:
+    text = printed(replace(dumbbell, flows=(), slices=(), jain_index=None, max_error=0.0))
+    assert text.splitlines()[0].startswith("Jain's index not defined")
+    assert text.splitlines()[-1] == "Nothing to judge: the policy has no flows."
