@@ -61,11 +61,14 @@ def run(topology: str, policy: str | Path, out: Path, *more: str) -> RunResult:
 
 
 def show(result: RunResult) -> None:
-    print(f"\n{result.policy} on {result.topology}: {result.verdict}, Jain {result.jain_index}, {result.busy}")
+    print(
+        f"\n{result.policy} on {result.topology}: {result.verdict}, Jain {result.jain_index}, {result.busy}"
+    )
     for flow in result.flows:
+        name = f"{flow.slice} {flow.source}->{flow.destination} {flow.match}"
         print(
-            f"  {flow.slice} {flow.source}->{flow.destination} {flow.match}: allocated {flow.allocated_bps:.0f}, "
-            f"on the wire {flow.wire_bps:.0f}, error {flow.error:+.2%}, within {result.tolerance:.0%}"
+            f"  {name}: allocated {flow.allocated_bps:.0f}, on the wire {flow.wire_bps:.0f}, "
+            f"error {flow.error:+.2%}, within {result.tolerance:.0%}"
         )
 
 
@@ -88,7 +91,14 @@ def test_every_flow_gets_its_allocation(topology: str, policy: str, bound: float
 def test_parking_lot_is_the_textbook_s() -> None:
     """Bertsekas and Gallager, Data Networks, §6.5.2: the long flow and each short one get C/2."""
     done = fairslice(
-        *("plan", "policies/parking-lot.yaml", "--topology", "topologies/parking_lot.py", "--json", "--rates-only")
+        *(
+            "plan",
+            "policies/parking-lot.yaml",
+            "--topology",
+            "topologies/parking_lot.py",
+            "--json",
+            "--rates-only",
+        )
     )
     rates: list[Any] = [flow["allocated_bps"] for flow in json.loads(done.stdout)["flows"]]
     assert len(rates) == 4
@@ -112,7 +122,9 @@ def test_a_sender_that_does_not_listen(enforcement: str, tmp_path: Path) -> None
     assert udp.protocol == "udp"
     assert udp.offered_bps == pytest.approx(10 * udp.allocated_bps)
     kept = {flow.slice: flow.wire_bps / flow.allocated_bps for flow in tcp}
-    print(f"{enforcement}: TCP kept {kept}, expected at least 0.95; UDP got {udp.wire_bps / udp.allocated_bps}")
+    print(
+        f"{enforcement}: TCP kept {kept}, expected at least 0.95; UDP got {udp.wire_bps / udp.allocated_bps}"
+    )
     assert any("sent UDP" in note for note in result.notes)
     if enforcement != "shape":
         assert min(kept.values()) >= 0.95
@@ -126,8 +138,11 @@ def test_infeasible_guarantees_are_refused_before_anything_starts(tmp_path: Path
         "  a: {guarantee: 20 Mbit/s, flows: [{from: h1, to: h4}]}\n"
         "  b: {guarantee: 15 Mbit/s, flows: [{from: h2, to: h5}]}\n"
     )
-    done = fairslice("run", "--topology", "topologies/dumbbell.py", "--policy", str(policy), "--out", str(tmp_path / "o"))
+    out = tmp_path / "out"
+    done = fairslice(
+        "run", "--topology", "topologies/dumbbell.py", "--policy", str(policy), "--out", str(out)
+    )
     assert done.returncode == 3
     for expected in ("s1->s2", "a:h1->h4", "b:h2->h5", ": 5 Mbit/s too little"):
         assert expected in done.stderr
-    assert not (tmp_path / "o").exists()
+    assert not out.exists()

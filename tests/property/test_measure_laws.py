@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.measure.compare import NOTHING_BPS, Measured, compare, jain_index, relative_error
-from fairslice.measure.counters import FlowCounter, Snapshot, delivered, difference
 from fairslice.measure.drawing import spread
 from fairslice.measure.iperf import Interval, ServerReport, goodput_bps
 from fairslice.measure.results import Busy, LinkResult, RunResult, from_json, to_json
@@ -124,50 +123,6 @@ def test_jain_index_is_one_for_equal_parts(allocated: list[float], part: float) 
 counters = st.dictionaries(
     st.integers(0, 5), st.tuples(st.integers(0, 2**63), st.integers(0, 2**63)), max_size=6
 )
-
-
-@given(counters, counters, counters)
-def test_differences_add_up(
-    first: dict[int, tuple[int, int]], rise: dict[int, tuple[int, int]], more: dict[int, tuple[int, int]]
-) -> None:
-    def after(base: dict[int, tuple[int, int]], by: dict[int, tuple[int, int]]) -> dict[int, tuple[int, int]]:
-        keys = base.keys() | by.keys()
-        return {
-            k: (base.get(k, (0, 0))[0] + by.get(k, (0, 0))[0], base.get(k, (0, 0))[1] + by.get(k, (0, 0))[1])
-            for k in keys
-        }
-
-    def snapshot(time_s: float, values: dict[int, tuple[int, int]]) -> Snapshot[int]:
-        return Snapshot(time_s, {k: FlowCounter(*pair) for k, pair in values.items()})
-
-    a, b, c = (
-        snapshot(0, first),
-        snapshot(1, after(first, rise)),
-        snapshot(3, after(after(first, rise), more)),
-    )
-    whole = difference(a, c).rises
-    parts = [difference(a, b).rises, difference(b, c).rises]
-    for key, counter in whole.items():
-        got = [part.get(key, FlowCounter(0, 0)) for part in parts]
-        assert counter == FlowCounter(sum(g.packets for g in got), sum(g.bytes for g in got))
-
-
-@given(
-    st.dictionaries(st.text(max_size=3), st.integers(0, 10**12), max_size=5),
-    st.integers(0, 10**12),
-    st.none() | st.integers(0, 10**13),
-)
-def test_delivered_is_no_more_than_arrived_and_splits_the_queue(
-    arrivals: dict[str, int], others: int, sent: int | None
-) -> None:
-    entered = sum(arrivals.values()) + others
-    got = delivered(arrivals, sent, entered)
-    assert got.keys() == arrivals.keys()
-    assert all(0 <= got[flow] <= arrivals[flow] for flow in arrivals)
-    if sent is not None and sent < 0.99 * entered:
-        assert sum(got.values()) + others * sent / entered == pytest.approx(sent, rel=1e-9)
-    if sent is None or sent >= entered:
-        assert got == arrivals
 
 
 steps = st.lists(st.tuples(st.floats(0.01, 2), st.integers(0, 10**9)), min_size=1, max_size=10)

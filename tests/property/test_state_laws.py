@@ -189,13 +189,13 @@ def test_queues_fit_their_port(allocation: NetworkAllocation) -> None:
         assert qos.max_rate_bps == link.capacity_bps
         minimum = sum(queue.min_rate_bps for queue in qos.queues)
         assert minimum <= link.capacity_bps * (1 + 1e-9) + MIN_QUEUE_BPS * len(qos.queues)
-        assert all(queue.max_rate_bps == qos.max_rate_bps for queue in qos.queues)
+        assert all(queue.min_rate_bps <= queue.max_rate_bps <= qos.max_rate_bps for queue in qos.queues)
         assert queue_of(BEST_EFFORT) in {queue.queue_id for queue in qos.queues}
 
 
 @given(allocations())
 def test_meters_are_at_the_rate(allocation: NetworkAllocation) -> None:
-    """At or above what the flow holds, and with what it carries for others no more than 2 % above."""
+    """At what the flow holds, and no more than what it carries of others' acknowledgements above."""
     compiled = compile_switches(allocation)
     for allocated in allocation.flows:
         flow = allocated.flow
@@ -208,7 +208,7 @@ def test_meters_are_at_the_rate(allocation: NetworkAllocation) -> None:
         assert entry.meter_id is not None
         rate = state.meters[entry.meter_id].rate_kbps * 1000
         others = sum(f.rate_bps * f.route.return_share for f in allocation.flows)
-        assert allocated.rate_bps - 1000 <= rate <= (allocated.rate_bps + others) * 1.02 + 1000
+        assert allocated.rate_bps - 1000 <= rate <= allocated.rate_bps + others + 1000
 
 
 @given(networks())

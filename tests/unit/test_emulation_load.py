@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 
 from fairslice.emulation.load import (
-    BUSY_FRACTION_LIMIT,
-    THREAD_SHARE_LIMIT,
-    ProcessorLoad,
     ProcessorSample,
     clock_ticks_per_s,
     load_between,
@@ -65,18 +62,6 @@ def test_samples_need_time_between_them() -> None:
     sample = ProcessorSample(1, 5, 9, {})
     with pytest.raises(ValueError, match="positive time"):
         load_between(sample, sample, ticks_per_s=100)
-
-
-@pytest.mark.parametrize(
-    ("busy_fraction", "busiest_thread", "expected"),
-    [
-        (BUSY_FRACTION_LIMIT, THREAD_SHARE_LIMIT, False),
-        (BUSY_FRACTION_LIMIT + 0.001, 0.0, True),
-        (0.5, THREAD_SHARE_LIMIT + 0.001, True),
-    ],
-)
-def test_cpu_bound_is_above_a_limit(busy_fraction: float, busiest_thread: float, expected: bool) -> None:
-    assert ProcessorLoad(busy_fraction, busiest_thread, 1.0).is_cpu_bound is expected
 
 
 def test_sampling_reads_the_threads_of_the_process(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_each_shows_what_its_name_says() -> None:
     assert {one.enforcement for one in mixed.slices} == set(Enforcement)
     assert "video:h1->h4 udp dst_port 5004" in [flow.id for flow in flows_of("udp-and-tcp")]
     assert "downloads:h1->h4 tcp" in [flow.id for flow in flows_of("udp-and-tcp")]
-    assert len(flows_of("members")) == 8
+    assert len(flows_of("members")) == 4
     assert [f"{f.source}->{f.destination}" for f in flows_of("parking-lot")] == [
         "a1->a2",
         "x1->y1",

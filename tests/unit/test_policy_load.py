@@ -114,7 +114,7 @@ def test_every_key() -> None:
 def test_defaults() -> None:
     policy = parse_policy("version: 1\nslices: {a: {flows: [{from: h1, to: h2}]}}", "f")
     assert (policy.sharing, policy.unmatched) == (Sharing.HIERARCHICAL, Unmatched.BEST_EFFORT)
-    assert (policy.buffer_s, policy.return_share) == (0.05, 0.03)
+    assert (policy.buffer_s, policy.return_share) == (0.05, 0.05)
     one = policy.slice_named("a")
     assert (one.weight, one.guarantee_bps, one.limit_bps) == (1.0, None, None)
     assert (one.enforcement, one.burst_s) == (Enforcement.BOTH, None)

@@ -141,7 +141,7 @@ def test_abilene_is_the_research_network() -> None:
     assert {"-".join(sorted((city[a], city[b]))) for a, b in trunks(network)} == set(sndlib.split())
     assert len(trunks(network)) == 2 * 14
     assert [on(network, f"s{i}") for i in range(1, 12)] == [[f"h{i}"] for i in range(1, 12)]
-    assert capacities(network, trunks(network)) == {40e6}
+    assert capacities(network, trunks(network)) == {20e6}
     assert capacities(network, set(network.links) - trunks(network)) == {100e6}
 
 
@@ -150,7 +150,7 @@ def test_fat_tree_has_the_shape_and_the_bisection_of_the_paper(k: int) -> None:
     network = load(f"fat_tree,{k}")
     assert len(network.switches) == 5 * k**2 // 4
     assert len(network.hosts) == k**3 // 4
-    assert capacities(network, set(network.links)) == {20e6}
+    assert capacities(network, set(network.links)) == {10e6}
     assert all(degree == 2 * k for node, degree in network.graph.degree if node in network.switches)
     cores = [f"s{i}" for i in range(1, k**2 // 4 + 1)]
     pods = nx.Graph(network.graph.subgraph(set(network.graph) - set(cores)))
@@ -163,9 +163,9 @@ def test_fat_tree_has_the_shape_and_the_bisection_of_the_paper(k: int) -> None:
     graph = nx.DiGraph(network.graph)
     half = len(network.hosts) // 2
     for i in range(1, 2 * half + 1):
-        graph.add_edge("left" if i <= half else f"h{i}", f"h{i}" if i <= half else "right", capacity=20e6)
+        graph.add_edge("left" if i <= half else f"h{i}", f"h{i}" if i <= half else "right", capacity=10e6)
     flow, _ = nx.maximum_flow(graph, "left", "right")
-    assert flow == pytest.approx(half * 20e6)
+    assert flow == pytest.approx(half * 10e6)
 
 
 def test_fat_tree_spreads_destinations_over_its_cores() -> None:

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     metavar="FLOW=udp[,xFACTOR]",
     help="Send a flow (or a slice's) with UDP at a multiple of its allocation; repeatable.",
 )
-@click.option("--congestion-control", metavar="NAME", help="The hosts' TCP; the kernel's choice if left out.")
+@click.option(
+    "--congestion-control", default="cubic", show_default=True, metavar="NAME", help="The hosts' TCP."
+)
 @click.option(
     "--datapath",
     type=click.Choice(["user", "kernel"]),
@@ -56,7 +58,7 @@ def command(
     tolerance: float,
     out: Path | None,
     senders: tuple[str, ...],
-    congestion_control: str | None,
+    congestion_control: str,
     datapath: str,
     as_json: bool,
     inside: bool,
@@ -93,7 +95,7 @@ def _experiment(
     warmup: float,
     tolerance: float,
     senders: tuple[str, ...],
-    congestion_control: str | None,
+    congestion_control: str,
     datapath: str,
 ) -> "Experiment":
     """All that can be refused is refused here, before anything is built."""
@@ -102,6 +104,7 @@ def _experiment(
 
     from fairslice.alloc.slices import allocate_slices
     from fairslice.alloc.view import view
+    from fairslice.errors import InputError
     from fairslice.experiment.run import Experiment
     from fairslice.experiment.traffic import parse_sender, plan_traffic
     from fairslice.policy import load_policy
@@ -109,7 +112,12 @@ def _experiment(
 
     network = load_network(topology)
     wanted = tuple(parse_sender(text) for text in senders)
-    plan_traffic(view(allocate_slices(load_policy(policy), network)).flows, wanted)
+    flows = view(allocate_slices(load_policy(policy), network)).flows
+    if not flows:
+        raise InputError(
+            f"{policy}: the policy has no flows; expected one at least, for something to measure"
+        )
+    plan_traffic(flows, wanted)
     return Experiment(
         network=network,
         topology=topology,

@@ -5,11 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-BUSY_FRACTION_LIMIT = 0.95
-"""A machine that is busier over a measurement was CPU-bound."""
-THREAD_SHARE_LIMIT = 0.92
-"""So was a switch one of whose threads took more of a core; the userspace datapath forwards in one thread."""
-
 
 @dataclass(frozen=True, slots=True)
 class ProcessorSample:
@@ -32,11 +27,6 @@ class ProcessorLoad:
     busy_fraction: float
     busiest_thread: float
     duration_s: float
-
-    @property
-    def is_cpu_bound(self) -> bool:
-        """Whether rates measured in this time may be the machine's and not the network's."""
-        return self.busy_fraction > BUSY_FRACTION_LIMIT or self.busiest_thread > THREAD_SHARE_LIMIT
 
     def __str__(self) -> str:
         return (

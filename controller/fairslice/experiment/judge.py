@@ -25,9 +25,15 @@ def measured_flows(
     found = []
     for plan in traffic:
         flow, stream = plan.flow, streams[plan.flow.id]
-        server, client = parse_server(stream.server_json), parse_client(stream.client_json)
-        window = (stream.begin_s, stream.end_s)
-        ran = stream.error is None and server.error is None
+        received, resent, lost = None, None, None
+        if stream.error is None:
+            server, client = parse_server(stream.server_json), parse_client(stream.client_json)
+            window = (stream.begin_s, stream.end_s)
+            received = goodput_bps(server, *window)
+            if plan.protocol == "tcp":
+                resent = retransmits(client, *window)
+            else:
+                lost = loss(server, *window)
         found.append(
             Measured(
                 slice=flow.slice,
@@ -39,10 +45,10 @@ def measured_flows(
                 offered_bps=plan.offered_bps,
                 allocated_bps=flow.allocated_bps,
                 wire_bps=rates[flow.id].wire_bps,
-                goodput_bps=goodput_bps(server, *window) if ran else None,
+                goodput_bps=received,
                 bottleneck=flow.bottleneck,
-                retransmits=retransmits(client, *window) if ran and plan.protocol == "tcp" else None,
-                loss=loss(server, *window) if ran and plan.protocol == "udp" else None,
+                retransmits=resent,
+                loss=lost,
             )
         )
     return tuple(found)

@@ -11,6 +11,7 @@ from fairslice.app.api import ProbeView
 from fairslice.app.counters import Counters
 from fairslice.emulation.load import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
 from fairslice.emulation.traffic import Phase, Stream, StreamResult, run_streams
+from fairslice.errors import MachineError
 from fairslice.experiment.judge import measured_flows, measured_links, trouble
 from fairslice.experiment.testbed import Datapath, Testbed, open_testbed
 from fairslice.experiment.traffic import FlowTraffic, Sender, plan_traffic
@@ -131,6 +132,8 @@ def _measure(
         duration_s=experiment.duration_s,
         on_phase=on_phase,
     )
+    if len(readings.counters) != 2:
+        raise MachineError("no flow could be measured: " + "; ".join(trouble(streams)))
     return streams, readings
 
 

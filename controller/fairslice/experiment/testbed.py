@@ -13,6 +13,7 @@ from fairslice.app.api import StatusView
 from fairslice.app.client import ControllerClient
 from fairslice.emulation.network import EmulatedNetwork
 from fairslice.emulation.openvswitch import OpenVSwitch
+from fairslice.emulation.sockets import deepen_packet_sockets
 from fairslice.errors import MachineError
 from fairslice.experiment.controller import ControllerProcess
 from fairslice.ovsdb.database import OvsDatabase
@@ -56,6 +57,9 @@ class Testbed:
                 if time.monotonic() > deadline:
                     raise MachineError("the switch agent has not completed the ports: " + "; ".join(missing))
                 time.sleep(POLL_S)
+        if self.emulated.datapath == "user":
+            # Discovery has sent frames on all ports, so the sockets are there.
+            deepen_packet_sockets(self.open_vswitch.switch_pid)
         return status
 
 

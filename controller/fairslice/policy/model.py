@@ -121,7 +121,7 @@ class Policy:
     sharing: Sharing = Sharing.HIERARCHICAL
     unmatched: Unmatched = Unmatched.BEST_EFFORT
     buffer_s: float = 0.05
-    return_share: float = 0.03
+    return_share: float = 0.05
 
     def slice_named(self, name: str) -> Slice:
         """The slice of that name; KeyError if there is none."""

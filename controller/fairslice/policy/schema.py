@@ -199,9 +199,9 @@ class DefaultsKeys(_Keys):
         json_schema_extra={"default": "50 ms"},
     )
     return_share: Annotated[float, PlainValidator(read_share), WithJsonSchema(_SHARE)] = Field(
-        default=0.03,
+        default=0.05,
         description="Part of a flow's rate that its acknowledgements take on the reverse path, 0 % to 50 %.",
-        json_schema_extra={"default": "3 %"},
+        json_schema_extra={"default": "5 %"},
     )
 
 

@@ -1,10 +1,10 @@
 """Table 0, the edge: classify what hosts send, meter it, and mark it with its slice's DSCP."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
-from fairslice.policy.model import Enforcement, Unmatched
+from fairslice.policy.model import Unmatched
 from fairslice.state.desired import FlowEntry, Meter
 from fairslice.state.labels import BEST_EFFORT, FLOW_METERS, RETURN_METERS, Cookie, Role, dscp_of
 from fairslice.state.pipeline import (
@@ -24,8 +24,6 @@ AUTO_BURST_S = 0.25
 """Depth of a bucket as a time: below TCP's minimum retransmission timeout a policed flow starves
 (docs/architecture.md has the measurement)."""
 MIN_BURST_BITS = 10 * FULL_FRAME_BYTES * 8
-HEADROOM: Mapping[Enforcement, float] = {Enforcement.POLICE: 1.0, Enforcement.BOTH: 1.02}
-"""Meter rate over allocated rate. With both, the queue shapes TCP before the meter has to drop."""
 MIN_RETURN_METER_BPS = 64_000.0
 
 
@@ -96,8 +94,7 @@ def flow_meter(allocated: AllocatedFlow, allocation: NetworkAllocation) -> Itera
             if (other.flow.source, other.flow.destination) == (flow.destination, flow.source)
             and other.flow.match.reversed().overlaps(flow.match)
         )
-        rate_bps = (allocated.rate_bps + carried_bps) * HEADROOM[of.enforcement]
-        yield _bucket(FLOW_METERS + flow.number, rate_bps, of.burst_s)
+        yield _bucket(FLOW_METERS + flow.number, allocated.rate_bps + carried_bps, of.burst_s)
 
 
 def return_meter(allocated: AllocatedFlow, allocation: NetworkAllocation) -> Iterator[Meter]:

@@ -1,0 +1,60 @@
+"""Errors travel over REST as data, and arrive as the same errors."""
+
+import pytest
+
+from fairslice.app.api import ProblemView, StatusView, problem_view, raise_problem
+from fairslice.app.core import Status
+from fairslice.errors import Fault, InfeasibleError, InputError, Location, MachineError
+
+FAULTS = (
+    Fault("unknown key", Location("p.yaml", 3, 5)),
+    Fault("no hosts"),
+    Fault("negative", Location("p.yaml", 10, 1)),
+)
+
+
+def over_the_wire(error: Exception) -> ProblemView:
+    return ProblemView.model_validate_json(problem_view(error).model_dump_json())
+
+
+def test_all_faults_arrive_with_their_places() -> None:
+    with pytest.raises(InputError) as arrived:
+        raise_problem(over_the_wire(InputError(FAULTS)))
+    assert arrived.value.faults == FAULTS
+    assert str(arrived.value) == str(InputError(FAULTS))
+
+
+def test_an_infeasible_policy_arrives_with_its_numbers() -> None:
+    sent = InfeasibleError("too little", link="s1->s2", flows=("a:h1->h2", "b"), floors=12e6, capacity=10e6)
+    with pytest.raises(InfeasibleError, match=r"^too little$") as arrived:
+        raise_problem(over_the_wire(sent))
+    assert vars(arrived.value) == vars(sent)
+
+
+def test_any_other_error_is_one_fault() -> None:
+    problem = over_the_wire(MachineError("the switch is gone"))
+    assert [fault.message for fault in problem.faults] == ["the switch is gone"]
+    assert problem.infeasible is None
+
+
+@pytest.mark.parametrize("lacks", ["file", "line", "column"])
+def test_half_a_place_is_none(lacks: str) -> None:
+    fault = {"message": "x", "file": "p.yaml", "line": 1, "column": 2} | {lacks: None}
+    with pytest.raises(InputError) as arrived:
+        raise_problem(ProblemView.model_validate({"faults": [fault]}))
+    assert arrived.value.faults == (Fault("x"),)
+
+
+def test_the_cores_status_is_shown_whole() -> None:
+    status = Status(4, False, True, ("link s1->s2",), ("host h9",), ("no path",), 17)
+    shown = StatusView.model_validate(status).model_dump()
+    assert shown.pop("framework") == ""
+    assert shown == {
+        "generation": 4,
+        "in_force": False,
+        "discovered": True,
+        "missing": ("link s1->s2",),
+        "surprises": ("host h9",),
+        "problems": ("no path",),
+        "modifications": 17,
+    }

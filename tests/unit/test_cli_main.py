@@ -1,0 +1,188 @@
+"""The command line as a process: exit statuses, messages without tracebacks, and what it does not load."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from fairslice import __version__, cli
+from fairslice.topology import load as topology_load
+
+CLI = Path(cli.__file__).parent
+POLICIES = Path(__file__).parents[2] / "policies"
+SHARED = {"__init__", "options", "progress"}
+PROBLEM = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"]}]}'
+INFEASIBLE = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"], "min": 11}]}'
+
+
+def fairslice(*arguments: str, text: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if name != "FAIRSLICE_DEBUG"}
+    return subprocess.run(
+        [sys.executable, "-m", "fairslice", *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=inherited | environment,
+    )
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The same inside this process."""
+    monkeypatch.setattr(sys, "argv", ["fairslice", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_version_is_the_packages() -> None:
+    done = fairslice("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"fairslice, version {__version__}\n"
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_names_every_command(option: str) -> None:
+    done = fairslice(option)
+    assert (done.returncode, done.stderr) == (0, "")
+    listed = [
+        line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line[2:3].strip()
+    ]
+    assert listed == sorted(cli.COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["--nonsense"], ["plan"], ["plan", "p.yaml", "--nonsense"]]
+)
+def test_what_is_no_command_is_bad_input(arguments: list[str]) -> None:
+    done = fairslice(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Usage:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "status"),
+    [
+        (["allocate", "-"], PROBLEM, 0),
+        (["allocate", "-"], "{", 2),
+        (["allocate", "-"], INFEASIBLE, 3),
+        (["check", "no-such.yaml"], "", 2),
+        (["check", str(POLICIES / "members.yaml")], "", 0),
+        (["status", "--controller", "http://127.0.0.1:1"], "", 6),
+    ],
+)
+def test_the_exit_status_tells_what_became_of_it(arguments: list[str], text: str, status: int) -> None:
+    done = fairslice(*arguments, text=text)
+    assert done.returncode == status
+    assert bool(done.stderr) == (status != 0)
+    assert "Traceback" not in done.stderr
+
+
+def test_an_internal_error_shows_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(_spec: str) -> None:
+        raise ZeroDivisionError("never thought of")
+
+    monkeypatch.delenv("FAIRSLICE_DEBUG", raising=False)
+    monkeypatch.setattr(topology_load, "load_network", broken)
+    assert run(monkeypatch, "topology", "any.json") == 70
+    output = capsys.readouterr()
+    assert output.out == ""
+    (line,) = output.err.splitlines()
+    assert line.startswith("fairslice: internal error: ZeroDivisionError('never thought of')")
+    assert "FAIRSLICE_DEBUG=1" in line
+    monkeypatch.setenv("FAIRSLICE_DEBUG", "1")
+    monkeypatch.setattr(sys, "argv", ["fairslice", "topology", "any.json"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_debugging_does_not_dress_up_bad_input() -> None:
+    done = fairslice("check", "no-such.yaml", FAIRSLICE_DEBUG="1")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupt_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_spec: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(topology_load, "load_network", interrupted)
+    assert run(monkeypatch, "topology", "any.json") == 130
+    assert capsys.readouterr().err.strip() == ""
+
+
+@pytest.mark.parametrize("arguments", [["allocate", "-"], ["--help"]])
+def test_a_reader_that_goes_away_is_no_error(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "fairslice", *arguments],
+            input=PROBLEM,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode in (1, 141)  # click's own answer to EPIPE; a shell's for SIGPIPE
+
+
+def test_every_module_of_a_command_is_found_by_its_name() -> None:
+    assert {path.stem for path in CLI.glob("*.py")} - SHARED == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_help_and_a_line_for_the_list(name: str) -> None:
+    command = cli.cli.get_command(click.Context(cli.cli), name)
+    assert isinstance(command, click.Command)
+    assert command.name in (name, "command")  # listed and called by its module's name
+    assert command.get_short_help_str()
+    for option in ("-h", "--help"):
+        done = CliRunner().invoke(cli.cli, [name, option])
+        assert done.exit_code == 0
+        assert done.output.startswith("Usage:")
+
+
+def test_no_module_is_imported_for_a_name_that_is_no_command() -> None:
+    context = click.Context(cli.cli)
+    assert cli.cli.get_command(context, "options") is None
+    assert cli.cli.get_command(context, "__init__") is None
+
+
+def test_help_loads_none_of_the_heavy_libraries() -> None:
+    """The heart of fairslice, and what it stands on, wait until a command needs them."""
+    script = (
+        "import sys\n"
+        "from fairslice.cli import main\n"
+        "sys.argv = ['fairslice', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+        "print([name for name in sys.modules if name.startswith('fairslice')], file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    top, own = map(set, map(_listed, done.stderr.splitlines()))
+    assert "click" in top
+    heavy = {"ryu", "eventlet", "mininet", "matplotlib", "networkx", "pydantic", "httpx", "rich", "ruamel"}
+    assert top & (heavy | {"ovs", "jinja2", "numpy"}) == set()
+    assert {name.split(".")[1] for name in own if "." in name} <= {"cli", "errors"}
+
+
+def _listed(line: str) -> list[str]:
+    return [word.strip(" '") for word in line.strip("[]").split(",")]

@@ -1,0 +1,185 @@
+"""`fairslice plan`: everything that would be installed, without root and without a switch."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairslice import cli
+from fairslice.alloc.slices import allocate_slices
+from fairslice.alloc.view import view
+from fairslice.policy import load_policy
+from fairslice.state.compile import compile_switches
+from fairslice.testing.networks import build_network
+from fairslice.topology.load import load_network
+from fairslice.topology.nodelink import to_json
+
+NETWORK = build_network(
+    [("s1", "s2"), *((f"h{i}", "s1" if i < 4 else "s2") for i in range(1, 7))], capacity_bps=30e6
+)
+POLICIES = Path(__file__).parents[2] / "policies"
+POLICY = POLICIES / "mixed-enforcement.yaml"
+
+
+@pytest.fixture
+def network_file(tmp_path: Path) -> str:
+    file = tmp_path / "network.json"
+    file.write_text(json.dumps(to_json(NETWORK)))
+    return str(file)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr("sys.argv", ["fairslice", "plan", *map(str, arguments)])
+    monkeypatch.setenv("COLUMNS", "250")
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object
+) -> dict[str, Any]:
+    assert run(monkeypatch, *arguments, "--json") == 0
+    output = capsys.readouterr()
+    assert output.err == ""
+    loaded: dict[str, Any] = json.loads(output.out)
+    return loaded
+
+
+def test_json_is_the_allocation_and_what_every_switch_would_hold(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], network_file: str
+) -> None:
+    shown = document(monkeypatch, capsys, POLICY, "--topology", network_file)
+    allocation = allocate_slices(load_policy(POLICY), load_network(network_file))
+    switches = shown.pop("switches")
+    assert shown == json.loads(view(allocation).model_dump_json())
+    compiled = compile_switches(allocation)
+    assert set(switches) == set(NETWORK.switches)
+    for name, plain in switches.items():
+        state = compiled[NETWORK.switches[name].dpid]
+        assert plain["meters"] == [asdict(meter) for meter in state.meters.values()]
+        assert plain["ports"] == json.loads(json.dumps([asdict(qos) for qos in state.qos.values()]))
+        assert len(plain["flows"]) == len(state.flows)
+        for entry in plain["flows"]:
+            match = tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in entry["match"].items())
+            found = state.flows[entry["table_id"], entry["priority"], match]
+            assert (entry["cookie"], entry["meter_id"]) == (found.cookie, found.meter_id)
+            assert (entry["outputs"], entry["goto_table"]) == (list(found.outputs), found.goto_table)
+            assert (entry["set_dscp"], entry["queue_id"]) == (found.set_dscp, found.queue_id)
+
+
+def test_rates_only_leaves_the_switches_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], network_file: str
+) -> None:
+    shown = document(monkeypatch, capsys, POLICY, "--topology", network_file, "--rates-only")
+    assert shown["switches"] == {}
+    assert len(shown["flows"]) == 3
+    assert run(monkeypatch, POLICY, "--topology", network_file, "--rates-only") == 0
+    text = capsys.readouterr().out
+    assert "10 Mbit/s" in text
+    assert "meter" not in text
+
+
+def cells(text: str) -> list[list[str]]:
+    """Rows of a table, cells apart by two spaces or more."""
+    return [[c.strip() for c in line.strip().split("  ") if c.strip()] for line in text.splitlines()]
+
+
+def test_the_tables_show_every_rate_meter_queue_and_entry(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], network_file: str
+) -> None:
+    assert run(monkeypatch, POLICY, "--topology", network_file) == 0
+    text = capsys.readouterr().out
+    assert "\x1b" not in text
+    rows = cells(text)
+    assert ["policed", "h1 → h4", "10 Mbit/s", "link s1->s2", "h1 s1 s2 h4"] in rows
+    for dpid, state in compile_switches(allocate_slices(load_policy(POLICY), NETWORK)).items():
+        title = f"{NETWORK.switch_of_dpid[dpid].name} (dpid {dpid:016x}): "
+        for what, count in (
+            ("meters", len(state.meters)),
+            ("queues", sum(len(qos.queues) for qos in state.qos.values())),
+            ("flow entries", len(state.flows)),
+        ):
+            after = rows[rows.index([title + what]) + 1 :]
+            # A blank line, the header, a rule, the rows, a blank line.
+            assert after[count + 3] == []
+            assert all(after[3 : count + 3])
+        for meter in state.meters.values():
+            assert [str(meter.meter_id), f"{meter.rate_kbps / 1000:g} Mbit/s"] in [r[:2] for r in rows] or [
+                str(meter.meter_id),
+                f"{meter.rate_kbps} kbit/s",
+            ] in [r[:2] for r in rows]
+
+
+def test_entries_read_as_in_the_specification(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], network_file: str
+) -> None:
+    assert run(monkeypatch, POLICY, "--topology", network_file) == 0
+    rows = cells(capsys.readouterr().out)
+    assert [
+        *("0", "100", "eth_type=2048 in_port=2 ipv4_dst=10.0.0.4 ipv4_src=10.0.0.1"),
+        *("meter:50001 set_dscp:1 goto_table:1", "0xfa15020100000001"),
+    ] in rows
+    assert ["0", "200", "eth_type=2054", "output:controller", "0xfa15010000000000"] in rows
+    assert ["0", "0", "any", "goto_table:1", "0xfa15010000000000"] in rows
+    assert [
+        *("1", "10", "eth_dst=01:00:00:00:00:00/01:00:00:00:00:00"),
+        *("set_queue:0 output:1 output:2 output:3 output:4", "0xfa15010000000000"),
+    ] in rows
+
+
+def test_guarantees_that_do_not_fit_end_with_status_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], network_file: str, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\nslices: {a: {guarantee: 31 Mbit/s, flows: [{from: h1, to: h4}]}}\n")
+    assert run(monkeypatch, policy, "--topology", network_file) == 3
+    output = capsys.readouterr()
+    assert output.out == ""
+    for word in ("a:h1->h4", "31 Mbit/s", "30 Mbit/s", "1 Mbit/s too little"):
+        assert word in output.err
+    assert "Traceback" not in output.err
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_faults_end_with_status_2_all_of_them_and_no_output(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    network_file: str,
+    tmp_path: Path,
+    option: tuple[str, ...],
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\nslices:\n  a: {flows: [{from: h1, to: h9}]}\n  b: {members: [h8, h2]}\n")
+    assert run(monkeypatch, policy, "--topology", network_file, *option) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    for place in (f"{policy}:3:", f"{policy}:4:"):
+        assert place in output.err
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "my own/p.yaml",
+        "a]/p.yaml",
+        pytest.param("[b]/p.yaml", marks=pytest.mark.xfail(reason="rich takes the name for markup")),
+        pytest.param("a[/b]/p.yaml", marks=pytest.mark.xfail(reason="rich takes the name for markup")),
+    ],
+)
+def test_a_files_name_is_shown_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    network_file: str,
+    tmp_path: Path,
+    name: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    policy = Path(name)
+    policy.parent.mkdir(parents=True)
+    policy.write_text(POLICY.read_text())
+    assert run(monkeypatch, policy, "--topology", network_file, "--rates-only") == 0
+    assert f"Rates of {policy}" in capsys.readouterr().out
