@@ -1,10 +1,12 @@
 """The REST client: what it asks for, what it makes of answers, and how long it waits."""
 
-import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+# By name: eventlet, once imported, leaves its own copy as ``http.server`` in the package.
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 import pytest
@@ -162,7 +164,7 @@ def test_an_address_that_is_none_is_told(url: str) -> None:
 
 @contextmanager
 def real_server(body: bytes) -> Iterator[str]:
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
@@ -171,7 +173,7 @@ def real_server(body: bytes) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -254,9 +254,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("impatient")
 def test_a_switch_that_says_nothing_is_not_waited_for_forever() -> None:
     switch = FakeSwitch(lambda _switch, _message: None)
-    with pytest.raises(
-        MachineError, match=r"switch 0000000000000abc did not answer a barrier within 0\.02 s"
-    ):
+    with pytest.raises(MachineError, match=r"0abc did not answer a barrier within 0\.02 s"):
         switch.session.install(CHANGE)
     with pytest.raises(MachineError, match="did not answer flow statistics"):
         switch.session.read_flows()
@@ -293,7 +291,10 @@ def test_whoever_waits_learns_that_the_switch_left() -> None:
         hub.spawn(switch.session.close)
 
     switch = FakeSwitch(answer)
-    with pytest.raises(MachineError, match="switch 0000000000000abc left before it answered a barrier"):
+    with (
+        hub.Timeout(session_module.ANSWER_TIMEOUT_S / 5),
+        pytest.raises(MachineError, match="switch 0000000000000abc left before it answered a barrier"),
+    ):
         switch.session.install(CHANGE)
 
 

@@ -1,9 +1,11 @@
 """`fairslice apply`, `status` and `measure`, against a controller that is played."""
 
-import http.server
 import json
 import threading
 from collections.abc import Iterator
+
+# By name: eventlet, once imported, leaves its own copy as ``http.server`` in the package.
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -39,7 +41,7 @@ def status(**rest: Any) -> StatusView:
     return StatusView(**{**fields, **rest})
 
 
-class FakeController(http.server.ThreadingHTTPServer):
+class FakeController(ThreadingHTTPServer):
     """Answers by route, the last answer for ever; keeps what it was asked: route, query and body."""
 
     def __init__(self) -> None:
@@ -59,7 +61,7 @@ class FakeController(http.server.ThreadingHTTPServer):
         return [route for route, _, _ in self.asked]
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     server: FakeController
 
     def do_GET(self) -> None:

@@ -12,9 +12,11 @@ from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import view
 from fairslice.policy import load_policy
 from fairslice.state.compile import compile_switches
+from fairslice.state.desired import FlowEntry
 from fairslice.testing.networks import build_network
 from fairslice.topology.load import load_network
 from fairslice.topology.nodelink import to_json
+from fairslice.units import format_rate
 
 NETWORK = build_network(
     [("s1", "s2"), *((f"h{i}", "s1" if i < 4 else "s2") for i in range(1, 7))], capacity_bps=30e6
@@ -32,7 +34,7 @@ def network_file(tmp_path: Path) -> str:
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr("sys.argv", ["fairslice", "plan", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert isinstance(ended.value.code, int)
@@ -88,47 +90,50 @@ def cells(text: str) -> list[list[str]]:
     return [[c.strip() for c in line.strip().split("  ") if c.strip()] for line in text.splitlines()]
 
 
-def test_the_tables_show_every_rate_meter_queue_and_entry(
+def test_every_rate_meter_queue_and_entry_is_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], network_file: str
 ) -> None:
     assert run(monkeypatch, POLICY, "--topology", network_file) == 0
     text = capsys.readouterr().out
     assert "\x1b" not in text
+    lines = text.splitlines()
     rows = cells(text)
     assert ["policed", "h1 → h4", "10 Mbit/s", "link s1->s2", "h1 s1 s2 h4"] in rows
     for dpid, state in compile_switches(allocate_slices(load_policy(POLICY), NETWORK)).items():
         title = f"{NETWORK.switch_of_dpid[dpid].name} (dpid {dpid:016x}): "
-        for what, count in (
-            ("meters", len(state.meters)),
-            ("queues", sum(len(qos.queues) for qos in state.qos.values())),
-            ("flow entries", len(state.flows)),
+        # Below its title a table has a blank line, a header and a rule; a blank line ends both kinds.
+        for what, above, count in (
+            ("meters", 3, len(state.meters)),
+            ("queues", 3, sum(len(qos.queues) for qos in state.qos.values())),
+            ("flow entries", 0, len(state.flows)),
         ):
-            after = rows[rows.index([title + what]) + 1 :]
-            # A blank line, the header, a rule, the rows, a blank line.
-            assert after[count + 3] == []
-            assert all(after[3 : count + 3])
+            after = rows[rows.index([title + what]) + 1 + above :]
+            assert after.index([]) == count
         for meter in state.meters.values():
-            assert [str(meter.meter_id), f"{meter.rate_kbps / 1000:g} Mbit/s"] in [r[:2] for r in rows] or [
-                str(meter.meter_id),
-                f"{meter.rate_kbps} kbit/s",
-            ] in [r[:2] for r in rows]
+            row = [str(meter.meter_id), format_rate(1000 * meter.rate_kbps), f"{meter.burst_kbits} kbit"]
+            assert row in rows
+        for entry in state.flows.values():
+            assert len([line for line in lines if told(entry) in line]) >= 1
 
 
-def test_entries_read_as_in_the_specification(
+def told(entry: FlowEntry) -> str:
+    return f"table={entry.table_id} priority={entry.priority} cookie={entry.cookie:#x} "
+
+
+def test_entries_are_whole_lines_that_read_as_in_the_specification(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], network_file: str
 ) -> None:
     assert run(monkeypatch, POLICY, "--topology", network_file) == 0
-    rows = cells(capsys.readouterr().out)
-    assert [
-        *("0", "100", "eth_type=2048 in_port=2 ipv4_dst=10.0.0.4 ipv4_src=10.0.0.1"),
-        *("meter:50001 set_dscp:1 goto_table:1", "0xfa15020100000001"),
-    ] in rows
-    assert ["0", "200", "eth_type=2054", "output:controller", "0xfa15010000000000"] in rows
-    assert ["0", "0", "any", "goto_table:1", "0xfa15010000000000"] in rows
-    assert [
-        *("1", "10", "eth_dst=01:00:00:00:00:00/01:00:00:00:00:00"),
-        *("set_queue:0 output:1 output:2 output:3 output:4", "0xfa15010000000000"),
-    ] in rows
+    lines = capsys.readouterr().out.splitlines()
+    for line in (
+        "table=0 priority=100 cookie=0xfa15020100000001 "
+        "eth_type=2048,in_port=2,ipv4_dst=10.0.0.4,ipv4_src=10.0.0.1 -> meter:50001 set_dscp:1 goto_table:1",
+        "table=0 priority=200 cookie=0xfa15010000000000 eth_type=2054 -> output:controller",
+        "table=0 priority=0 cookie=0xfa15010000000000 any -> goto_table:1",
+        "table=1 priority=10 cookie=0xfa15010000000000 eth_dst=01:00:00:00:00:00/01:00:00:00:00:00 -> "
+        "set_queue:0 output:1 output:2 output:3 output:4",
+    ):
+        assert f"  {line}" in lines
 
 
 def test_guarantees_that_do_not_fit_end_with_status_3(

@@ -129,7 +129,7 @@ def test_a_slice_that_is_only_policed_is_counted_in_the_common_queue(enforcement
         {1: flow(0), 2: flow(1000)},
         queue(1000, id_=number, time_s=1.0),
         queue(0, port=H4_PORT, time_s=1.0),
-        queue(7000, id_=other, time_s=1.0),
+        queue(7000, entered=3500, id_=other, time_s=1.0),
     )
     assert flow_rates(shown, before, after)["slice2:h1->h3"].wire_bps == pytest.approx(8000)
 

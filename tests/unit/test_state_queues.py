@@ -143,7 +143,7 @@ def test_a_slice_without_a_rate_still_has_a_queue() -> None:
     assert minima(qos_of(slice_(1, flow("h1", "h4", 0)))["s1", "s2"])[1] == MIN_QUEUE_BPS
 
 
-def test_a_queue_keeps_the_limit_that_alone_stops_its_flows() -> None:
+def test_a_queue_keeps_the_limit_that_stops_its_flows() -> None:
     trunk = queues(qos_of(slice_(1, flow("h1", "h4"), flow("h2", "h5", 2), limit=12))["s1", "s2"])
     assert (trunk[1].min_rate_bps, trunk[1].max_rate_bps) == pytest.approx((12 * M, 12 * M), abs=1)
     assert trunk[0].max_rate_bps == 30 * M
@@ -155,13 +155,25 @@ def test_a_limit_on_many_links_is_kept_on_each_at_what_is_held_there() -> None:
     assert queues(qos["s1", "s2"])[1].max_rate_bps == pytest.approx(12 * M, abs=1)
 
 
+def test_a_limit_is_kept_beside_a_flow_that_a_link_stops() -> None:
+    """h1 to h4 stops at 4 Mbit/s of h4's cable, and h2 to h5 takes what the limit leaves."""
+    network = dumbbell()
+    slow = replace(network.links["s2", "h4"], capacity_bps=4 * M)
+    network = replace(network, links={**network.links, slow.key: slow})
+    limited = slice_(1, flow("h1", "h4"), flow("h2", "h5"), limit=12)
+    qos = qos_of(limited, network=network, return_share=0.0)
+    assert queues(qos["s1", "s2"])[1].max_rate_bps == pytest.approx(12 * M, abs=1)
+    assert queues(qos["s2", "h5"])[1].max_rate_bps == pytest.approx(8 * M, abs=1)
+    assert queues(qos["s2", "h4"])[1].max_rate_bps == 4 * M
+
+
 @pytest.mark.parametrize("demand", [3, None])
 def test_a_queue_that_no_limit_stops_may_borrow(demand: float | None) -> None:
     trunk = queues(qos_of(slice_(1, flow("h1", "h4", demand), limit=40))["s1", "s2"])
     assert trunk[1].max_rate_bps == 30 * M
 
 
-def test_where_a_link_stops_a_flow_of_a_limited_slice_it_may_borrow() -> None:
+def test_where_only_a_link_stops_a_limited_slice_it_may_borrow() -> None:
     """h1 to h4 stops at the dumbbell's middle, h5 to h6 at the limit."""
     qos = qos_of(slice_(1, flow("h1", "h4"), flow("h5", "h6"), limit=50), slice_(2, flow("h2", "h4")))
     assert queues(qos["s1", "s2"])[1].max_rate_bps == 30 * M

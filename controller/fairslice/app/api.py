@@ -6,9 +6,13 @@ from fairslice.errors import Fault, InfeasibleError, InputError, Location
 
 
 class StatusView(BaseModel):
-    """Where the controller stands; see :class:`fairslice.app.core.Status`."""
+    """Where the controller stands; a generation is in force when every switch holds what it should.
 
-    model_config = ConfigDict(from_attributes=True)
+    ``missing`` is what the network file names and discovery has not seen, ``problems`` is what went wrong
+    with the policy or with a switch. ``modifications`` counts the meter and flow modifications sent.
+    """
+
+    model_config = ConfigDict(frozen=True)
 
     generation: int
     in_force: bool

@@ -1,9 +1,10 @@
 """The controller without its framework: events in, effects out, time as an argument."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fairslice.alloc.slices import NetworkAllocation, allocate_slices, without_guarantees
+from fairslice.app.api import StatusView
 from fairslice.app.events import (
     ArpReceived,
     Effect,
@@ -37,22 +38,6 @@ Ryu sends LLDP on one port each 50 ms, so a network of 80 ports needs four secon
 """
 RETRY_AFTER_S = 5.0
 MAX_TRIES = 3
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where the controller stands. The generation is in force when every switch holds what it should."""
-
-    generation: int
-    in_force: bool
-    discovered: bool
-    missing: tuple[str, ...]
-    """What the network file names and discovery has not seen."""
-    surprises: tuple[str, ...]
-    problems: tuple[str, ...]
-    """What went wrong with the policy in force, or with a switch."""
-    modifications: int
-    """Meter and flow modifications sent since the controller started."""
 
 
 NO_POLICY = Policy(file="", slices=())
@@ -92,7 +77,7 @@ class Core:
         self.allocation: NetworkAllocation | None = None
 
     @property
-    def status(self) -> Status:
+    def status(self) -> StatusView:
         """Where things stand."""
         in_force = (
             self.allocation is not None
@@ -100,14 +85,14 @@ class Core:
             and all(self._installed.get(dpid) == state for dpid, state in self._desired.items())
         )
         failures = tuple(error for errors in self._failures.values() for error in errors)
-        return Status(
-            self._generation,
-            in_force,
-            self.allocation is not None,
-            self.discovery.missing,
-            self.discovery.surprises,
-            self._policy_problems + failures,
-            self._modifications,
+        return StatusView(
+            generation=self._generation,
+            in_force=in_force,
+            discovered=self.allocation is not None,
+            missing=self.discovery.missing,
+            surprises=self.discovery.surprises,
+            problems=self._policy_problems + failures,
+            modifications=self._modifications,
         )
 
     @property

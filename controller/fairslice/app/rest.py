@@ -81,7 +81,8 @@ class RestApi(ControllerBase):  # type: ignore[misc]
         return _answer(apply)
 
     def _status(self) -> StatusView:
-        return StatusView.model_validate(self.app.core.status).model_copy(update={"framework": FRAMEWORK})
+        status: StatusView = self.app.core.status
+        return status.model_copy(update={"framework": FRAMEWORK})
 
 
 def _answer(work: Callable[[], Any]) -> Any:

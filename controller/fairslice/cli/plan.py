@@ -1,6 +1,6 @@
 """``fairslice plan``: what a policy would do to a network, without root and without a switch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,8 +48,11 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
     console = Console()
     console.print(_rates(shown))
     for dpid, state in states.items():
-        for table in _tables(names[dpid], dpid, state):
+        title = f"{names[dpid]} (dpid {dpid:016x})"
+        for table in _tables(title, state):
             console.print(table)
+        for line in _entry_lines(title, state):
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _plain(state: "SwitchState") -> dict[str, list[dict[str, Any]]]:
@@ -99,10 +102,9 @@ def _rates(shown: "AllocationView") -> "Table":
     return table
 
 
-def _tables(name: str, dpid: int, state: "SwitchState") -> "list[Table]":
+def _tables(title: str, state: "SwitchState") -> "list[Table]":
     from fairslice.units import format_rate
 
-    title = f"{name} (dpid {dpid:016x})"
     meters = _table(f"{title}: meters", "meter_id", "rate", "burst")
     for meter in state.meters.values():
         meters.add_row(str(meter.meter_id), format_rate(meter.rate_kbps * 1000), f"{meter.burst_kbits} kbit")
@@ -117,16 +119,19 @@ def _tables(name: str, dpid: int, state: "SwitchState") -> "list[Table]":
                 format_rate(queue.min_rate_bps),
                 format_rate(queue.max_rate_bps),
             )
-    flows = _table(f"{title}: flow entries", "table_id", "priority", "match", "instructions", "cookie")
+    return [table for table in (meters, queues) if table.row_count]
+
+
+def _entry_lines(title: str, state: "SwitchState") -> "Iterator[str]":
+    """Flow entries, one a line and whole, as people read them in ovs-ofctl."""
+    yield f"{title}: flow entries"
     for entry in _ordered(state.flows):
-        flows.add_row(
-            str(entry.table_id),
-            str(entry.priority),
-            " ".join(f"{field}={_text(value)}" for field, value in entry.match) or "any",
-            _instructions(entry),
-            f"{entry.cookie:#x}",
+        match = ",".join(f"{field}={_text(value)}" for field, value in entry.match) or "any"
+        yield (
+            f"  table={entry.table_id} priority={entry.priority} cookie={entry.cookie:#x} "
+            f"{match} -> {_instructions(entry)}"
         )
-    return [table for table in (meters, queues, flows) if table.row_count]
+    yield ""
 
 
 def _text(value: object) -> str:

@@ -154,6 +154,9 @@ def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
         click.echo(to_json(outcome.result), nl=False)
     else:
         console = Console()
+        if not console.is_terminal:
+            # A file or a pipe has no width of its own.
+            console.width = max(console.width, 120)
         print_result(outcome.result, console)
         if report is not None:
             console.print(f"Report: {report}", soft_wrap=True, highlight=False)

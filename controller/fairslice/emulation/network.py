@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
 
+from fairslice.emulation.command import run_command
 from fairslice.emulation.hosts import (
     OFFLOADS_OFF,
     PREFIX_LENGTH,
@@ -316,13 +317,4 @@ def _free_name(name: str, network: Network) -> str:
 
 
 def _run(argv: Sequence[str], text: str = "") -> None:
-    try:
-        done = subprocess.run(
-            argv, input=text, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_S, check=False
-        )
-    except FileNotFoundError as error:
-        raise MachineError(f"{argv[0]} not found; install the package that provides it") from error
-    except subprocess.TimeoutExpired as error:
-        raise MachineError(f"{argv[0]} did not answer in {_COMMAND_TIMEOUT_S} s") from error
-    if done.returncode != 0:
-        raise MachineError(f"{argv[0]} failed with status {done.returncode}: {done.stderr.strip()}")
+    run_command(argv, timeout_s=_COMMAND_TIMEOUT_S, stdin=text)

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from fairslice.emulation.command import run_command
 from fairslice.errors import MachineError
 
 RUN_DIRECTORY = Path("/run/openvswitch")
@@ -113,23 +114,7 @@ class OpenVSwitch:
         return self._run(["ovs-vsctl", f"--timeout={_START_TIMEOUT_S}", *arguments])
 
     def _run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
-        try:
-            done = subprocess.run(
-                argv,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=_START_TIMEOUT_S + 1,
-                check=False,
-                env=env,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise MachineError(f"{argv[0]} did not answer in {_START_TIMEOUT_S} s; {self._hint()}") from error
-        if done.returncode != 0:
-            raise MachineError(
-                f"{argv[0]} failed with status {done.returncode}: {done.stderr.strip()}; {self._hint()}"
-            )
-        return done.stdout
+        return run_command(argv, timeout_s=_START_TIMEOUT_S + 1, env=env, hint=self._hint)
 
     def _hint(self) -> str:
         return "\n".join(f"{path} ends with:\n{_tail(path)}" for path in self.log_paths if path.exists())

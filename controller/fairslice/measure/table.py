@@ -26,21 +26,30 @@ _STYLE: dict[Verdict, str] = {
 }
 
 
-def results_table(result: RunResult) -> Table:
-    """One row a flow, slices in the order of the policy; rates share one unit, named in the header."""
+WIDE = 100
+"""Columns of a terminal from which on the whole table is shown."""
+
+
+def results_table(result: RunResult, *, narrow: bool = False) -> Table:
+    """One row a flow, slices in the order of the policy; rates share one unit, named in the header.
+
+    A ``narrow`` one, for a terminal of 80 columns, leaves out goodput, and what was resent or lost.
+    """
     scale = scale_for(rate for flow in result.flows for rate in (flow.allocated_bps, flow.wire_bps))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("slice", no_wrap=True)
-    table.add_column("flow")
-    for name in ("allocated", "on the wire", "error", "goodput"):
+    table.add_column("flow", no_wrap=not narrow)
+    for name in ("allocated", "on the wire", "error", "goodput")[: 3 if narrow else 4]:
         unit = "" if name == "error" else f"\n{scale.unit}"
         table.add_column(name + unit, justify="right", no_wrap=True)
     table.add_column("why not more")
-    table.add_column("resent or lost", justify="right")
+    if not narrow:
+        table.add_column("resent or lost", justify="right")
     table.add_column("ok?")
     before = ""
     for flow in result.flows:
-        table.add_row(*_row(flow, before, scale, result.tolerance))
+        row = _row(flow, before, scale, result.tolerance)
+        table.add_row(*(row[:5] + row[6:7] + row[8:] if narrow else row))
         before = flow.slice
     return table
 
@@ -65,11 +74,10 @@ def _row(flow: FlowResult, before: str, scale: Scale, tolerance: float) -> tuple
 def print_result(result: RunResult, console: Console) -> None:
     """Print the table, what happened, the figures that sum it up, and the verdict."""
     if result.flows:
-        console.print(results_table(result))
-        console.print(
-            "allocated, on the wire: bits of Ethernet frames; goodput: what arrived of the senders' data.",
-            style="dim",
-        )
+        narrow = console.width < WIDE
+        console.print(results_table(result, narrow=narrow))
+        goodput = "" if narrow else "; goodput: what arrived of the senders' data"
+        console.print(f"allocated, on the wire: bits of Ethernet frames{goodput}.", style="dim")
     for note in result.notes:
         console.print(Text(f"Note: {note}"))
     console.print(

@@ -22,7 +22,7 @@ def port_queues(allocation: NetworkAllocation) -> Mapping[str, Mapping[int, Port
     """The linux-htb QoS of every switch port that a link leaves from, by switch and port_no.
 
     Idle capacity is lent: a queue's max-rate is its link's capacity, except where the slice's limit stops a
-    flow: there it is what the slice's flows hold, so that shaping keeps the limit too. The min-rates of a port
+    flow: there it is what the slice's flows hold, so that shaping keeps the limit too. A port's min-rates
     never add up to more than its link carries, but for the :data:`MIN_QUEUE_BPS` of every class.
     """
     held: dict[LinkKey, dict[int, float]] = {key: defaultdict(float) for key in allocation.network.links}
