@@ -1,5 +1,6 @@
 """The command line as a process: exit statuses, messages without tracebacks, and what it does not load."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from fairslice import __version__, cli
+from fairslice.cli.progress import shown_progress
+from fairslice.testing.networks import build_network
 from fairslice.topology import load as topology_load
+from fairslice.topology.nodelink import to_json
 
 CLI = Path(cli.__file__).parent
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -83,6 +87,76 @@ def test_the_exit_status_tells_what_became_of_it(arguments: list[str], text: str
     assert done.returncode == status
     assert bool(done.stderr) == (status != 0)
     assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def network_file(tmp_path: Path) -> str:
+    file = tmp_path / "network.json"
+    file.write_text(json.dumps(to_json(build_network([("s1", "s2"), ("h1", "s1"), ("h2", "s2")]))))
+    return str(file)
+
+
+@pytest.mark.parametrize(
+    ("slices", "options", "status", "complaint"),
+    [
+        ("{a: {guarantee: 11 Mbit/s, flows: [{from: h1, to: h2}]}}", [], 3, "1 Mbit/s too little"),
+        ("{a: {flows: [{from: h1, to: h9}]}}", [], 2, "h9"),
+        ("{a: {flows: [{from: h1, to: h2}]}}", ["--send", "a=sctp"], 2, "is no sender"),
+        ("{a: {flows: [{from: h1, to: h2}]}}", ["--send", "b=udp"], 2, "means no flow"),
+        ("{a: {flows: [{from: h1, to: h2}]}}", ["--duration", "0"], 2, "--duration"),
+        ("{a: {flows: [{from: h1, to: h2, match: {proto: icmp}}]}}", [], 2, "not IP protocol 1"),
+    ],
+)
+def test_a_run_refuses_before_it_builds(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    network_file: str,
+    slices: str,
+    options: list[str],
+    status: int,
+    complaint: str,
+) -> None:
+    def isolated(_argv: list[str]) -> int:
+        raise AssertionError("it began")
+
+    monkeypatch.setattr("fairslice.emulation.isolation.run_isolated", isolated)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"version: 1\nslices: {slices}\n")
+    assert run(monkeypatch, "run", "--topology", network_file, "--policy", str(policy), *options) == status
+    output = capsys.readouterr()
+    assert complaint in output.err
+    assert output.out == ""
+
+
+@pytest.mark.parametrize(("guarantee", "status"), [("11 Mbit/s", 3), ("fast", 2)])
+def test_a_controller_refuses_before_it_listens(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    network_file: str,
+    guarantee: str,
+    status: int,
+) -> None:
+    # An import of the launcher would fail, and end with status 70.
+    monkeypatch.setitem(sys.modules, "fairslice.app.launcher", None)
+    policy = tmp_path / "policy.yaml"
+    flows = "[{from: h1, to: h2}]"
+    policy.write_text(f"version: 1\nslices: {{a: {{guarantee: {guarantee}, flows: {flows}}}}}\n")
+    assert run(monkeypatch, "controller", "--network", network_file, "--policy", str(policy)) == status
+    assert capsys.readouterr().err
+
+
+def test_progress_is_a_line_a_phase_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown_progress(quiet=False) as tell:
+        tell("building")
+        tell("measuring", 10.0)
+    output = capsys.readouterr()
+    assert (output.out, output.err) == ("", "building\nmeasuring, 10 s\n")
+    with shown_progress(quiet=True) as tell:
+        tell("building")
+        tell("measuring", 10.0)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_an_internal_error_shows_no_traceback(
