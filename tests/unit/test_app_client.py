@@ -146,14 +146,8 @@ def test_a_controller_that_cannot_be_reached_is_named(trouble: httpx.HTTPError) 
     [
         "127.0.0.1",
         "ftp://127.0.0.1",
-        pytest.param(
-            "http://127.0.0.1:port",
-            marks=pytest.mark.xfail(reason="httpx.InvalidURL is no httpx.HTTPError", raises=httpx.InvalidURL),
-        ),
-        pytest.param(
-            "http://[::1",
-            marks=pytest.mark.xfail(reason="httpx.InvalidURL is no httpx.HTTPError", raises=httpx.InvalidURL),
-        ),
+        "http://127.0.0.1:port",
+        "http://[::1",
     ],
 )
 def test_an_address_that_is_none_is_told(url: str) -> None:

@@ -171,8 +171,8 @@ def test_faults_end_with_status_2_all_of_them_and_no_output(
     [
         "my own/p.yaml",
         "a]/p.yaml",
-        pytest.param("[b]/p.yaml", marks=pytest.mark.xfail(reason="rich takes the name for markup")),
-        pytest.param("a[/b]/p.yaml", marks=pytest.mark.xfail(reason="rich takes the name for markup")),
+        "[b]/p.yaml",
+        "a[/b]/p.yaml",
     ],
 )
 def test_a_files_name_is_shown_as_it_is(

@@ -157,10 +157,7 @@ def test_a_second_run_replaces_the_first(tmp_path: Path, logs: Path) -> None:
     [
         (GOLD, "gold:h1->h4 udp dst_port 5004", "gold:h4->h1", SILVER),
         ("../../gold:h1->h4", "gold:/etc->h4", SILVER),
-        pytest.param(
-            ("a:b_c->d", "a_b:c->d", SILVER),
-            marks=pytest.mark.xfail(reason="file names of two flows may be the same"),
-        ),
+        ("a:b_c->d", "a_b:c->d", SILVER),
     ],
 )
 def test_every_flow_has_files_of_its_own_inside_the_directory(

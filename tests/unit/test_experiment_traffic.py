@@ -118,7 +118,6 @@ def test_a_factor_is_of_the_allocation_even_with_a_demand() -> None:
     assert traffic.proto == UDP
 
 
-@pytest.mark.xfail(reason="a factor of 0 is taken for none, and sends 1.1 of the allocation")
 def test_a_factor_of_nothing_sends_nothing_or_is_refused() -> None:
     try:
         sender = parse_sender("gold=udp,x0")

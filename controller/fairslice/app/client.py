@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from fairslice.alloc.view import AllocationView
 from fairslice.app.api import ProbesView, ProbeView, ProblemView, StatusView, raise_problem
 from fairslice.app.counters import Counters
-from fairslice.errors import MachineError
+from fairslice.errors import InputError, MachineError
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -30,7 +30,12 @@ class ControllerClient:
     def __init__(self, url: str = DEFAULT_URL, timeout_s: float = 30.0) -> None:
         self._url = url
         # An emulation's network has no way out: a proxy of the machine's environment is not meant for it.
-        self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
+        try:
+            self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
+        except httpx.InvalidURL as error:
+            raise InputError(
+                f"{url!r} is no address of a controller: {error}; expected one such as {DEFAULT_URL}"
+            ) from error
 
     def status(self) -> StatusView:
         """Where the controller stands."""
@@ -98,7 +103,7 @@ class ControllerClient:
     ) -> Answer:
         try:
             response = self._http.request(method, path, content=content, params=params)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise MachineError(f"no controller answers at {self._url}: {error}") from error
         try:
             if response.status_code in (400, 409):

@@ -35,6 +35,7 @@ class Session:
         self._parts: dict[int, list[Any]] = {}
         self._sent: dict[int, str] = {}
         self._errors: list[str] = []
+        self._refused: dict[int, str] = {}
         self._closed = False
 
     # What the event loop feeds in -------------------------------------------------------------------
@@ -56,8 +57,12 @@ class Session:
         what = self._sent.get(message.xid)
         if what is not None:
             self._errors.append(f"switch {self.dpid:016x} refused {what}: {kind}")
-        self._wake(message.xid)
-        return what is not None
+        elif message.xid in self._waiting:
+            self._refused[message.xid] = kind
+            self._wake(message.xid)
+        else:
+            return False
+        return True
 
     def close(self) -> None:
         """The connection is gone: whoever waits for an answer learns it now."""
@@ -129,8 +134,10 @@ class Session:
         """Send and wait for the answer.
 
         Raises:
-            MachineError: none came in time.
+            MachineError: none came in time, the switch refused the question, or it has left.
         """
+        if self._closed:
+            raise MachineError(f"switch {self.dpid:016x} has left")
         if request.xid is None:
             self.datapath.set_xid(request)
         answered = self._waiting[request.xid] = hub.Event()
@@ -139,6 +146,9 @@ class Session:
         self._waiting.pop(request.xid, None)
         if self._closed:
             raise MachineError(f"switch {self.dpid:016x} left before it answered {what}")
+        refusal = self._refused.pop(request.xid, None)
+        if refusal is not None:
+            raise MachineError(f"switch {self.dpid:016x} refused {what}: {refusal}")
         if not in_time:
             raise MachineError(f"switch {self.dpid:016x} did not answer {what} within {ANSWER_TIMEOUT_S:g} s")
 

@@ -54,9 +54,6 @@ def main() -> None:
     except FairsliceError as error:
         click.echo(str(error), err=True)
         status = error.exit_status
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 141
     except Exception as error:
         if "FAIRSLICE_DEBUG" in os.environ:
             raise

@@ -59,4 +59,4 @@ def command(url: str, duration: float, as_json: bool) -> None:
                 for rate in (flow.allocated_bps, found.offered_bps, found.metered_bps, found.wire_bps)
             ),
         )
-    Console().print(table)
+    Console(markup=False).print(table)

@@ -45,7 +45,7 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
 
     from rich.console import Console
 
-    console = Console()
+    console = Console(markup=False)
     console.print(_rates(shown))
     for dpid, state in states.items():
         title = f"{names[dpid]} (dpid {dpid:016x})"

@@ -34,8 +34,12 @@ def write_outcome(out: Path, experiment: Experiment, outcome: Outcome) -> Path:
     write_logs(out)
     raw = out / "iperf3"
     raw.mkdir(exist_ok=True)
+    taken: set[str] = set()
     for flow, stream in outcome.streams.items():
         name = re.sub(r"[^\w.>-]+", "_", flow).replace(">", "")
+        while name in taken:
+            name += "_"
+        taken.add(name)
         (raw / f"{name}.server.json").write_text(stream.server_json, encoding="utf-8")
         (raw / f"{name}.client.json").write_text(stream.client_json, encoding="utf-8")
     partial = out / ".results.json"

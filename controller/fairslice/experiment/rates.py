@@ -76,6 +76,8 @@ def link_rates(
             passed = (
                 last.sent_bytes - first.sent_bytes if sends else last.received_bytes - first.received_bytes
             )
+            if passed < 0:
+                raise MachineError(f"link {link.source}->{link.target}: its port's counter went back")
             rates[link.source, link.target] = passed * 8 / (last.time_s - first.time_s)
     return rates
 

@@ -13,6 +13,7 @@ from fairslice.units import tcp_goodput_bps, udp_goodput_bps
 
 FIRST_PORT = 5201
 """iperf3's own default."""
+MAX_FACTOR = 1000.0
 UDP_GREED = 1.1
 """A UDP flow without a demand has no way to be greedy; it sends this much of its allocation."""
 
@@ -66,9 +67,10 @@ def parse_sender(text: str) -> Sender:
         )
     if found["proto"] == "tcp" and found["factor"]:
         raise InputError(f"{text!r}: TCP finds its own rate; a factor goes with udp")
-    return Sender(
-        found["flow"], PROTOCOLS[found["proto"]], float(found["factor"]) if found["factor"] else None
-    )
+    factor = float(found["factor"]) if found["factor"] else None
+    if factor is not None and not 0 < factor <= MAX_FACTOR:
+        raise InputError(f"{text!r}: expected a factor above 0, up to {MAX_FACTOR:g}")
+    return Sender(found["flow"], PROTOCOLS[found["proto"]], factor)
 
 
 def plan_traffic(flows: Sequence[FlowView], senders: Sequence[Sender] = ()) -> tuple[FlowTraffic, ...]:
@@ -104,7 +106,7 @@ def _stream(flow: FlowView, proto: int, port: int, factor: float | None) -> Flow
         offered = flow.demand_bps
         payload = None if offered is None else tcp_goodput_bps(offered)
     else:
-        offered = flow.allocated_bps * (factor or UDP_GREED)
+        offered = flow.allocated_bps * (UDP_GREED if factor is None else factor)
         if factor is None and flow.demand_bps is not None:
             offered = flow.demand_bps
         payload = udp_goodput_bps(offered, UDP_PAYLOAD_BYTES)

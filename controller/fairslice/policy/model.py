@@ -65,6 +65,12 @@ class Match:
         theirs = (other.proto, other.src_port, other.dst_port)
         return all(a is None or b is None or a == b for a, b in zip(mine, theirs, strict=True))
 
+    def covers(self, other: "Match") -> bool:
+        """Whether every packet that ``other`` matches, this matches too."""
+        mine = (self.proto, self.src_port, self.dst_port)
+        theirs = (other.proto, other.src_port, other.dst_port)
+        return all(a is None or a == b for a, b in zip(mine, theirs, strict=True))
+
     def reversed(self) -> "Match":
         """The match of the answers: ports swapped."""
         return Match(self.proto, self.dst_port, self.src_port)

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
-from fairslice.policy.model import Unmatched
+from fairslice.policy.model import PROTOCOLS, Unmatched
 from fairslice.state.desired import FlowEntry, Meter
 from fairslice.state.labels import BEST_EFFORT, FLOW_METERS, RETURN_METERS, Cookie, Role, dscp_of
 from fairslice.state.pipeline import (
@@ -92,7 +93,7 @@ def flow_meter(allocated: AllocatedFlow, allocation: NetworkAllocation) -> Itera
             other.rate_bps * other.route.return_share
             for other in allocation.flows
             if (other.flow.source, other.flow.destination) == (flow.destination, flow.source)
-            and other.flow.match.reversed().overlaps(flow.match)
+            and flow.match.covers(replace(other.flow.match.reversed(), proto=PROTOCOLS["tcp"]))
         )
         yield _bucket(FLOW_METERS + flow.number, allocated.rate_bps + carried_bps, of.burst_s)
 
