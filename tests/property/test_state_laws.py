@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fairslice.alloc.slices import NetworkAllocation, allocate_slices
 from fairslice.policy.model import Enforcement, Policy, Unmatched
-from fairslice.state.compile import compile_base, compile_switches
+from fairslice.state.compile import compile_switches
 from fairslice.state.desired import FlowEntry, Meter, PortQos, Queue, SwitchState
 from fairslice.state.diff import plan
 from fairslice.state.labels import BEST_EFFORT, Cookie, Role, queue_of
@@ -145,7 +145,7 @@ def test_acknowledgements_travel_in_the_slice(allocation: NetworkAllocation) -> 
 
 @given(networks(), st.integers(1, 63))
 def test_a_host_does_not_promote_itself(network: Network, dscp: int) -> None:
-    compiled = compile_base(network)
+    compiled = compile_switches(NetworkAllocation(Policy("", ()), network, ()))
     source, destination, *_ = network.hosts.values()
     packet = packet_between(source, destination, **transport(6, 1, 2), ip_dscp=dscp)
     hops = walk(network, compiled, source.name, packet)
@@ -155,7 +155,7 @@ def test_a_host_does_not_promote_itself(network: Network, dscp: int) -> None:
 
 @given(networks())
 def test_a_broadcast_reaches_every_other_host_once(network: Network) -> None:
-    compiled = compile_base(network)
+    compiled = compile_switches(NetworkAllocation(Policy("", ()), network, ()))
     for host in network.hosts.values():
         packet = Packet({"eth_type": 0x88B5, "eth_src": host.mac, "eth_dst": "ff:ff:ff:ff:ff:ff"})
         reached = Counter(

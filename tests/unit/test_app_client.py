@@ -65,7 +65,7 @@ def test_the_status_is_asked_for_and_read() -> None:
 
 def test_an_allocation_and_counters_are_read() -> None:
     answers = {
-        "/v1/allocation": {"policy": "p.yaml", "generation": 2, "flows": [], "links": []},
+        "/v1/allocation": {"policy": "p.yaml", "generation": 2, "certified": True, "flows": [], "links": []},
         "/v1/counters": {"flows": {"7": {"offered_bytes": 5}}, "queues": [], "ports": []},
     }
     asking = client(lambda request: httpx.Response(200, json=answers[request.url.path]))

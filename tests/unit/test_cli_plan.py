@@ -188,3 +188,15 @@ def test_a_files_name_is_shown_as_it_is(
     policy.write_text(POLICY.read_text())
     assert run(monkeypatch, policy, "--topology", network_file, "--rates-only") == 0
     assert f"Rates of {policy}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name", ["gold-silver-bronze", "guaranteed", "limited", "demands", "members", "mixed-enforcement"]
+)
+def test_examples_are_certified(name: str) -> None:
+    """By the checker, which shares no code with the solver."""
+    root = Path(__file__).parents[2]
+    network = load_network(str(root / "topologies" / "dumbbell.py"))
+    allocation = allocate_slices(load_policy(root / "policies" / f"{name}.yaml"), network)
+    assert view(allocation).certified
+    assert not allocation.certificate.violations

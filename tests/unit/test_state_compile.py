@@ -12,7 +12,7 @@ from fairslice.alloc.slices import NetworkAllocation, allocate_slices
 from fairslice.errors import Location
 from fairslice.policy import load_policy
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice, Unmatched
-from fairslice.state.compile import compile_base, compile_switches
+from fairslice.state.compile import compile_switches
 from fairslice.state.desired import FlowEntry, Meter, SwitchState
 from fairslice.state.edge import MIN_RETURN_METER_BPS
 from fairslice.state.forwarding import Probe
@@ -297,7 +297,7 @@ def test_what_nobody_may_send_is_dropped_but_arp() -> None:
 
 
 def test_without_a_policy_there_are_no_meters_and_one_queue() -> None:
-    for state in compile_base(NETWORK).values():
+    for state in compile_switches(NetworkAllocation(Policy("", ()), NETWORK, ())).values():
         assert not state.meters
         assert {queue.queue_id for qos in state.qos.values() for queue in qos.queues} == {0}
         assert not entries(state, Role.CLASSIFY)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from fairslice.alloc.certificate import Certificate, certify
 from fairslice.alloc.problem import AllocationProblem, Bottleneck, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
@@ -65,6 +66,14 @@ class NetworkAllocation:
     network: Network
     flows: tuple[AllocatedFlow, ...]
     unreachable: tuple[Flow, ...] = ()
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """What the independent checker says of the rates and of the reasons for them."""
+        problem = problem_of(self.policy, self.network, [allocated.route for allocated in self.flows])
+        rates = {allocated.flow.id: allocated.rate_bps for allocated in self.flows}
+        reasons = {allocated.flow.id: allocated.bottleneck for allocated in self.flows}
+        return certify(problem, rates, reasons)
 
     @cached_property
     def load_bps(self) -> Mapping[LinkKey, float]:

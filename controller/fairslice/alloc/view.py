@@ -43,12 +43,13 @@ class LinkView(BaseModel):
 
 
 class AllocationView(BaseModel):
-    """A policy's rates on a network."""
+    """A policy's rates on a network; ``certified`` by the checker, which shares no code with the solver."""
 
     model_config = ConfigDict(frozen=True)
 
     policy: str
     generation: int
+    certified: bool
     flows: tuple[FlowView, ...]
     links: tuple[LinkView, ...]
 
@@ -89,4 +90,10 @@ def view(allocation: NetworkAllocation, generation: int = 0) -> AllocationView:
         )
         for link in network.links.values()
     ]
-    return AllocationView(policy=policy.file, generation=generation, flows=tuple(flows), links=tuple(links))
+    return AllocationView(
+        policy=policy.file,
+        generation=generation,
+        certified=allocation.certificate.ok,
+        flows=tuple(flows),
+        links=tuple(links),
+    )

@@ -47,6 +47,10 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
 
     console = Console(markup=False)
     console.print(_rates(shown))
+    said = "NOT certified: the checker contradicts these rates."
+    if shown.certified:
+        said = "Certified: no link is overloaded, and every flow is at its demand, a limit, or a full link."
+    console.print(said, soft_wrap=True)
     for dpid, state in states.items():
         title = f"{names[dpid]} (dpid {dpid:016x})"
         for table in _tables(title, state):

@@ -7,17 +7,10 @@ argument: Saltzer, Reed and Clark, 1984; marks in place of per-flow state: RFC 2
 from collections.abc import Collection, Mapping, Sequence
 
 from fairslice.alloc.slices import NetworkAllocation
-from fairslice.policy.model import Policy
 from fairslice.state.desired import FlowEntry, FlowKey, Meter, SwitchState
 from fairslice.state.edge import base_entries, classify, classify_return, flow_meter, return_meter
 from fairslice.state.forwarding import Probe, best_effort_trees, broadcasts, deliver, slice_trees
 from fairslice.state.queues import port_queues
-from fairslice.topology.network import Network
-
-
-def compile_base(network: Network) -> Mapping[int, SwitchState]:
-    """What every switch should hold before there is a policy: all traffic is best effort."""
-    return compile_switches(NetworkAllocation(Policy(file="", slices=()), network, ()))
 
 
 def compile_switches(
