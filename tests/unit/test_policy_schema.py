@@ -91,7 +91,7 @@ def test_defaults_are_written_as_a_file_writes_them() -> None:
         "burst": "auto",
         "unmatched": "best-effort",
         "buffer": "50 ms",
-        "return_share": "3 %",
+        "return_share": "5 %",
     }
     text = f"version: 1\ndefaults: {json.dumps(defaults)}\nslices: {{}}"
     assert parse_policy(text, "f") == parse_policy("version: 1\nslices: {}", "f")
