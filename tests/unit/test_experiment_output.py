@@ -1,7 +1,6 @@
 """The results directory, before and after the work."""
 
 import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -76,9 +75,11 @@ EXPERIMENT = Experiment(
 @pytest.fixture(autouse=True)
 def tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tools whose versions a report names, as if they were installed."""
+    # Only the module's own name: others run commands too, matplotlib for its fonts.
     monkeypatch.setattr(
-        "fairslice.experiment.report.subprocess.run",
-        lambda argv, **_: subprocess.CompletedProcess(argv, 0, f"{argv[0]} 1.2.3\nmore\n", ""),
+        report,
+        "subprocess",
+        SimpleNamespace(run=lambda argv, **_: SimpleNamespace(stdout=f"{argv[0]} 1.2.3\nmore\n")),
     )
     monkeypatch.setattr(report, "version", lambda name: f"{name} 2.3.0")
 
@@ -188,6 +189,6 @@ def test_only_streams_that_ran_are_drawn() -> None:
 
 def test_a_tool_that_says_nothing_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "fairslice.experiment.report.subprocess.run", lambda *_, **__: SimpleNamespace(stdout="")
+        report, "subprocess", SimpleNamespace(run=lambda *_, **__: SimpleNamespace(stdout=""))
     )
     assert report_input(EXPERIMENT, outcome(GOLD, SILVER)).environment["iperf3"] == "unknown"

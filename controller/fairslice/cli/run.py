@@ -133,6 +133,9 @@ def _experiment(
 
 
 def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
+    import os
+    import tempfile
+
     from rich.console import Console
 
     from fairslice.cli.progress import shown_progress
@@ -142,6 +145,8 @@ def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
     from fairslice.measure.results import to_json
     from fairslice.measure.table import print_result
 
+    # Matplotlib keeps a cache of fonts; in here it vanishes with the run.
+    os.environ["MPLCONFIGDIR"] = tempfile.gettempdir()
     try:
         with shown_progress(quiet=as_json) as progress:
             outcome = run_experiment(experiment, progress)
