@@ -95,7 +95,9 @@ def test_an_error_is_never_nan_nor_below_minus_one(wire: float, allocated: float
         assert allocated * (1 + error) == pytest.approx(wire, rel=1e-9, abs=1e-6 * allocated)
 
 
-pairs = st.lists(st.tuples(st.floats(0, 1e12), st.floats(NOTHING_BPS, 1e12)), min_size=1, max_size=12)
+# Counters count bytes: over a day one byte is 1e-4 bit/s, and less than that is no rate.
+wires = st.just(0.0) | st.floats(1e-4, 1e12)
+pairs = st.lists(st.tuples(wires, st.floats(NOTHING_BPS, 1e12)), min_size=1, max_size=12)
 
 
 @given(pairs, st.randoms(use_true_random=False), st.floats(1e-2, 1e2))
@@ -111,18 +113,12 @@ def test_jain_index_is_bounded_and_blind_to_order_and_scale(
     random.shuffle(shuffled)
     assert jain_index(shuffled) == pytest.approx(index)
     scaled = jain_index((wire * factor, allocated) for wire, allocated in given_pairs)
-    if min(wire for wire, _ in given_pairs) > 1e-200:
-        assert scaled == pytest.approx(index)
+    assert scaled == pytest.approx(index)
 
 
 @given(st.lists(st.floats(NOTHING_BPS, 1e12), min_size=1, max_size=12), st.floats(0.01, 10))
 def test_jain_index_is_one_for_equal_parts(allocated: list[float], part: float) -> None:
     assert jain_index((part * rate, rate) for rate in allocated) == pytest.approx(1)
-
-
-counters = st.dictionaries(
-    st.integers(0, 5), st.tuples(st.integers(0, 2**63), st.integers(0, 2**63)), max_size=6
-)
 
 
 steps = st.lists(st.tuples(st.floats(0.01, 2), st.integers(0, 10**9)), min_size=1, max_size=10)
