@@ -48,7 +48,7 @@ def run(topology: str, policy: str | Path, out: Path, *more: str) -> RunResult:
     for _ in range(2):
         done = fairslice(
             *("run", "--topology", f"topologies/{topology}.py", "--policy", str(policy)),
-            *("--duration", "8", "--out", str(out), "--json", *more),
+            *("--warmup", "5", "--duration", "8", "--out", str(out), "--json", *more),
         )
         assert done.returncode in (0, 4, EXIT_CPU_BOUND), done.stderr
         assert not done.stderr
