@@ -64,7 +64,6 @@ def test_json_of_good_and_bad_files(
 def test_hosts_are_looked_up_in_a_topology(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    pytest.importorskip("mininet")
     policy = tmp_path / "policy.yaml"
     policy.write_text("version: 1\nslices: {a: {members: [10.0.0.0/24]}}\n")
     assert run(monkeypatch, policy, "--topology", TOPOLOGIES / "dumbbell.py") == 0

@@ -39,7 +39,6 @@ Ryu sends LLDP on one port each 50 ms, so a network of 80 ports needs four secon
 RETRY_AFTER_S = 5.0
 MAX_TRIES = 3
 
-
 NO_POLICY = Policy(file="", slices=())
 
 

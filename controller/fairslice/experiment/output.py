@@ -29,7 +29,7 @@ def check_writable(out: Path) -> None:
 def write_outcome(out: Path, experiment: Experiment, outcome: Outcome) -> Path:
     """Write everything; the path of report.html."""
     from fairslice.experiment.report import report_input
-    from fairslice.measure.report import write_report
+    from fairslice.measure.report import write_report, write_whole
 
     write_logs(out)
     raw = out / "iperf3"
@@ -42,9 +42,7 @@ def write_outcome(out: Path, experiment: Experiment, outcome: Outcome) -> Path:
         taken.add(name)
         (raw / f"{name}.server.json").write_text(stream.server_json, encoding="utf-8")
         (raw / f"{name}.client.json").write_text(stream.client_json, encoding="utf-8")
-    partial = out / ".results.json"
-    partial.write_text(to_json(outcome.result), encoding="utf-8")
-    partial.replace(out / "results.json")
+    write_whole(out / "results.json", to_json(outcome.result))
     report = out / "report.html"
     write_report(outcome.result, report_input(experiment, outcome), report)
     return report

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from fairslice.alloc.view import AllocationView, FlowView
+from fairslice.alloc.view import AllocationView
 from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.errors import MachineError
 from fairslice.policy.model import Enforcement
@@ -45,13 +45,13 @@ def flow_rates(allocation: AllocationView, before: Counters, after: Counters) ->
         first, last = before.flows.get(flow.number), after.flows.get(flow.number)
         if first is None or last is None or window_s <= 0:
             raise MachineError(f"{flow.id}: no switch counts it")
-        sent = _rise(flow, "queue", then.sent_bytes, now.sent_bytes)
-        entered = _rise(flow, "entries", then.entered_bytes, now.entered_bytes)
-        own = _rise(flow, "delivered", _own(first), _own(last))
+        sent = _rise(flow.id, "queue", then.sent_bytes, now.sent_bytes)
+        entered = _rise(flow.id, "entries", then.entered_bytes, now.entered_bytes)
+        own = _rise(flow.id, "delivered", _own(first), _own(last))
         rates[flow.id] = FlowRates(
             wire_bps=sent * own / entered * 8 / window_s if entered else 0.0,
-            offered_bps=_rise(flow, "offered", first.offered_bytes, last.offered_bytes) * 8 / window_s,
-            metered_bps=_rise(flow, "metered", first.metered_bytes, last.metered_bytes) * 8 / window_s,
+            offered_bps=_rise(flow.id, "offered", first.offered_bytes, last.offered_bytes) * 8 / window_s,
+            metered_bps=_rise(flow.id, "metered", first.metered_bytes, last.metered_bytes) * 8 / window_s,
         )
     return rates
 
@@ -73,11 +73,10 @@ def link_rates(
         )
         if key in then and key in now and now[key].time_s > then[key].time_s:
             first, last = then[key], now[key]
-            passed = (
-                last.sent_bytes - first.sent_bytes if sends else last.received_bytes - first.received_bytes
+            ends = (
+                (first.sent_bytes, last.sent_bytes) if sends else (first.received_bytes, last.received_bytes)
             )
-            if passed < 0:
-                raise MachineError(f"link {link.source}->{link.target}: its port's counter went back")
+            passed = _rise(f"link {link.source}->{link.target}", "port", *ends)
             rates[link.source, link.target] = passed * 8 / (last.time_s - first.time_s)
     return rates
 
@@ -86,9 +85,9 @@ def _own(reading: FlowReading) -> int:
     return reading.delivered_bytes if reading.probe_bytes is None else reading.probe_bytes
 
 
-def _rise(flow: FlowView, what: str, before: int, after: int) -> int:
+def _rise(whose: str, what: str, before: int, after: int) -> int:
     if after < before:
-        raise MachineError(f"{flow.id}: its {what} counter went back from {before} to {after} bytes")
+        raise MachineError(f"{whose}: its {what} counter went back from {before} to {after} bytes")
     return after - before
 
 

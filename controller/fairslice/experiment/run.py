@@ -55,7 +55,7 @@ class Progress(Protocol):
 
 @dataclass
 class _Readings:
-    """What is read at both ends of the measurement, and when phases began."""
+    """What is read at both ends of the measurement."""
 
     counters: list[Counters] = field(default_factory=list)
     processors: list[ProcessorSample] = field(default_factory=list)
