@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fairslice.errors import InputError, Location
 from fairslice.policy import parse_policy
-from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Sharing, Slice, Unmatched
+from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Sharing, Slice, Split, Unmatched
 from fairslice.policy.overlap import OverlapIndex
 from fairslice.policy.resolve import resolve
 
@@ -78,6 +78,8 @@ def policies(draw: st.DrawFn) -> Policy:
         count = draw(st.integers(0, len(specs)))
         mine, specs = specs[:count], specs[count:]
         low, high = sorted((draw(kbps), draw(kbps)))
+        paths, split = draw(st.integers(1, 16)), draw(st.sampled_from(Split))
+        may_guarantee = paths == 1 or split is Split.EVEN
         slices.append(
             Slice(
                 name=name,
@@ -85,10 +87,12 @@ def policies(draw: st.DrawFn) -> Policy:
                 location=NOWHERE,
                 flows=tuple(mine),
                 weight=draw(weights),
-                guarantee_bps=draw(st.sampled_from((None, low * 1e3))),
+                guarantee_bps=draw(st.sampled_from((None, low * 1e3))) if may_guarantee else None,
                 limit_bps=draw(st.sampled_from((None, high * 1e3))),
                 enforcement=draw(st.sampled_from(Enforcement)),
                 burst_s=draw(st.none() | st.integers(1, 10_000).map(lambda time: time * 1e-3)),
+                paths=paths,
+                split=split,
             )
         )
     return Policy(
@@ -121,6 +125,8 @@ def slice_keys(one: Slice) -> dict[str, Any]:
         "weight": one.weight,
         "enforcement": str(one.enforcement),
         "burst": time_text(one.burst_s),
+        "paths": one.paths,
+        "split": str(one.split),
     }
     keys |= {} if one.guarantee_bps is None else {"guarantee": rate_text(one.guarantee_bps)}
     keys |= {} if one.limit_bps is None else {"limit": rate_text(one.limit_bps)}

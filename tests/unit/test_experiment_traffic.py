@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fairslice.alloc.view import FlowView
+from fairslice.alloc.view import FlowView, PathView
 from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES
 from fairslice.errors import InputError
 from fairslice.experiment.traffic import UDP_GREED, FlowTraffic, Sender, parse_sender, plan_traffic
@@ -40,6 +40,7 @@ def flow(
             "return_share": 0.05,
             "bottleneck": "link s1->s2",
             "path": (source, "s1", "s2", destination),
+            "paths": (PathView(nodes=(source, "s1", "s2", destination), share=1.0, rate_bps=10e6),),
             "return_path": (destination, "s2", "s1", source),
             **rest,
         }

@@ -23,6 +23,7 @@ EXPECTED = {
     "limited": "dumbbell",
     "members": "dumbbell",
     "mixed-enforcement": "dumbbell",
+    "multipath": "abilene",
     "parking-lot": "parking_lot",
     "ring": "ring",
     "star": "star",

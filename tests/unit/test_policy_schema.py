@@ -47,6 +47,7 @@ NEEDS_MORE_THAN_A_SCHEMA = (
     "weight-nan",
     *("burst-zero", "default-buffer-too-long", "default-buffer-zero", "default-return-share-too-large"),
     *("endpoint-bad-", "endpoint-prefix-with-host-bits", "guarantee-above-limit", "guarantee-infinite"),
+    "guarantee-of-free-split",
 )
 
 
@@ -92,6 +93,8 @@ def test_defaults_are_written_as_a_file_writes_them() -> None:
         "unmatched": "best-effort",
         "buffer": "50 ms",
         "return_share": "5 %",
+        "paths": 1,
+        "split": "free",
     }
     text = f"version: 1\ndefaults: {json.dumps(defaults)}\nslices: {{}}"
     assert parse_policy(text, "f") == parse_policy("version: 1\nslices: {}", "f")
@@ -133,6 +136,8 @@ GOOD: dict[str, Any] = {
         "unmatched": "drop",
         "buffer": "20 ms",
         "return_share": "5 %",
+        "paths": 1,
+        "split": "even",
     },
     "sharing": "per-flow",
     "slices": {
@@ -145,6 +150,8 @@ GOOD: dict[str, Any] = {
             "members": ["h1", "h2", "h3"],
         },
         "silver": {
+            "paths": 2,
+            "split": "free",
             "flows": [
                 {"from": "h4", "to": "h5", "demand": "40 Mbit/s", "weight": 2},
                 {
@@ -166,6 +173,8 @@ OTHER_VALUES: tuple[Any, ...] = (
         1,
         -1,
         3,
+        16,
+        17,
         0.5,
         70000,
         "",
@@ -173,6 +182,8 @@ OTHER_VALUES: tuple[Any, ...] = (
         "x y",
         "both",
         "shape",
+        "free",
+        "even",
         "drop",
         "auto",
         "tcp",

@@ -6,11 +6,18 @@ Ethernet frames.
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, overload
 
+from fairslice.alloc.columns import Columns, columns_from
 from fairslice.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class SliceShare:
     limit: float = math.inf
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AllocationProblem:
     """Links with capacities, flows over them, and the slices of the flows.
 
@@ -65,9 +72,105 @@ class AllocationProblem:
     """
 
     capacities: Mapping[str, float]
-    flows: tuple[ProblemFlow, ...]
+    flows: Sequence[ProblemFlow]
     slices: Mapping[str, SliceShare] = field(default_factory=dict)
     per_flow: bool = False
+
+    @classmethod
+    def from_arrays(
+        cls,
+        capacity: "ArrayLike",
+        indptr: "ArrayLike",
+        indices: "ArrayLike",
+        weight: "ArrayLike",
+        demand: "ArrayLike",
+        floor: "ArrayLike | None" = None,
+        coefficient: "ArrayLike | None" = None,
+        slice: "ArrayLike | None" = None,
+        slice_weight: "ArrayLike | None" = None,
+        slice_limit: "ArrayLike | None" = None,
+        *,
+        per_flow: bool = False,
+    ) -> "AllocationProblem":
+        """The problem of n flows over L links in S slices, all of them numbers; copied only where it must be.
+
+        Parameters
+        ----------
+        capacity
+            (L,) of the links.
+        indptr, indices
+            (n + 1,), (nnz,): flow f uses the links ``indices[indptr[f]:indptr[f + 1]]`` (compressed sparse
+            rows); a link that stands there twice is used twice.
+        weight, demand, floor
+            (n,); demands may be infinite, and without ``floor`` nobody has one.
+        coefficient
+            (nnz,) what a unit of the flow's rate uses of the link; without it 1.
+        slice
+            (n,) number of the flow's slice, -1 for a flow that stands alone; without it there are none.
+        slice_weight, slice_limit
+            (S,); without them every weight is 1 and no slice has a limit.
+        per_flow
+            Whether the hierarchy is off.
+
+        Raises
+        ------
+        InputError
+            With every fault, by column and index.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> two_links = AllocationProblem.from_arrays(
+        ...     capacity=[10, 30], indptr=[0, 2, 3, 4], indices=[0, 1, 0, 1],
+        ...     weight=np.ones(3), demand=np.full(3, np.inf),
+        ... )
+        >>> two_links.flows[0].uses
+        {'0': 1.0, '1': 1.0}
+        """
+        columns = columns_from(
+            *(capacity, indptr, indices, weight, demand, floor, coefficient),
+            *(slice, slice_weight, slice_limit, per_flow),
+        )
+        shares = zip(columns.slice_weight, columns.slice_limit, strict=True)
+        problem = cls(
+            _ByNumber(columns.capacity),
+            _Flows(columns),
+            {str(s): SliceShare(float(weight), float(limit)) for s, (weight, limit) in enumerate(shares)},
+            per_flow,
+        )
+        # Where a cached property keeps its value: these columns are sound, and stay as they came.
+        problem.__dict__["columns"] = columns
+        return problem
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The problem column by column, once it is found to be sound.
+
+        Raises
+        ------
+        InputError
+            As :meth:`check` does.
+        """
+        self.check()
+        number = {name: index for index, name in enumerate(self.capacities)}
+        slice_number = {name: index for index, name in enumerate(self.slices)}
+        flows = self.flows
+        uses = [use for flow in flows for use in flow.uses.values()]
+        floor = [flow.kept_floor for flow in flows]
+        slices = [-1 if flow.slice is None else slice_number[flow.slice] for flow in flows]
+        return Columns(
+            capacity=list(map(float, self.capacities.values())),
+            indptr=[0, *accumulate(len(flow.uses) for flow in flows)],
+            indices=[number[link] for flow in flows for link in flow.uses],
+            coefficient=list(map(float, uses)) if any(use != 1 for use in uses) else None,
+            weight=[float(flow.weight) for flow in flows],
+            cap=[float(flow.cap) for flow in flows],
+            floor=list(map(float, floor)) if any(floor) else None,
+            slice=slices if self.slices else None,
+            slice_weight=[float(share.weight) for share in self.slices.values()],
+            slice_limit=[float(share.limit) for share in self.slices.values()],
+            per_flow=self.per_flow,
+        )
 
     def check(self) -> None:
         """Refuse a problem that has no meaning.
@@ -79,6 +182,8 @@ class AllocationProblem:
             where it can't be, not a number, or infinite where that has no meaning; an id given twice; an
             unknown link or slice; a flow that nothing keeps from rising for ever.
         """
+        if "columns" in self.__dict__:
+            return
         faults = [Fault(f"{where}: {what}") for where, what in self.faults()]
         if faults:
             raise InputError(faults)
@@ -132,6 +237,56 @@ def _one_of(names: Mapping[str, object]) -> str:
     return f"one of {known}{more}" if known else "none, for there are none"
 
 
+class _Flows(Sequence[ProblemFlow]):
+    """The flows of columns in readable form, made one at a time; ids and names are numbers."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(self._columns.weight)
+
+    @overload
+    def __getitem__(self, index: int) -> ProblemFlow: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ProblemFlow]: ...
+    def __getitem__(self, index: int | slice) -> ProblemFlow | Sequence[ProblemFlow]:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        c = self._columns
+        f = range(len(self))[index]
+        uses: dict[str, float] = {}
+        for i in range(c.indptr[f], c.indptr[f + 1]):
+            link = str(c.indices[i])
+            uses[link] = uses.get(link, 0.0) + (1.0 if c.coefficient is None else float(c.coefficient[i]))
+        return ProblemFlow(
+            id=str(f),
+            uses=uses,
+            weight=float(c.weight[f]),
+            cap=float(c.cap[f]),
+            floor=0.0 if c.floor is None else float(c.floor[f]),
+            slice=None if c.slice is None or c.slice[f] < 0 else str(c.slice[f]),
+        )
+
+
+class _ByNumber(Mapping[str, float]):
+    """A column as a mapping, by the number of the entry as a string."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(str, range(len(self)))
+
+    def __getitem__(self, name: str) -> float:
+        if not (name.isdecimal() and name == str(int(name)) and int(name) < len(self)):
+            raise KeyError(name)
+        return float(self._values[int(name)])
+
+
 class BottleneckKind(StrEnum):
     """What can stop a flow from rising."""
 
@@ -154,9 +309,54 @@ class Bottleneck:
         return f"{self.kind} {self.name}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
-class Allocation:
-    """The rate of every flow, by id and in the order of the problem, with the reason for it."""
+CAP = -1
+"""In ``Allocation.bottleneck``: the flow is at its cap."""
 
-    rates: Mapping[str, float]
-    bottlenecks: Mapping[str, Bottleneck]
+
+@dataclass(frozen=True)
+class Allocation:
+    """The rate of every flow of a problem with the reason for it, in the order of the problem.
+
+    By number in ``rate`` and ``bottleneck``; by the flow's id in ``rates`` and ``bottlenecks``.
+    """
+
+    problem: AllocationProblem
+    raw_rate: Sequence[float]
+    raw_bottleneck: Sequence[int]
+    instants: Sequence[float] | None = None
+    """When every flow stopped, on the clock of the filling, if that was asked for."""
+
+    @cached_property
+    def rate(self) -> "NDArray[Any]":
+        """(n,) float64."""
+        import numpy as np
+
+        return np.asarray(self.raw_rate, dtype=np.float64)
+
+    @cached_property
+    def bottleneck(self) -> "NDArray[Any]":
+        """(n,) int64: the number of the link that stops the flow, -1 for a flow at its cap, and
+        -2 - s where the limit of slice s does."""
+        import numpy as np
+
+        return np.asarray(self.raw_bottleneck, dtype=np.int64)
+
+    @cached_property
+    def rates(self) -> Mapping[str, float]:
+        """The rates by the flow's id."""
+        return {flow.id: float(rate) for flow, rate in zip(self.problem.flows, self.raw_rate, strict=True)}
+
+    @cached_property
+    def bottlenecks(self) -> Mapping[str, Bottleneck]:
+        """What stops the flows, by the flow's id."""
+        links, slices = list(self.problem.capacities), list(self.problem.slices)
+
+        def stated(number: int) -> Bottleneck:
+            if number == CAP:
+                return Bottleneck(BottleneckKind.CAP)
+            if number < CAP:
+                return Bottleneck(BottleneckKind.LIMIT, slices[-2 - number])
+            return Bottleneck(BottleneckKind.LINK, links[number])
+
+        flows = zip(self.problem.flows, self.raw_bottleneck, strict=True)
+        return {flow.id: stated(int(number)) for flow, number in flows}

@@ -1,8 +1,8 @@
 """From a policy and a network to the rate of every flow: the allocation that switches enforce."""
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,8 +10,9 @@ from fairslice.alloc.certificate import Certificate, certify
 from fairslice.alloc.problem import AllocationProblem, Bottleneck, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
-from fairslice.policy.model import PROTOCOLS, Flow, Policy, Sharing
+from fairslice.policy.model import PROTOCOLS, Flow, Policy, Sharing, Split
 from fairslice.policy.resolve import resolve
+from fairslice.topology.k_paths import k_paths
 from fairslice.topology.network import LinkKey, Network, link_name
 from fairslice.topology.paths import NoPathError, path, path_links
 from fairslice.units import format_rate
@@ -19,26 +20,46 @@ from fairslice.units import format_rate
 
 @dataclass(frozen=True)
 class Route:
-    """A flow with its way through the network, there and back (node names, host to host).
+    """A flow with its ways through the network, there and back (node names, host to host).
 
-    ``return_share`` is the bits of acknowledgements on the return path for each bit of the flow.
+    ``parts`` is how the flow is divided over its ``paths``, in whole numbers: (2, 1) is two thirds and one
+    third of its rate. ``return_share`` is the bits of acknowledgements on the return path for each bit of
+    the flow.
     """
 
     flow: Flow
-    path: tuple[str, ...]
+    paths: tuple[tuple[str, ...], ...]
+    parts: tuple[int, ...]
     return_path: tuple[str, ...]
     return_share: float
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The first path: the only one, unless the policy lets the slice's flows use several."""
+        return self.paths[0]
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The part of its rate that the flow sends on each path."""
+        return tuple(part / sum(self.parts) for part in self.parts)
 
     @cached_property
     def uses(self) -> Mapping[LinkKey, float]:
         """What the flow uses of each link, in bit/s for each bit/s of its rate (DESIGN: c_{f,l})."""
-        uses: dict[LinkKey, float] = defaultdict(float)
-        for key in path_links(self.path):
-            uses[key] += 1.0
+        crossing: Counter[LinkKey] = Counter()
+        for nodes, part in zip(self.paths, self.parts, strict=True):
+            for key in path_links(nodes) if part else ():
+                crossing[key] += part
+        # Divided once and last: where all parts meet again, they are exactly the whole.
+        uses = {key: parts / sum(self.parts) for key, parts in crossing.items()}
         if self.return_share:
             for key in path_links(self.return_path):
-                uses[key] += self.return_share
-        return dict(uses)
+                uses[key] = uses.get(key, 0.0) + self.return_share
+        return uses
+
+    def along(self, number: int) -> "Route":
+        """The same flow with all of its rate on one of its paths."""
+        return replace(self, parts=tuple(int(index == number) for index in range(len(self.paths))))
 
 
 @dataclass(frozen=True)
@@ -54,6 +75,11 @@ class AllocatedFlow:
         """The flow of the policy."""
         return self.route.flow
 
+    @property
+    def path_rates_bps(self) -> tuple[float, ...]:
+        """What of the rate goes along each path of the route, in bit/s."""
+        return tuple(share * self.rate_bps for share in self.route.shares)
+
 
 @dataclass(frozen=True)
 class NetworkAllocation:
@@ -68,12 +94,16 @@ class NetworkAllocation:
     unreachable: tuple[Flow, ...] = ()
 
     @cached_property
+    def problem(self) -> AllocationProblem:
+        """What was solved: flows on their routes, by id, over links by name."""
+        return problem_of(self.policy, self.network, [allocated.route for allocated in self.flows])
+
+    @cached_property
     def certificate(self) -> Certificate:
         """What the independent checker says of the rates and of the reasons for them."""
-        problem = problem_of(self.policy, self.network, [allocated.route for allocated in self.flows])
         rates = {allocated.flow.id: allocated.rate_bps for allocated in self.flows}
         reasons = {allocated.flow.id: allocated.bottleneck for allocated in self.flows}
-        return certify(problem, rates, reasons)
+        return certify(self.problem, rates, reasons)
 
     @cached_property
     def load_bps(self) -> Mapping[LinkKey, float]:
@@ -87,6 +117,8 @@ class NetworkAllocation:
 
 def allocate_slices(policy: Policy, network: Network, *, omit_unreachable: bool = False) -> NetworkAllocation:
     """Give every flow of ``policy`` its max-min fair rate on ``network`` (DESIGN §5).
+
+    Splits of flows over several paths are found first; the rates are exact for these splits.
 
     Raises:
         InputError: the policy names hosts that the network does not have, or flows overlap.
@@ -103,6 +135,7 @@ def allocate_slices(policy: Policy, network: Network, *, omit_unreachable: bool 
                 raise
             unreachable.append(flow)
     try:
+        routes = split_freely(policy, network, routes)
         solution = allocate(problem_of(policy, network, routes))
     except InfeasibleError as error:
         raise _in_rates(error) from error
@@ -122,7 +155,47 @@ def without_guarantees(policy: Policy) -> Policy:
     return replace(policy, slices=tuple(replace(s, guarantee_bps=None) for s in policy.slices))
 
 
-def problem_of(policy: Policy, network: Network, routes: list[Route]) -> AllocationProblem:
+def split_freely(policy: Policy, network: Network, routes: Sequence[Route]) -> list[Route]:
+    """The routes with the splits that the policy leaves free chosen for max-min fair totals.
+
+    A flow that is split evenly, or has one path only, counts as having one way that is all of them.
+
+    Raises:
+        InfeasibleError: the guarantees do not fit.
+    """
+    free = {
+        route.flow.id
+        for route in routes
+        if len(route.paths) > 1 and policy.slice_named(route.flow.slice).split is Split.FREE
+    }
+    if not free:
+        return list(routes)
+    from fairslice.alloc.multipath import MultipathFlow, MultipathProblem
+    from fairslice.alloc.splits import free_splits
+
+    problem = problem_of(policy, network, routes)
+    flows = []
+    for route, flow in zip(routes, problem.flows, strict=True):
+        ways = [route.along(i) for i in range(len(route.paths))] if flow.id in free else [route]
+        flows.append(
+            MultipathFlow(
+                id=flow.id,
+                paths=tuple(_named_uses(way) for way in ways),
+                weight=flow.weight,
+                cap=flow.cap,
+                floor=flow.floor,
+                slice=flow.slice,
+            )
+        )
+    parts = free_splits(MultipathProblem(problem.capacities, flows, problem.slices, problem.per_flow))
+    return [replace(route, parts=parts.get(route.flow.id, route.parts)) for route in routes]
+
+
+def _named_uses(route: Route) -> dict[str, float]:
+    return {link_name(key): share for key, share in route.uses.items()}
+
+
+def problem_of(policy: Policy, network: Network, routes: Sequence[Route]) -> AllocationProblem:
     """The allocation problem of routed flows; links go by :func:`link_name`, flows by their id."""
     slices = {s.name: s for s in policy.slices}
     return AllocationProblem(
@@ -130,7 +203,7 @@ def problem_of(policy: Policy, network: Network, routes: list[Route]) -> Allocat
         flows=tuple(
             ProblemFlow(
                 id=route.flow.id,
-                uses={link_name(key): share for key, share in route.uses.items()},
+                uses=_named_uses(route),
                 weight=route.flow.weight,
                 cap=math.inf if route.flow.demand_bps is None else route.flow.demand_bps,
                 floor=route.flow.floor_bps,
@@ -161,11 +234,14 @@ def _in_rates(error: InfeasibleError) -> InfeasibleError:
 
 
 def _route(flow: Flow, policy: Policy, network: Network) -> Route:
-    number = policy.slice_named(flow.slice).number
+    own = policy.slice_named(flow.slice)
     acknowledged = flow.match.proto in (None, PROTOCOLS["tcp"])
+    paths = k_paths(network, flow.source, flow.destination, own.number, own.paths)
     return Route(
-        flow,
-        path(network, flow.source, flow.destination, number),
-        path(network, flow.destination, flow.source, number),
-        policy.return_share if acknowledged else 0.0,
+        flow=flow,
+        paths=paths,
+        parts=tuple(1 for _ in paths),
+        # Acknowledgements are few: they need one path only, which keeps them in order.
+        return_path=path(network, flow.destination, flow.source, own.number),
+        return_share=policy.return_share if acknowledged else 0.0,
     )

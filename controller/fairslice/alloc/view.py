@@ -5,8 +5,18 @@ from pydantic import BaseModel, ConfigDict
 from fairslice.alloc.slices import NetworkAllocation
 
 
+class PathView(BaseModel):
+    """One of a flow's paths in node names, with its share of the flow's rate (0 to 1)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    nodes: tuple[str, ...]
+    share: float
+    rate_bps: float
+
+
 class FlowView(BaseModel):
-    """A flow with its rate; ``bottleneck`` is in words, ``path`` in node names."""
+    """A flow with its rate; ``bottleneck`` is in words, ``path`` in node names: the first of ``paths``."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,6 +36,7 @@ class FlowView(BaseModel):
     return_share: float
     bottleneck: str
     path: tuple[str, ...]
+    paths: tuple[PathView, ...]
     return_path: tuple[str, ...]
 
 
@@ -75,6 +86,12 @@ def view(allocation: NetworkAllocation, generation: int = 0) -> AllocationView:
             return_share=a.route.return_share,
             bottleneck=str(a.bottleneck),
             path=a.route.path,
+            paths=tuple(
+                PathView(nodes=nodes, share=share, rate_bps=rate_bps)
+                for nodes, share, rate_bps in zip(
+                    a.route.paths, a.route.shares, a.path_rates_bps, strict=True
+                )
+            ),
             return_path=a.route.return_path,
         )
         for a in allocation.flows

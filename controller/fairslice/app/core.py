@@ -23,6 +23,7 @@ from fairslice.app.events import (
 )
 from fairslice.errors import FairsliceError, InfeasibleError
 from fairslice.openflow.arp import Arp
+from fairslice.policy.enforceable import require_enforceable
 from fairslice.policy.model import Policy
 from fairslice.state.compile import compile_switches
 from fairslice.state.desired import SwitchState
@@ -40,6 +41,8 @@ RETRY_AFTER_S = 5.0
 MAX_TRIES = 3
 
 NO_POLICY = Policy(file="", slices=())
+CALLER = "the controller"
+"""In its refusals."""
 
 
 class Core:
@@ -49,6 +52,9 @@ class Core:
         expected: the network file's network; None to take what discovery finds.
         policy: the policy to begin with; without one all traffic is best effort.
         queues: whether queues are managed (False where there is no OVSDB).
+
+    Raises:
+        InputError: the policy asks for what can't be enforced yet.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class Core:
         self._retry_at: dict[int, float] = {}
         self._probes: tuple[Probe, ...] = ()
         self._policy = policy or NO_POLICY
+        require_enforceable(self._policy, CALLER)
         self._policy_problems: tuple[str, ...] = ()
         self._began: float | None = None
         self._generation = 0
@@ -185,6 +192,7 @@ class Core:
         return allocation
 
     def _take_policy(self, policy: Policy) -> None:
+        require_enforceable(policy, CALLER)
         network = self.discovery.network if self.allocation is not None else self._expected
         if network is not None:
             allocate_slices(policy, network)

@@ -15,6 +15,7 @@ COMMANDS = (
     "agent",
     "check",
     "controller",
+    "explain",
     "measure",
     "plan",
     "run",

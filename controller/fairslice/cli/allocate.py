@@ -1,11 +1,30 @@
 """``fairslice allocate``: max-min fair rates for a problem file."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
+
+from fairslice.cli.options import json_output
+
+if TYPE_CHECKING:
+    from fairslice.alloc.files import ProblemFile
+    from fairslice.alloc.problem import AllocationProblem
 
 
 @click.command
 @click.argument("file", type=click.Path(allow_dash=True, dir_okay=False))
-def command(file: str) -> None:
+@click.option("--explain", "explained", is_flag=True, help="Show the filling step by step, for people.")
+@click.option(
+    "--flow", metavar="ID", help="With --explain: why this flow has its rate, and what would raise it."
+)
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --explain: draw the filling, a .svg or .png file.",
+)
+@json_output
+def command(file: str, explained: bool, flow: str | None, picture: Path | None, as_json: bool) -> None:
     """Answer the allocation problem in FILE (JSON; - reads standard input) on standard output.
 
     FILE holds one problem or an array of them:
@@ -20,6 +39,9 @@ def command(file: str) -> None:
     demand, {"limit": SLICE} for a slice at its limit), and whether an independent checker certifies
     them. Units are yours.
 
+    The answer is JSON, with --json or without. With --explain a single problem is explained in words instead;
+    with --explain --json the answer has an "explanation" as well.
+
     Exit status: 2 for bad input, 3 if the floors of a single problem do not fit; in an array such
     problems are answered in their place.
     """
@@ -28,6 +50,8 @@ def command(file: str) -> None:
     from fairslice.alloc import files
     from fairslice.errors import InfeasibleError, InputError
 
+    if not explained and (flow is not None or picture is not None):
+        raise click.UsageError("--flow and --picture need --explain")
     name = "<stdin>" if file == "-" else file
     try:
         with click.open_file(file, encoding="utf-8") as stream:
@@ -38,11 +62,54 @@ def command(file: str) -> None:
         raise InputError(f"{name}: is not UTF-8: {error.reason} at byte {error.start}") from None
 
     parsed = files.parse_problems(text, name)
+    if explained:
+        _check_explained(parsed, name, flow, picture)
     if parsed.is_array:
         click.echo(json.dumps(files.answers(parsed.problems), indent=2))
         return
+    problem = parsed.problems[0]
     try:
-        click.echo(json.dumps(files.answer(parsed.problems[0]), indent=2))
+        if explained and not as_json:
+            _explain(problem, name, flow, picture, as_json=False)
+            return
+        answer = files.answer(problem)
+        if explained:
+            answer["explanation"] = _explain(problem, name, flow, picture, as_json=True)
+        click.echo(json.dumps(answer, indent=2))
     except InfeasibleError as error:
-        click.echo(json.dumps(files.infeasible_answer(error), indent=2))
+        if as_json or not explained:
+            click.echo(json.dumps(files.infeasible_answer(error), indent=2))
         raise
+
+
+def _check_explained(parsed: "ProblemFile", name: str, flow: str | None, picture: Path | None) -> None:
+    from fairslice.cli.explain import check_picture, unknown_flow
+    from fairslice.errors import InputError
+
+    check_picture(picture)
+    if parsed.is_array:
+        raise InputError(f"{name}: found an array of problems; expected a single one for --explain")
+    ids = [one.id for one in parsed.problems[0].flows]
+    if flow is not None and flow not in ids:
+        raise unknown_flow(flow, ids)
+
+
+def _explain(
+    problem: "AllocationProblem", name: str, flow: str | None, picture: Path | None, *, as_json: bool
+) -> dict[str, Any]:
+    """Draw, print unless that is left to the caller, and return what JSON says of it."""
+    from fairslice.alloc.explain import explain
+    from fairslice.alloc.files import _stated as stated
+    from fairslice.cli.explain import Words, document, picture_of, show, write_picture
+
+    names = {one.id: one.id for one in problem.flows}
+    words = Words(name, names, lambda amount: f"{amount:.6g}", "unit", "", stated)
+    filling = explain(problem)
+    if picture is not None:
+        write_picture(picture, picture_of(filling, words))
+    if as_json:
+        return document(filling, words, flow)
+    show(filling, words, flow)
+    if picture is not None:
+        click.echo(f"Picture: {picture}")
+    return {}

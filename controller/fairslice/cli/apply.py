@@ -19,8 +19,9 @@ def command(policy: Path, url: str, as_json: bool, timeout: float) -> None:
     """
     from fairslice.app.client import ControllerClient
     from fairslice.policy import load_policy
+    from fairslice.policy.enforceable import require_enforceable
 
-    load_policy(policy)
+    require_enforceable(load_policy(policy), "`apply`")
     client = ControllerClient(url)
     before = client.status()
     client.apply_policy(policy.read_text(encoding="utf-8"), str(policy))

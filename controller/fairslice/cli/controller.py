@@ -38,10 +38,13 @@ def command(
     """
     from fairslice.alloc.slices import allocate_slices
     from fairslice.policy import load_policy
+    from fairslice.policy.enforceable import require_enforceable
     from fairslice.topology.load import load_network
 
     expected = None if network is None else load_network(network)
     wanted = None if policy is None else load_policy(policy)
+    if wanted is not None:
+        require_enforceable(wanted, "`controller`")
     if expected is not None and wanted is not None:
         allocate_slices(wanted, expected)
 

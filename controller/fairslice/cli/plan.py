@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @json_output
 def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> None:
     """Show the max-min fair rates of POLICY on a topology, why each is what it is, and every meter, queue and
-    flow entry that would be installed."""
+    flow entry that would be installed.
+
+    A flow with several paths shows what of its rate goes along each. No entries are shown for a policy with
+    such flows, since several paths are not enforced yet."""
     from fairslice.alloc.slices import allocate_slices
     from fairslice.alloc.view import view
     from fairslice.policy import load_policy
@@ -33,7 +36,8 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
     network = load_network(topology)
     allocation = allocate_slices(load_policy(policy), network)
     shown = view(allocation)
-    states = {} if rates_only else compile_switches(allocation)
+    multipath = allocation.policy.multipath
+    states = {} if rates_only or multipath else compile_switches(allocation)
     names = {switch.dpid: switch.name for switch in network.switches.values()}
     if as_json:
         import json
@@ -51,6 +55,9 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
     if shown.certified:
         said = "Certified: no link is overloaded, and every flow is at its demand, a limit, or a full link."
     console.print(said, soft_wrap=True)
+    if multipath and not rates_only:
+        said = "No meters, queues and flow entries are shown: several paths are not enforced yet."
+        console.print(said, soft_wrap=True)
     for dpid, state in states.items():
         title = f"{names[dpid]} (dpid {dpid:016x})"
         for table in _tables(title, state):
@@ -101,8 +108,10 @@ def _rates(shown: "AllocationView") -> "Table":
             f"{flow.source} → {flow.destination} {flow.match}".rstrip(),
             format_rate(flow.allocated_bps),
             flow.bottleneck,
-            " ".join(flow.path),
+            " ".join(flow.path) if len(flow.paths) == 1 else f"over {len(flow.paths)} paths:",
         )
+        for path in flow.paths if len(flow.paths) > 1 else ():
+            table.add_row("", "", format_rate(path.rate_bps), f"{path.share:.2%} of it", " ".join(path.nodes))
     return table
 
 

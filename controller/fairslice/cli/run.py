@@ -108,11 +108,14 @@ def _experiment(
     from fairslice.experiment.run import Experiment
     from fairslice.experiment.traffic import parse_sender, plan_traffic
     from fairslice.policy import load_policy
+    from fairslice.policy.enforceable import require_enforceable
     from fairslice.topology.load import load_network
 
     network = load_network(topology)
     wanted = tuple(parse_sender(text) for text in senders)
-    flows = view(allocate_slices(load_policy(policy), network)).flows
+    loaded = load_policy(policy)
+    require_enforceable(loaded, "`run`")
+    flows = view(allocate_slices(loaded, network)).flows
     if not flows:
         raise InputError(
             f"{policy}: the policy has no flows; expected one at least, for something to measure"

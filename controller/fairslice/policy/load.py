@@ -79,11 +79,12 @@ def read_policy(text: str, file: str) -> Reading:
         message = f"the slices have {count} flows; expected at most {MAX_FLOWS}"
         faults.append(Fault(message, source.root.key_location(("slices",))))
         entries = {}
-    policy = _build(file, entries, keys or PolicyKeys.model_construct(defaults=DefaultsKeys(), slices={}))
+    keys = keys or PolicyKeys.model_construct(defaults=DefaultsKeys(), slices={})
+    policy = _build(file, entries, keys, source.root.get("defaults"))
     return Reading(policy, by_location([*faults, *_overlap_faults(policy)]))
 
 
-def _build(file: str, entries: Mapping[str, Entry], keys: PolicyKeys) -> Policy:
+def _build(file: str, entries: Mapping[str, Entry], keys: PolicyKeys, defaults_node: Node | None) -> Policy:
     defaults = keys.defaults
     slices = []
     for number, (name, entry) in enumerate(entries.items(), 1):
@@ -101,6 +102,9 @@ def _build(file: str, entries: Mapping[str, Entry], keys: PolicyKeys) -> Policy:
                 if "enforcement" in own.model_fields_set
                 else defaults.enforcement,
                 burst_s=own.burst if "burst" in own.model_fields_set else defaults.burst,
+                paths=own.paths if "paths" in own.model_fields_set else defaults.paths,
+                split=own.split if "split" in own.model_fields_set else defaults.split,
+                paths_location=_key_location("paths", entry.node, defaults_node),
             )
         )
     return Policy(
@@ -111,6 +115,12 @@ def _build(file: str, entries: Mapping[str, Entry], keys: PolicyKeys) -> Policy:
         buffer_s=defaults.buffer,
         return_share=defaults.return_share,
     )
+
+
+def _key_location(key: str, *nodes: Node | None) -> Location | None:
+    """Where the first of the mappings that has the key says it."""
+    found = (node.entries()[key] for node in nodes if node is not None and key in node.entries())
+    return next((entry.key_location for entry in found), None)
 
 
 def _items(node: Node, key: str) -> tuple[Node, ...]:

@@ -1,7 +1,7 @@
 """The words of a policy as frozen values: what the file says, and its flows between known hosts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -39,6 +39,13 @@ class Sharing(StrEnum):
 
     HIERARCHICAL = "hierarchical"
     PER_FLOW = "per-flow"
+
+
+class Split(StrEnum):
+    """How a flow's rate is divided over its paths: for max-min fair totals, or evenly."""
+
+    FREE = "free"
+    EVEN = "even"
 
 
 class Unmatched(StrEnum):
@@ -116,6 +123,12 @@ class Slice:
     enforcement: Enforcement = Enforcement.BOTH
     burst_s: float | None = None
     """Depth of the meters' token buckets as a time at their rate; None is ``auto``."""
+    paths: int = 1
+    """How many shortest paths each flow may use."""
+    split: Split = Split.FREE
+    """How a flow is divided over its paths; without meaning for one path."""
+    paths_location: Location | None = field(default=None, compare=False)
+    """Where the file says ``paths`` for this slice, in the slice or in the defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +141,11 @@ class Policy:
     unmatched: Unmatched = Unmatched.BEST_EFFORT
     buffer_s: float = 0.05
     return_share: float = 0.05
+
+    @property
+    def multipath(self) -> bool:
+        """Whether some slice's flows may use several paths."""
+        return any(one.paths > 1 for one in self.slices)
 
     def slice_named(self, name: str) -> Slice:
         """The slice of that name; KeyError if there is none."""

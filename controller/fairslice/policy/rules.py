@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from fairslice.errors import Fault
 from fairslice.policy.endpoints import canonical_endpoint, is_prefix
-from fairslice.policy.model import MAX_SLICES, PROTOCOLS
-from fairslice.policy.values import describe, read_proto, read_rate
+from fairslice.policy.model import MAX_SLICES, PROTOCOLS, Split
+from fairslice.policy.values import describe, read_paths, read_proto, read_rate
 from fairslice.policy.yaml_source import Node
 
 _T = TypeVar("_T")
@@ -18,6 +18,7 @@ def rule_faults(root: Node) -> Iterator[Fault]:
     slices = root.get("slices")
     if slices is None:
         return
+    defaults = root.get("defaults")
     for number, (name, entry) in enumerate(slices.entries().items(), 1):
         if number == MAX_SLICES + 1:
             yield Fault(
@@ -26,6 +27,7 @@ def rule_faults(root: Node) -> Iterator[Fault]:
                 entry.key_location,
             )
         yield from _slice_faults(name, entry.node)
+        yield from _split_faults(name, entry.node, defaults)
         if isinstance(entry.node.value, dict) and not {"members", "flows"} & set(entry.node.entries()):
             yield Fault(
                 f"slice {describe(name)} has neither members nor flows; expected one of them, "
@@ -50,6 +52,21 @@ def _slice_faults(name: str, node: Node) -> Iterator[Fault]:
     flows = node.get("flows")
     for flow in flows.items() if flows is not None else ():
         yield from _flow_faults(flow)
+
+
+def _split_faults(name: str, node: Node, defaults: Node | None) -> Iterator[Fault]:
+    """A free split has no fixed parts that a floor could be admitted on before anything is shared."""
+    guarantee = node.get("guarantee")
+    if guarantee is None or _read(read_rate, guarantee) is None:
+        return
+    paths, split = (node.get(key) or (defaults and defaults.get(key)) for key in ("paths", "split"))
+    count = paths and _read(read_paths, paths)
+    if count and count > 1 and (split is None or split.value == Split.FREE):
+        yield Fault(
+            f"slice {describe(name)} guarantees {guarantee.value} with a free split over {count} paths; "
+            f'expected "split: even", so that each path has a known part of the guarantee',
+            guarantee.location,
+        )
 
 
 def _member_faults(members: Node) -> Iterator[Fault]:

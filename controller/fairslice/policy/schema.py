@@ -19,8 +19,9 @@ from pydantic import (
 
 from fairslice.errors import Fault
 from fairslice.policy.endpoints import ENDPOINT_PATTERN, canonical_endpoint
-from fairslice.policy.model import MAX_SLICES, PROTOCOLS, Enforcement, Sharing, Unmatched
+from fairslice.policy.model import MAX_SLICES, PROTOCOLS, Enforcement, Sharing, Split, Unmatched
 from fairslice.policy.values import (
+    MAX_PATHS,
     MAX_PORT,
     MAX_WEIGHT,
     MIN_WEIGHT,
@@ -30,6 +31,7 @@ from fairslice.policy.values import (
     describe,
     did_you_mean,
     read_burst,
+    read_paths,
     read_port,
     read_proto,
     read_rate,
@@ -50,6 +52,7 @@ _BURST = {"anyOf": [{"const": "auto"}, _TIME]}
 _SHARE = {"type": "string", "pattern": SHARE_PATTERN, "examples": ["3 %"]}
 _WEIGHT = {"type": "number", "minimum": MIN_WEIGHT, "maximum": MAX_WEIGHT}
 _PORT = {"type": "integer", "minimum": 0, "maximum": MAX_PORT}
+_PATHS = {"type": "integer", "minimum": 1, "maximum": MAX_PATHS}
 _PROTO = {"anyOf": [{"enum": sorted(PROTOCOLS)}, {"type": "integer", "minimum": 0, "maximum": 255}]}
 _ENDPOINT = {"type": "string", "pattern": ENDPOINT_PATTERN, "examples": ["h1", "10.0.0.1", "10.0.1.0/24"]}
 
@@ -57,6 +60,7 @@ Weight = Annotated[float, PlainValidator(read_weight), WithJsonSchema(_WEIGHT)]
 Rate = Annotated[float | None, PlainValidator(read_rate), WithJsonSchema(_RATE)]
 Burst = Annotated[float | None, PlainValidator(read_burst), WithJsonSchema(_BURST)]
 Port = Annotated[int | None, PlainValidator(read_port), WithJsonSchema(_PORT)]
+Paths = Annotated[int, PlainValidator(read_paths), WithJsonSchema(_PATHS)]
 Proto = Annotated[int | None, PlainValidator(read_proto), WithJsonSchema(_PROTO)]
 Endpoint = Annotated[str, PlainValidator(canonical_endpoint), WithJsonSchema(_ENDPOINT)]
 
@@ -164,6 +168,16 @@ class SliceKeys(_Keys):
         description="Depth of the meters' token buckets as a time at their rate; without it, as in defaults.",
         json_schema_extra=_without_default,
     )
+    paths: Paths = Field(
+        default=1,
+        description="How many shortest paths each flow may use, 1 to 16; without it, as in defaults.",
+        json_schema_extra=_without_default,
+    )
+    split: Split = Field(
+        default=Split.FREE,
+        description="Division of a flow over its paths: free (for fair totals) or even; as in defaults.",
+        json_schema_extra=_without_default,
+    )
     members: list[Endpoint] = Field(
         default=[],
         min_length=1,
@@ -202,6 +216,14 @@ class DefaultsKeys(_Keys):
         default=0.05,
         description="Part of a flow's rate that its acknowledgements take on the reverse path, 0 % to 50 %.",
         json_schema_extra={"default": "5 %"},
+    )
+    paths: Paths = Field(
+        default=1,
+        description="How many shortest paths each flow may use, in slices that do not say.",
+    )
+    split: Split = Field(
+        default=Split.FREE,
+        description="Division of flows over their paths, in slices that do not say: free or even.",
     )
 
 

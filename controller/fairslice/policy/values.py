@@ -14,6 +14,8 @@ MAX_WEIGHT = 1e12
 MAX_TIME_S = 10.0
 MAX_RETURN_SHARE = 0.5
 MAX_PORT = 65535
+MAX_PATHS = 16
+"""More add next to nothing: the k-th shortest path is ever longer, and shares more links with the others."""
 
 _NUMBER_PATTERN = r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 RATE_PATTERN = rf"^\s*{_NUMBER_PATTERN}\s*(bit/s|kbit/s|Mbit/s|Gbit/s)\s*$"
@@ -169,3 +171,14 @@ def read_port(value: object) -> int:
     if type(value) is int and 0 <= value <= MAX_PORT:
         return value
     raise ValueError(f"found {describe(value)}; expected a port number from 0 to {MAX_PORT}")
+
+
+def read_paths(value: object) -> int:
+    """How many paths a flow may use.
+
+    Raises:
+        ValueError: no integer from 1 to ``MAX_PATHS``.
+    """
+    if type(value) is int and 1 <= value <= MAX_PATHS:
+        return value
+    raise ValueError(f"found {describe(value)}; expected a number of paths from 1 to {MAX_PATHS}")

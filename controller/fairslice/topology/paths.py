@@ -50,11 +50,15 @@ def in_tree(network: Network, destination: str, slice_number: int) -> Mapping[st
 
 
 def _choose(candidates: list[str], who: str) -> str:
-    def weight(candidate: str) -> tuple[bytes, str]:
-        # Not a CRC: it is linear, so that neighbouring switches would choose alike.
-        return (blake2b(f"{who}/{candidate}".encode(), digest_size=8).digest(), candidate)
+    if len(candidates) == 1:
+        return candidates[0]
+    return max(candidates, key=lambda candidate: preference(who, candidate))
 
-    return candidates[0] if len(candidates) == 1 else max(candidates, key=weight)
+
+def preference(who: str, candidate: str) -> tuple[bytes, str]:
+    """How much ``who`` prefers a next node; the highest is taken (RFC 2991, "highest random weight")."""
+    # Not a CRC: it is linear, so that neighbouring switches would choose alike.
+    return (blake2b(f"{who}/{candidate}".encode(), digest_size=8).digest(), candidate)
 
 
 def path(network: Network, source: str, destination: str, slice_number: int) -> tuple[str, ...]:

@@ -1,0 +1,163 @@
+"""One source in three guises: Python on floats, compiled by numba, and Python on fractions.
+
+The source is that of :mod:`fairslice.alloc.doubles`, :mod:`~fairslice.alloc.filling` and
+:mod:`~fairslice.alloc.layout`. A guise has a copy of every function whose globals are the other copies.
+"""
+
+import importlib.util
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from hashlib import blake2b
+from types import FunctionType, ModuleType, SimpleNamespace
+from typing import Any
+
+from fairslice.alloc import doubles, filling, happenings, layout, loads, records, rises, waiting
+
+_SOURCES: tuple[ModuleType, ...] = (records, doubles, waiting, loads, rises, happenings, filling, layout)
+
+
+@dataclass(frozen=True)
+class Guise:
+    """The source, bound to an arithmetic and to a kind of sequence."""
+
+    run: Any
+    """Has the functions as its attributes."""
+    reals: Callable[[int], Any]
+    """Makes so many zeros."""
+    whole: Callable[[int], Any]
+    """Makes so many integer zeros."""
+    is_exact: bool = False
+    is_compiled: bool = False
+
+    def filled(self, n: int, value: float) -> Any:
+        """Makes so many numbers of one value."""
+        column = self.reals(n)
+        if self.is_compiled:
+            column[:] = value
+        else:
+            column[:] = [self.number(value)] * n
+        return column
+
+    def filled_whole(self, n: int, value: int) -> Any:
+        """Makes so many integers of one value."""
+        column = self.whole(n)
+        if self.is_compiled:
+            column[:] = value
+        else:
+            column[:] = [value] * n
+        return column
+
+    def integers(self, values: Sequence[int]) -> Any:
+        """Integers as a column."""
+        column = self.whole(len(values))
+        column[:] = values
+        return column
+
+    def joined(self, *parts: Sequence[float]) -> Any:
+        """Columns one after another."""
+        column = self.reals(sum(map(len, parts)))
+        column[:] = [value for part in parts for value in part]
+        return column
+
+    def order(self, keys: Any) -> Any:
+        """The indices of a column in the rising order of its values, equals as they stand."""
+        if self.is_compiled:
+            return keys.argsort(kind="stable")
+        return sorted(range(len(keys)), key=keys.__getitem__)
+
+    def number(self, value: float) -> Any:
+        """A float as a number of this guise."""
+        return Fraction(value) if self.is_exact and math.isfinite(value) else value
+
+
+@cache
+def interpreted() -> Guise:
+    """Python on lists of floats: nothing to load, and quick enough for a policy."""
+    return Guise(
+        SimpleNamespace(**{name: f for module in _SOURCES for name, f in _functions(module).items()}),
+        lambda n: [0.0] * n,
+        lambda n: [0] * n,
+    )
+
+
+@cache
+def exact() -> Guise:
+    """Python on lists of fractions: no rounding at all."""
+    run = _bound(
+        lambda copy: copy,
+        {
+            "ZERO": 0,
+            "TIE": 0,
+            "MARGIN": 0,
+            "NEARLY": 1,
+            "UNIT": 0,
+            "COARSE": 0,
+            "FORGIVEN": Fraction(records.FORGIVEN),
+            "MET": Fraction(records.MET),
+            "two_sum": lambda a, b: (a + b, 0),
+            "normal": lambda hi, lo: (hi + lo, 0),
+            "gather": lambda hi, lo, x_hi, x_lo: (hi + lo + x_hi + x_lo, 0),
+            "add": lambda a_hi, a_lo, b_hi, b_lo: (a_hi + a_lo + b_hi + b_lo, 0),
+            "mul": lambda a_hi, a_lo, b_hi, b_lo: ((a_hi + a_lo) * (b_hi + b_lo), 0),
+            "div": lambda a_hi, a_lo, b_hi, b_lo: ((a_hi + a_lo) / (b_hi + b_lo), 0),
+        },
+    )
+    return Guise(run, lambda n: [0] * n, lambda n: [0] * n, is_exact=True)
+
+
+def has_numba() -> bool:
+    """Whether the extra ``fairslice[fast]`` is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+@cache
+def compiled() -> Guise:
+    """Machine code on numpy arrays, made by numba once and then kept on disk.
+
+    Raises
+    ------
+    ImportError
+        numba is not installed.
+    """
+    import numba
+    import numpy as np
+
+    # numba looks at the age of one file; a change of any of them must count.
+    digest = blake2b("".join(map(inspect.getsource, _SOURCES)).encode(), digest_size=6).hexdigest()
+
+    def compile_(copy: FunctionType) -> Any:
+        copy.__qualname__ = f"{copy.__name__}_{digest}"
+        # Nothing is allocated in there, so no references need counting.
+        options: Any = {"cache": True, "error_model": "numpy", "_nrt": False}
+        return numba.njit(**options)(copy)
+
+    return Guise(
+        _bound(compile_, {}),
+        lambda n: np.zeros(n),
+        lambda n: np.zeros(n, dtype=np.int64),
+        is_compiled=True,
+    )
+
+
+def _functions(module: ModuleType) -> dict[str, FunctionType]:
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, FunctionType) and value.__module__ == module.__name__
+    }
+
+
+def _bound(wrap: Callable[[FunctionType], Any], replaced: dict[str, Any]) -> Any:
+    names: dict[str, Any] = {"__name__": __name__, "__builtins__": __builtins__}
+    for module in _SOURCES:
+        names |= {name: value for name, value in vars(module).items() if not name.startswith("__")}
+    made: dict[str, Any] = {}
+    for module in _SOURCES:
+        for name, function in _functions(module).items():
+            made[name] = replaced.get(name) or wrap(FunctionType(function.__code__, names, name))
+    names |= replaced | made
+    return SimpleNamespace(**made)

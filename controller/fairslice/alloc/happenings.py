@@ -1,0 +1,191 @@
+"""What happens to classes: flows pass their floors, reach their caps, or stop at a full place.
+
+Part of the source that :mod:`fairslice.alloc.guise` runs in several guises: see
+:mod:`fairslice.alloc.filling`.
+"""
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from fairslice.alloc.doubles import add, div, gather, mul
+from fairslice.alloc.loads import growth_of, move
+from fairslice.alloc.records import (
+    AMOUNT,
+    AT,
+    CAPPED,
+    CHANGE,
+    CLIMBERS,
+    END,
+    ERROR,
+    EVENT,
+    FIRST,
+    GROWTH,
+    HAPPENING,
+    LEFT,
+    LENGTH,
+    LEVEL,
+    MARK,
+    NEVER,
+    NEXT,
+    OPEN,
+    PLACE,
+    QUIET,
+    RHO,
+    RISING,
+    ROOM,
+    SLACK,
+    STAMP,
+    USERS,
+    WEIGHT,
+    WHEN,
+    WHOLE,
+    ZERO,
+)
+from fairslice.alloc.rises import take
+from fairslice.alloc.waiting import leave
+
+
+def set_next(k, rise, wide, mark, rated, events, event):
+    """Find when the next flow of a class passes its floor or reaches its cap."""
+    e, c = mark[MARK * k + EVENT], wide * k
+    hi, lo = NEVER, ZERO
+    if e < events[k + 1]:
+        hi, lo = event[HAPPENING * e + AT], event[HAPPENING * e + AT + 1]
+        if rated:
+            hi, lo = add(hi, lo, -rise[c + LEVEL], -rise[c + LEVEL + 1])
+            hi, lo = div(hi, lo, rise[c + RHO], rise[c + RHO + 1])
+    rise[c + NEXT], rise[c + NEXT + 1] = hi, lo
+
+
+def advance(k, until_hi, until_lo, error, rows, classes, events, event, link):
+    """Let the flows of a class pass their floors and reach their caps, as far as that happens by an instant.
+
+    Returns whether its places may be full sooner for it, and by what its weight among its siblings changes.
+    """
+    indptr, indices, use, scaled = rows
+    rise, wide, stop, mark, rated = classes
+    c, m = wide * k, MARK * k
+    held_hi, held_lo, rise_hi, rise_lo, gone_hi, gone_lo = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
+    rose, sooner = mark[m + CLIMBERS] > 0, False
+    while rise[c + NEXT] < until_hi or (rise[c + NEXT] == until_hi and rise[c + NEXT + 1] <= until_lo):
+        e = HAPPENING * mark[m + EVENT]
+        held_hi, held_lo = add(held_hi, held_lo, event[e + AMOUNT], ZERO)
+        rise_hi, rise_lo = add(rise_hi, rise_lo, event[e + CHANGE], ZERO)
+        if event[e + CHANGE] > 0:
+            mark[m + CLIMBERS] += 1
+            sooner = True
+        else:
+            mark[m + CLIMBERS] -= 1
+            mark[m + LEFT] -= 1
+            gone_hi, gone_lo = add(gone_hi, gone_lo, event[e + CHANGE], ZERO)
+        event[e + WHEN] = rise[c + NEXT]
+        mark[m + EVENT] += 1
+        set_next(k, rise, wide, mark, rated, events, event)
+    if mark[m + CLIMBERS] == 0:
+        rise_hi, rise_lo = -rise[c + WEIGHT], -rise[c + WEIGHT + 1]
+    rise[c + WEIGHT], rise[c + WEIGHT + 1] = add(rise[c + WEIGHT], rise[c + WEIGHT + 1], rise_hi, rise_lo)
+    step = (1 if mark[m + CLIMBERS] > 0 else 0) - (1 if rose else 0)
+    if rated:
+        x_hi, x_lo = mul(rise_hi, rise_lo, rise[c + LEVEL], rise[c + LEVEL + 1])
+        held_hi, held_lo = add(held_hi, held_lo, x_hi, x_lo)
+        rise_hi, rise_lo = mul(rise_hi, rise_lo, rise[c + RHO], rise[c + RHO + 1])
+    for i in range(indptr[k], indptr[k + 1]):
+        at = PLACE * indices[i]
+        a_hi, a_lo, b_hi, b_lo = held_hi, held_lo, rise_hi, rise_lo
+        if scaled:
+            a_hi, a_lo = mul(a_hi, a_lo, use[i], ZERO)
+            b_hi, b_lo = mul(b_hi, b_lo, use[i], ZERO)
+        if sooner:
+            link[at + ERROR] += abs(b_hi) * error
+        a_hi, a_lo = gather(link[at + ROOM], link[at + ROOM + 1], -a_hi, -a_lo)
+        link[at + ROOM], link[at + ROOM + 1] = a_hi, a_lo
+        b_hi, b_lo = gather(link[at + GROWTH], link[at + GROWTH + 1], b_hi, b_lo)
+        link[at + RISING] += step
+        link[at + GROWTH], link[at + GROWTH + 1] = b_hi, b_lo
+    if mark[m + LEFT] == 0:
+        stop[k] = CAPPED
+    return sooner, gone_hi, gone_lo
+
+
+def reach_caps(p, until_hi, until_lo, rows, classes, events, event, link, users_of, users, ends):
+    """Let all flows at a place reach the caps that they reach by an instant; whether there were any. Forgets
+    classes that have stopped."""
+    if until_hi < ends[END * p + QUIET]:
+        return False
+    quiet = NEVER
+    rise, wide, stop, _, _ = classes
+    first, found = users_of[USERS * p + FIRST], False
+    end = first
+    for j in range(first, first + users_of[USERS * p + LENGTH]):
+        k = users[j]
+        if stop[k] != OPEN:
+            continue
+        hi = rise[wide * k + NEXT]
+        if hi < until_hi or (hi == until_hi and rise[wide * k + NEXT + 1] <= until_lo):
+            advance(k, until_hi, until_lo, ZERO, rows, classes, events, event, link)
+            found = True
+            if stop[k] != OPEN:
+                continue
+            hi = rise[wide * k + NEXT]
+        quiet = min(quiet, hi)
+        users[end] = k
+        end += 1
+    users_of[USERS * p + LENGTH] = end - first
+    ends[END * p + QUIET] = quiet
+    return found
+
+
+def freeze(
+    p, now_hi, now_lo, error, alone, kinds, rows, classes, link, users_of, users, queue, groups, lists
+):
+    """Stop all classes at a full place; the largest relative error of their levels."""
+    floored, grouped, eager = kinds
+    indptr, indices, use, scaled = rows
+    rise, wide, stop, mark, rated = classes
+    changed, _, touched, counts = lists
+    n_places, serial = len(users_of) // USERS, users_of[USERS * p + STAMP]
+    worst = error / now_hi if now_hi > 0 else ZERO
+    first = users_of[USERS * p + FIRST]
+    for j in range(first, first + users_of[USERS * p + LENGTH]):
+        k = users[j]
+        if stop[k] != OPEN:
+            continue
+        why = p
+        if not alone:
+            for i in range(indptr[k], indptr[k + 1]):
+                if users_of[USERS * indices[i] + STAMP] == serial:
+                    why = indices[i]
+                    break
+        stop[k] = why
+        c = wide * k
+        g_hi, g_lo = growth_of(k, rise, wide, rated)
+        if eager:
+            leave(n_places + k, queue[0], queue[1], queue[2], counts)
+        if grouped:
+            take(k, -rise[c + WHOLE], -rise[c + WHOLE + 1], indptr, use, scaled, groups, changed, counts)
+        if rated:
+            hi, lo = mul(rise[c + RHO], rise[c + RHO + 1], now_hi, now_lo)
+            hi, lo = add(rise[c + LEVEL], rise[c + LEVEL + 1], hi, lo)
+            rise[c + LEVEL], rise[c + LEVEL + 1] = hi, lo
+            slack = rise[c + SLACK] + abs(rise[c + RHO]) * error
+            if slack > worst * hi:
+                worst = slack / hi if hi > 0 else NEVER
+        if not floored or mark[MARK * k + CLIMBERS] > 0:
+            move(
+                *(
+                    k,
+                    g_hi,
+                    g_lo,
+                    now_hi,
+                    now_lo,
+                    1,
+                    error,
+                    grouped,
+                    indptr,
+                    indices,
+                    use,
+                    scaled,
+                    link,
+                    users_of,
+                ),
+                *(touched, counts),
+            )
+    return worst

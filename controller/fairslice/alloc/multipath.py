@@ -1,0 +1,335 @@
+r"""Flows over several paths: fixed split ratios, and splits that are free.
+
+*Fixed*: a flow sends given parts of its rate over its paths, so it uses of each link the sum of ratio times
+use, and the problem is an ordinary one (:func:`split_evenly`). Exact.
+
+*Free*: whatever splits make the flows' totals max-min fair (:func:`allocate_free`). Exactly, that is a
+sequence of linear programs; here it is the adaptive water-filling of [1]_, with a rule of our own for the
+splits. A flow :math:`f` becomes a subflow for each path :math:`p`, of weight :math:`\theta_{f,p} w_f`
+with :math:`\sum_p \theta_{f,p} = 1`; a demand becomes one more link, which only they use; ordinary
+water-filling divides the links; then the weights are set anew, and again, until the totals settle. In
+[1]_ the new weights are the shares that the paths had of the total. Of that rule every fixed point gives
+each path a bottleneck, but it does not see what a flow takes from others *behind* its own bottleneck: a
+flow whose paths part only after the link that stops it never moves. So here paths are compared pair by
+pair, by the links in which they differ. With a price :math:`v_l` on each link,
+
+.. math:: d_{p,q} = \frac{1}{\alpha}
+    \log \frac{\sum_l v_l\,(c_{q,l} - c_{p,l})^+}{\sum_l v_l\,(c_{p,l} - c_{q,l})^+} ,
+
+and :math:`\theta_{f,p}` grows by the exponential of the sum of :math:`d_{p,q}` over :math:`q`, weighted by
+the roots of the shares. The price is that of :math:`\alpha`-fair sharing [2]_, which goes to max-min as
+:math:`\alpha` rises, and it rises from round to round. A link that fills at level :math:`\lambda` is worth
+what one more unit is to the subflows that it stops, :math:`\lambda_f^{-\alpha}` each, less what they then
+take from links that fill later. For large :math:`\alpha` the sign of :math:`d_{p,q}` is that of
+:math:`\min_{p \setminus q} \lambda_l - \min_{q \setminus p} \lambda_l`.
+
+References
+----------
+.. [1] P. Namyar et al., "Solving max-min fair resource allocations quickly on large graphs", USENIX NSDI
+   2024, §3.2.
+.. [2] J. Mo and J. Walrand, "Fair end-to-end window-based congestion control", IEEE/ACM Trans. Networking
+   8(5), 2000.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fairslice.alloc.problem import (
+    CAP,
+    AllocationProblem,
+    Bottleneck,
+    BottleneckKind,
+    ProblemFlow,
+    SliceShare,
+)
+from fairslice.alloc.subflows import TINY, Subflows
+from fairslice.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_T = TypeVar("_T")
+
+ROUNDS = 40
+"""After so many rounds little changes on wide-area networks of 150 nodes."""
+SETTLED = 1e-6
+"""Totals that change by less than this in a round, relatively and on average, have settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class MultipathFlow:
+    """A flow that may be divided over several paths.
+
+    Parameters
+    ----------
+    id
+        Unique in its problem.
+    paths
+        At least one: what a unit of rate over that path uses of each link, as ``ProblemFlow.uses``.
+    weight, cap, floor, slice
+        Of the flow as a whole, as in :class:`~fairslice.alloc.problem.ProblemFlow`.
+    """
+
+    id: str
+    paths: tuple[Mapping[str, float], ...]
+    weight: float = 1.0
+    cap: float = math.inf
+    floor: float = 0.0
+    slice: str | None = None
+
+    def using(self, uses: Mapping[str, float]) -> ProblemFlow:
+        """The same flow with all of its rate on the given links."""
+        return ProblemFlow(self.id, uses, self.weight, self.cap, self.floor, self.slice)
+
+
+@dataclass(frozen=True)
+class MultipathProblem:
+    """Links, flows over them on several paths each, and slices: as an ``AllocationProblem`` otherwise."""
+
+    capacities: Mapping[str, float]
+    flows: Sequence[MultipathFlow]
+    slices: Mapping[str, SliceShare] = field(default_factory=dict)
+    per_flow: bool = False
+
+    def check(self) -> None:
+        """Refuse a problem that has no meaning.
+
+        Raises
+        ------
+        InputError
+            With every fault: a flow without a path, and all that ``AllocationProblem.check`` refuses, for
+            each of the paths.
+        """
+        faults = [Fault(f"{where}: {what}") for where, what in self.faults()]
+        if faults:
+            raise InputError(faults)
+
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Everything wrong with the problem: where, as in a problem file (``flows[0]``), and what."""
+        for index, flow in enumerate(self.flows):
+            if not flow.paths:
+                yield f'flows[{index}] ("{flow.id}")', "has no path, expected at least one"
+        # Flows with fewer paths take part with their last one, so that each keeps its index.
+        most = max((len(flow.paths) for flow in self.flows), default=1)
+        routed = [flow for flow in self.flows if flow.paths]
+        if len(routed) < len(self.flows):
+            return
+        found = (
+            fault
+            for i in range(most)
+            for fault in AllocationProblem(
+                self.capacities,
+                [flow.using(flow.paths[min(i, len(flow.paths) - 1)]) for flow in routed],
+                self.slices,
+                self.per_flow,
+            ).faults()
+        )
+        yield from dict.fromkeys(found)
+
+    @cached_property
+    def subflows(self) -> "Subflows":
+        """The problem path by path in arrays, once it is found to be sound.
+
+        Raises
+        ------
+        InputError
+            As :meth:`check` does.
+        """
+        self.check()
+        return Subflows(self)
+
+
+def split_evenly(
+    problem: MultipathProblem, ratios: Mapping[str, Sequence[float]] | None = None
+) -> AllocationProblem:
+    """The ordinary problem of flows that divide their rates over their paths in fixed ratios; exact.
+
+    Parameters
+    ----------
+    problem
+        Checked first. Floors and caps are those of the whole flow.
+    ratios
+        By flow id, one number from 0 up for each path, adding up to 1; flows that are not named divide
+        their rates evenly.
+
+    Returns
+    -------
+    AllocationProblem
+        With the same flows in the same order; each uses of a link the sum over its paths of ratio times use.
+
+    Raises
+    ------
+    InputError
+        The problem has faults, or the ratios have: all are named.
+
+    Examples
+    --------
+    >>> split = split_evenly(MultipathProblem({"A": 1, "B": 1}, [MultipathFlow("f", ({"A": 1}, {"B": 1}))]))
+    >>> split.flows[0].uses
+    {'A': 0.5, 'B': 0.5}
+    """
+    problem.check()
+    ratios = ratios or {}
+    faults = [
+        *(_fault_of_ratios(flow, ratios[flow.id]) for flow in problem.flows if flow.id in ratios),
+        *(
+            f'ratios["{name}"]: there is no such flow, expected one of the problem'
+            for name in ratios.keys() - {flow.id for flow in problem.flows}
+        ),
+    ]
+    if any(faults):
+        raise InputError(Fault(fault) for fault in faults if fault)
+    flows = [flow.using(_mixed(flow, ratios.get(flow.id))) for flow in problem.flows]
+    mixed = AllocationProblem(problem.capacities, flows, problem.slices, problem.per_flow)
+    mixed.check()
+    return mixed
+
+
+def _fault_of_ratios(flow: MultipathFlow, ratios: Sequence[float]) -> str:
+    where = f'ratios["{flow.id}"]'
+    if len(ratios) != len(flow.paths):
+        return f"{where}: found {len(ratios)}, expected {len(flow.paths)}, one for each path"
+    if not all(0 <= ratio < math.inf for ratio in ratios):
+        return f"{where}: found {list(ratios)}, expected finite numbers from 0 up"
+    if abs(math.fsum(ratios) - 1) > 1e-9:
+        return f"{where}: they add up to {math.fsum(ratios)}, expected 1"
+    return ""
+
+
+def _mixed(flow: MultipathFlow, ratios: Sequence[float] | None) -> dict[str, float]:
+    # Divided once and last where all are equal: paths that are the same are then exactly one path.
+    parts, whole = (ratios, 1) if ratios is not None else ([1.0] * len(flow.paths), len(flow.paths))
+    uses: dict[str, list[float]] = {}
+    for path, part in zip(flow.paths, parts, strict=True):
+        for link, use in path.items() if part else ():
+            uses.setdefault(link, []).append(part * use)
+    return {link: math.fsum(terms) / whole for link, terms in uses.items()}
+
+
+@dataclass(frozen=True)
+class MultipathAllocation:
+    """The rate of every flow, what goes over each of its paths, and the reasons.
+
+    By number in ``rate`` (n,) and, for all paths of all flows one after another, ``path_rate`` and
+    ``path_bottleneck`` (S,), coded as ``Allocation.bottleneck``; by the flow's id in the mappings. Of paths
+    that are the same, the first carries what they carry. ``settled`` tells whether the totals did so
+    within the ``rounds``.
+    """
+
+    problem: MultipathProblem
+    rate: "NDArray[Any]"
+    path_rate: "NDArray[Any]"
+    path_bottleneck: "NDArray[Any]"
+    rounds: int
+    settled: bool
+
+    @cached_property
+    def rates(self) -> Mapping[str, float]:
+        """The totals by the flow's id."""
+        return dict(zip((flow.id for flow in self.problem.flows), self.rate.tolist(), strict=True))
+
+    @cached_property
+    def path_rates(self) -> Mapping[str, tuple[float, ...]]:
+        """What goes over each path, by the flow's id."""
+        return self._by_flow(self.path_rate.tolist())
+
+    @cached_property
+    def path_bottlenecks(self) -> Mapping[str, tuple[Bottleneck, ...]]:
+        """What stops each path, by the flow's id; the cap is the flow's."""
+        links, slices = list(self.problem.capacities), list(self.problem.slices)
+
+        def stated(number: int) -> Bottleneck:
+            if number == CAP:
+                return Bottleneck(BottleneckKind.CAP)
+            if number < CAP:
+                return Bottleneck(BottleneckKind.LIMIT, slices[-2 - number])
+            return Bottleneck(BottleneckKind.LINK, links[number])
+
+        return self._by_flow([stated(number) for number in self.path_bottleneck.tolist()])
+
+    @cached_property
+    def bottlenecks(self) -> Mapping[str, Bottleneck]:
+        """What stops the flow: its cap, the limit of its slice, or what stops the path that carries most."""
+
+        def reason(flow: str) -> Bottleneck:
+            rates, reasons = self.path_rates[flow], self.path_bottlenecks[flow]
+            for kind in (BottleneckKind.CAP, BottleneckKind.LIMIT):
+                if any(reason.kind is kind for reason in reasons):
+                    return next(reason for reason in reasons if reason.kind is kind)
+            return reasons[rates.index(max(rates))]
+
+        return {flow.id: reason(flow.id) for flow in self.problem.flows}
+
+    def _by_flow(self, values: "Sequence[_T]") -> "dict[str, tuple[_T, ...]]":
+        rest = iter(values)
+        return {flow.id: tuple(next(rest) for _ in flow.paths) for flow in self.problem.flows}
+
+
+def allocate_free(
+    problem: MultipathProblem, *, rounds: int = ROUNDS, tolerance: float = SETTLED
+) -> MultipathAllocation:
+    """Divide the links so that the flows' totals are max-min fair, near enough, whatever their splits.
+
+    Parameters
+    ----------
+    problem
+        Checked first; checks and arrays are kept with it for the next call. Flows of one path are
+        allocated as ever, floors included.
+    rounds
+        The most rounds, from 1 up; each is one ordinary allocation of the subflows.
+    tolerance
+        Rounds end when the totals change by less, relatively and on average.
+
+    Returns
+    -------
+    MultipathAllocation
+        No link is overloaded and no total is above its demand, after any number of rounds. Where no flow
+        has more than one path, it is the ordinary allocation. In a problem with slices the rounds are the
+        same, with hierarchical water-filling: the totals are what the rounds lead to, and have no other
+        definition.
+
+    Raises
+    ------
+    InputError
+        The problem has faults, or a flow of several paths has a floor: with free splits no path would have
+        to keep it.
+    InfeasibleError
+        The floors of the flows of one path do not fit.
+
+    Notes
+    -----
+    Fairness is the geometric mean over flows of min(r/r*, r*/r) with the exact totals r*. On wide-area
+    networks of 150 nodes with 500 flows of 4 paths it is about 0.88 after the first round, 0.97 after 5,
+    0.99 after 10, and between 0.99 and 0.999 after 40; single flows may be a quarter off. The rule of the
+    source leads to 0.93 to 0.96 there. What stays behind are flows that tie at two links, of which a third
+    flow could make room behind them.
+    """
+    import numpy as np
+
+    subflows = problem.subflows
+    refused = [
+        Fault(
+            f'flows[{index}] ("{flow.id}"): found a floor of {flow.floor} on {len(flow.paths)} paths with'
+            " free splits, expected none: a flow with a guarantee must be split in fixed ratios"
+        )
+        for index, flow in enumerate(problem.flows)
+        if flow.floor > 0 and subflows.count[index] > 1
+    ]
+    if refused:
+        raise InputError(refused)
+    if rounds < 1:
+        raise InputError(f"rounds: found {rounds}, expected at least 1")
+    share, price = subflows.first_shares(), np.zeros(subflows.places)
+    rate, level, bottleneck = subflows.fill(share)
+    total = subflows.totals(rate)
+    done, settled = 1, len(subflows.pair) == 0
+    while not settled and done < rounds:
+        share, price = subflows.next_shares(share, price, rate, level, bottleneck, done - 1)
+        rate, level, bottleneck = subflows.fill(share)
+        before, total = total, subflows.totals(rate)
+        done += 1
+        settled = bool(np.mean(np.abs(total - before) / np.maximum(total, TINY)) < tolerance)
+    return MultipathAllocation(problem, *subflows.answer(rate, bottleneck), done, settled)

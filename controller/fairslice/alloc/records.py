@@ -1,0 +1,61 @@
+"""The records of the filling: what stands where in its flat sequences, and the constants of its arithmetic.
+
+Part of the source that :mod:`fairslice.alloc.guise` runs in several guises: see
+:mod:`fairslice.alloc.filling`.
+"""
+
+ZERO = 0.0
+NEVER = float("inf")
+DONE = -1.0
+"""The key of what has happened for good."""
+TIE = 1e-25
+"""Instants that differ by less than this share are the same."""
+MARGIN = 2.0**-48
+"""Leading digits that differ by less than this share may be in the wrong order."""
+NEARLY = 1 - 2.0**-49
+"""Turns a quotient of leading digits into a bound from below."""
+UNIT = 2.0**-90
+"""What the rounding of all operations on a room together may come to, as a share of the capacity."""
+COARSE = 2.0**-30
+"""A sum of which less than this share is left is added up afresh."""
+FORGIVEN = 1e-12
+"""Floors may exceed a capacity by this share of it: a guarantee split over its flows is rounded in each."""
+MET = 1 - 1e-12
+"""A flow that holds this share of its cap is at it: a demand that a link just fits is met."""
+
+# Of a place, in ``link``, PLACE numbers a place: one line of a processor's cache, and all that the innermost
+# loops touch. Pairs: ROOM, GROWTH. RISING is how many classes have flows that rise here, MOST the largest
+# growth since it was last added up.
+ROOM, GROWTH, RISING, ERROR, CAPACITY, MOST, PLACE = 0, 2, 4, 5, 6, 7, 8
+
+# Of a place, in ``users_of``: its classes are ``users[FIRST : FIRST + LENGTH]``; STAMP is the serial number
+# of the instant when it was full, SEEN whether it is listed as touched.
+FIRST, LENGTH, STAMP, SEEN, USERS = 0, 1, 2, 3, 4
+
+# Of a place, in ``ends``: when it was full (a pair), and a time before which no flow there has an event.
+FULL, QUIET, END = 0, 2, 3
+
+# Of a class, in ``rise``. Pairs: WEIGHT of its flows that rise, NEXT event; and, only where rises
+# change (records are WIDE then), RHO and LEVEL, which is alpha until the class stops, WHOLE weight of
+# its flows that are not at their caps, HELD by those below their floors. SLACK is the error of LEVEL.
+WEIGHT, NEXT, RHO, LEVEL, WHOLE, HELD, SLACK = 0, 2, 4, 6, 8, 10, 12
+NARROW, WIDE = 4, 13
+
+# Of a class, in ``mark``: its next event, how many flows are not at their caps, how many rise, whether it
+# is listed as dirty.
+EVENT, LEFT, CLIMBERS, DUE, MARK = 0, 1, 2, 3, 4
+
+# Of an event, in ``event``: the level where it happens (a pair), what the flow holds from then on whatever
+# its level, the weight that begins or ends to rise, and when it happened.
+AT, AMOUNT, CHANGE, WHEN, HAPPENING = 0, 2, 3, 4, 5
+
+# Of a group, in ``share``: the weight of the slice, the sum of its flows' weights here (a pair) and the
+# largest that it was since it was last added up, the grant (a pair), whether it is listed as changed.
+SHARE, SUM, LARGEST, GRANT, LISTED, GROUP = 0, 1, 3, 4, 6, 7
+
+# Of ``counts``: the length of the lists of groups whose weights have changed, of classes whose rises may
+# change, of places whose growth has (where they have to be looked at again), and of the heap.
+CHANGED, DIRTY, TOUCHED, WAITING, COUNTS = 0, 1, 2, 3, 4
+
+OPEN, CAPPED = -2, -1
+"""What stopped a class: nothing yet; the caps of all of its flows. Else the number of a place."""
