@@ -72,12 +72,12 @@ class Columns:
 
         def convert(column: Any, kind: str) -> list[Any]:
             values = column if isinstance(column, list) else column.tolist()
-            return values if kind == "int64" else [Fraction(x) if x < math.inf else x for x in values]
+            return values if kind == "int32" else [Fraction(x) if x < math.inf else x for x in values]
 
         return self._each(convert)
 
     def arrays(self) -> "Columns":
-        """The same as numpy arrays, float64 and int64."""
+        """The same as numpy arrays, float64 and int32."""
         import numpy as np
 
         return self._each(np.ascontiguousarray)
@@ -87,7 +87,7 @@ class Columns:
             column = getattr(self, name)
             return None if column is None else convert(column, kind)
 
-        whole, real = "int64", "float64"
+        whole, real = "int32", "float64"
         return Columns(
             capacity=converted("capacity", real),
             indptr=converted("indptr", whole),
@@ -141,7 +141,7 @@ def columns_from(
             elif array.size and not np.issubdtype(array.dtype, np.integer if kind is int else np.number):
                 faults.append(Fault(f"{name}: found {array.dtype}, expected {kind.__name__}"))
             else:
-                dtype = np.int64 if kind is int else np.float64
+                dtype = np.int32 if kind is int else np.float64
                 return np.ascontiguousarray(array, dtype=dtype)
         except (TypeError, ValueError) as error:
             faults.append(Fault(f"{name}: is no array of numbers: {error}"))

@@ -58,12 +58,14 @@ def mul(a_hi, a_lo, b_hi, b_lo):
 
 
 def div(a_hi, a_lo, b_hi, b_lo):
-    """a / b, by long division."""
+    """a / b (DWDivDW2 of [2]_)."""
     q = a_hi / b_hi
     p_hi, p_lo = mul(b_hi, b_lo, q, 0.0)
-    r_hi, r_lo = add(a_hi, a_lo, -p_hi, -p_lo)
-    more = r_hi / b_hi
-    p_hi, p_lo = mul(b_hi, b_lo, more, 0.0)
-    r_hi, r_lo = add(r_hi, r_lo, -p_hi, -p_lo)
-    q, more = normal(q, more)
-    return add(q, more, r_hi / b_hi, 0.0)
+    return normal(q, ((a_hi - p_hi) + (a_lo - p_lo)) / b_hi)
+
+
+def ratio(a, b):
+    """a / b of two floats."""
+    q = a / b
+    p_hi, p_lo = mul(b, 0.0, q, 0.0)
+    return q, ((a - p_hi) - p_lo) / b

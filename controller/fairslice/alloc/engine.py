@@ -97,10 +97,13 @@ def solve_as(guise: Guise, columns: Columns, *, instants: bool = False) -> Solut
     n_groups = len(group_) // GROUP
 
     wide = WIDE if rated or floored else NARROW
-    rise, mark, stop = reals(wide * n), whole(MARK * n), guise.filled_whole(n, OPEN)
+    rise, soon = reals(wide * n), reals(n)
+    mark, stop = whole(MARK * n), guise.filled_whole(n, OPEN)
     events, event = whole(n + 1), reals(HAPPENING * n * (2 if floored else 1))
     floor = columns.floor if floored else reals(0)
-    run.single_classes(columns.weight, columns.cap, floor, floored, grouped, rise, wide, mark, events, event)
+    run.single_classes(
+        columns.weight, columns.cap, floor, floored, grouped, rise, wide, soon, mark, events, event
+    )
     if rated:
         rise[RHO::wide] = guise.filled(n, 1.0)
         if not grouped:
@@ -114,7 +117,7 @@ def solve_as(guise: Guise, columns: Columns, *, instants: bool = False) -> Solut
     counts, ends = whole(COUNTS), reals(END * n_places)
     overbooked, error = run.water_fill(
         (indptr, indices, use, scaled),
-        (rise, wide, stop, mark, rated),
+        (rise, wide, soon, stop, mark, rated),
         events,
         event,
         link,
@@ -124,8 +127,8 @@ def solve_as(guise: Guise, columns: Columns, *, instants: bool = False) -> Solut
         (group, first, members, group_),
         (whole(n_groups), whole(n if grouped else 0), whole(n_places + 1), counts),
         (
-            *(whole(waiting), whole(waiting), guise.filled(waiting, math.inf)),
-            *(whole(waiting), reals(waiting), reals(waiting)),
+            *(whole(waiting), reals(waiting), whole(waiting), guise.filled(waiting, math.inf)),
+            *(whole(waiting), reals(waiting), reals(waiting), whole(n + 1)),
         ),
         (floored, grouped, eager),
     )
@@ -140,7 +143,7 @@ def solve_as(guise: Guise, columns: Columns, *, instants: bool = False) -> Solut
     instant = None
     if instants:
         instant = reals(n)
-        run.read_instants(rise, wide, stop, ends, mark, event, instant)
+        run.read_instants(soon, stop, ends, mark, event, instant)
     if guise.is_exact:
         rate = list(map(float, rate))
         instant = instant and list(map(float, instant))

@@ -42,11 +42,11 @@ from fairslice.alloc.records import (
     ERROR,
     FULL,
     GROWTH,
+    LATER,
     LENGTH,
     MARGIN,
     MARK,
     NEVER,
-    NEXT,
     OPEN,
     PLACE,
     RHO,
@@ -76,12 +76,15 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
     """
     floored, grouped, eager = kinds
     indptr, indices, use, scaled = rows
-    rise, wide, stop, mark, rated = classes
+    rise, wide, soon, stop, mark, rated = classes
     changed, dirty, touched, counts = lists
-    heap, where, key, batch, batch_hi, batch_lo = queue
+    heap, sorted_, where, key, batch, batch_hi, batch_lo, picked = queue
     n_places, n_classes = len(users_of) // USERS, len(indptr) - 1
     if grouped:
         begin_rises(rows, classes, groups, lists)
+    if rated:
+        for k in range(n_classes):
+            set_next(k, rise, wide, soon, mark, rated, events, event)
     begin(rows, classes, link, users_of, floored)
     overbooked = list_users(rows, link, users_of, users)
     if overbooked >= 0:
@@ -92,37 +95,35 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
     for p in range(n_places):
         if users_of[USERS * p + LENGTH] > 0:
             hi, lo = fills_at(p, now_hi, now_lo, link)
-            wait(p, hi, heap, where, key, counts)
-    for k in range(n_classes):
-        set_next(k, rise, wide, mark, rated, events, event)
-        if eager:
-            wait(n_places + k, rise[wide * k + NEXT], heap, where, key, counts)
+            wait(p, hi, heap, sorted_, where, key, counts)
+    for k in range(n_classes if eager else 0):
+        wait(n_places + k, soon[k], heap, sorted_, where, key, counts)
     serial, capped = 0, not eager and events[n_classes] > 0
     while counts[WAITING] > 0:
         # All that may come next, by the leading digits.
-        bound = key[heap[0]] + key[heap[0]] * MARGIN
+        bound = sorted_[0] + sorted_[0] * MARGIN
         next_hi, next_lo = NEVER, ZERO
         size = 0
-        while counts[WAITING] > 0 and key[heap[0]] <= bound:
+        while counts[WAITING] > 0 and sorted_[0] <= bound:
             x = heap[0]
             if x < n_places:
                 hi = fills_after(x, link)
                 if hi > bound:
-                    key[x] = hi
-                    sink(0, heap, where, key, counts)
+                    key[x] = sorted_[0] = hi
+                    sink(0, heap, sorted_, where, counts)
                     continue
                 if is_coarse(x, link):
                     sum_growth(x, rows, classes, link, users_of, users)
                 hi, lo = fills_at(x, now_hi, now_lo, link)
             else:
                 c = wide * (x - n_places)
-                hi, lo = rise[c + NEXT], rise[c + NEXT + 1]
+                hi, lo = soon[x - n_places], rise[c + LATER]
                 if hi < now_hi or (hi == now_hi and lo < now_lo):
                     hi, lo = now_hi, now_lo
             if hi > bound:
-                wait(x, hi, heap, where, key, counts)
+                wait(x, hi, heap, sorted_, where, key, counts)
                 continue
-            leave(x, heap, where, key, counts)
+            leave(x, heap, sorted_, where, counts)
             batch[size], batch_hi[size], batch_lo[size] = x, hi, lo
             size += 1
             if hi < next_hi or (hi == next_hi and lo < next_lo):
@@ -136,7 +137,7 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
         for n in range(size):
             x, hi, lo = batch[n], batch_hi[n], batch_lo[n]
             if hi > until_hi or (hi == until_hi and lo > until_lo):
-                wait(x, hi, heap, where, key, counts)
+                wait(x, hi, heap, sorted_, where, key, counts)
                 continue
             batch[due] = x
             due += 1
@@ -158,7 +159,7 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
                         k, until_hi, until_lo, error, rows, classes, events, event, link
                     )
                     if stop[k] == OPEN:
-                        wait(x, rise[wide * k + NEXT], heap, where, key, counts)
+                        wait(x, soon[k], heap, sorted_, where, key, counts)
                     if grouped and gone_hi != 0:
                         c = wide * k
                         hi, lo = add(rise[c + WHOLE], rise[c + WHOLE + 1], gone_hi, gone_lo)
@@ -168,21 +169,24 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
                         for i in range(indptr[k], indptr[k + 1]):
                             hi, lo = fills_at(indices[i], now_hi, now_lo, link)
                             if hi < key[indices[i]]:
-                                wait(indices[i], hi, heap, where, key, counts)
-        full = 0
+                                wait(indices[i], hi, heap, sorted_, where, key, counts)
+        full, reached = 0, False
         for n in range(due):
             x = batch[n]
             if x < n_places:
                 if capped and reach_caps(
-                    x, until_hi, until_lo, rows, classes, events, event, link, users_of, users, ends
+                    x, until_hi, until_lo, rows, classes, events, event, link, users_of, users, ends, picked
                 ):
+                    reached = True
+                # A flow that another link of this instant has found at its cap may be one of this link, too.
+                if reached:
                     hi, lo = fills_at(x, now_hi, now_lo, link)
                     if hi > until_hi or (hi == until_hi and lo > until_lo):
-                        wait(x, hi, heap, where, key, counts)
+                        wait(x, hi, heap, sorted_, where, key, counts)
                         continue
                 batch[full] = x
                 full += 1
-                leave(x, heap, where, key, counts)
+                leave(x, heap, sorted_, where, counts)
                 key[x] = DONE
                 users_of[USERS * x + STAMP] = serial
                 ends[END * x + FULL], ends[END * x + FULL + 1] = now_hi, now_lo
@@ -198,28 +202,13 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
                 k = dirty[n]
                 hi, lo = inherit(k, now_hi, now_lo, error, rows, classes, groups)
                 if hi != 0:
-                    set_next(k, rise, wide, mark, rated, events, event)
-                    wait(n_places + k, rise[wide * k + NEXT], heap, where, key, counts)
+                    set_next(k, rise, wide, soon, mark, rated, events, event)
+                    wait(n_places + k, soon[k], heap, sorted_, where, key, counts)
                     if mark[MARK * k + CLIMBERS] > 0:
                         c = wide * k
                         hi, lo = mul(hi, lo, rise[c + WEIGHT], rise[c + WEIGHT + 1])
                         move(
-                            *(
-                                k,
-                                -hi,
-                                -lo,
-                                now_hi,
-                                now_lo,
-                                0,
-                                error,
-                                True,
-                                indptr,
-                                indices,
-                                use,
-                                scaled,
-                                link,
-                            ),
-                            *(users_of, touched, counts),
+                            k, -hi, -lo, now_hi, now_lo, 0, error, True, rows, link, users_of, touched, counts
                         )
             counts[DIRTY] = 0
         for n in range(counts[TOUCHED]):
@@ -230,6 +219,6 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
                     sum_growth(p, rows, classes, link, users_of, users)
                 hi, lo = fills_at(p, now_hi, now_lo, link)
                 if hi < key[p]:
-                    wait(p, hi, heap, where, key, counts)
+                    wait(p, hi, heap, sorted_, where, key, counts)
         counts[TOUCHED] = 0
     return -1, worst

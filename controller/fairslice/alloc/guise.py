@@ -104,6 +104,7 @@ def exact() -> Guise:
             "add": lambda a_hi, a_lo, b_hi, b_lo: (a_hi + a_lo + b_hi + b_lo, 0),
             "mul": lambda a_hi, a_lo, b_hi, b_lo: ((a_hi + a_lo) * (b_hi + b_lo), 0),
             "div": lambda a_hi, a_lo, b_hi, b_lo: ((a_hi + a_lo) / (b_hi + b_lo), 0),
+            "ratio": lambda a, b: (a / b, 0),
         },
     )
     return Guise(run, lambda n: [0] * n, lambda n: [0] * n, is_exact=True)
@@ -138,7 +139,7 @@ def compiled() -> Guise:
     return Guise(
         _bound(compile_, {}),
         lambda n: np.zeros(n),
-        lambda n: np.zeros(n, dtype=np.int64),
+        lambda n: np.zeros(n, dtype=np.int32),
         is_compiled=True,
     )
 

@@ -13,18 +13,20 @@ from fairslice.alloc.records import (
     CAPPED,
     CHANGE,
     CLIMBERS,
+    DONE,
     END,
     ERROR,
     EVENT,
     FIRST,
     GROWTH,
     HAPPENING,
+    LATER,
     LEFT,
     LENGTH,
     LEVEL,
     MARK,
+    MOST,
     NEVER,
-    NEXT,
     OPEN,
     PLACE,
     QUIET,
@@ -33,6 +35,7 @@ from fairslice.alloc.records import (
     ROOM,
     SLACK,
     STAMP,
+    UNIT,
     USERS,
     WEIGHT,
     WHEN,
@@ -43,7 +46,7 @@ from fairslice.alloc.rises import take
 from fairslice.alloc.waiting import leave
 
 
-def set_next(k, rise, wide, mark, rated, events, event):
+def set_next(k, rise, wide, soon, mark, rated, events, event):
     """Find when the next flow of a class passes its floor or reaches its cap."""
     e, c = mark[MARK * k + EVENT], wide * k
     hi, lo = NEVER, ZERO
@@ -52,7 +55,7 @@ def set_next(k, rise, wide, mark, rated, events, event):
         if rated:
             hi, lo = add(hi, lo, -rise[c + LEVEL], -rise[c + LEVEL + 1])
             hi, lo = div(hi, lo, rise[c + RHO], rise[c + RHO + 1])
-    rise[c + NEXT], rise[c + NEXT + 1] = hi, lo
+    soon[k], rise[c + LATER] = hi, lo
 
 
 def advance(k, until_hi, until_lo, error, rows, classes, events, event, link):
@@ -61,11 +64,11 @@ def advance(k, until_hi, until_lo, error, rows, classes, events, event, link):
     Returns whether its places may be full sooner for it, and by what its weight among its siblings changes.
     """
     indptr, indices, use, scaled = rows
-    rise, wide, stop, mark, rated = classes
+    rise, wide, soon, stop, mark, rated = classes
     c, m = wide * k, MARK * k
     held_hi, held_lo, rise_hi, rise_lo, gone_hi, gone_lo = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
     rose, sooner = mark[m + CLIMBERS] > 0, False
-    while rise[c + NEXT] < until_hi or (rise[c + NEXT] == until_hi and rise[c + NEXT + 1] <= until_lo):
+    while soon[k] < until_hi or (soon[k] == until_hi and rise[c + LATER] <= until_lo):
         e = HAPPENING * mark[m + EVENT]
         held_hi, held_lo = add(held_hi, held_lo, event[e + AMOUNT], ZERO)
         rise_hi, rise_lo = add(rise_hi, rise_lo, event[e + CHANGE], ZERO)
@@ -76,9 +79,9 @@ def advance(k, until_hi, until_lo, error, rows, classes, events, event, link):
             mark[m + CLIMBERS] -= 1
             mark[m + LEFT] -= 1
             gone_hi, gone_lo = add(gone_hi, gone_lo, event[e + CHANGE], ZERO)
-        event[e + WHEN] = rise[c + NEXT]
+        event[e + WHEN] = soon[k]
         mark[m + EVENT] += 1
-        set_next(k, rise, wide, mark, rated, events, event)
+        set_next(k, rise, wide, soon, mark, rated, events, event)
     if mark[m + CLIMBERS] == 0:
         rise_hi, rise_lo = -rise[c + WEIGHT], -rise[c + WEIGHT + 1]
     rise[c + WEIGHT], rise[c + WEIGHT + 1] = add(rise[c + WEIGHT], rise[c + WEIGHT + 1], rise_hi, rise_lo)
@@ -94,43 +97,45 @@ def advance(k, until_hi, until_lo, error, rows, classes, events, event, link):
             a_hi, a_lo = mul(a_hi, a_lo, use[i], ZERO)
             b_hi, b_lo = mul(b_hi, b_lo, use[i], ZERO)
         if sooner:
-            link[at + ERROR] += abs(b_hi) * error
+            link[at + ERROR] += abs(b_hi) * error + abs(a_hi) * UNIT
         a_hi, a_lo = gather(link[at + ROOM], link[at + ROOM + 1], -a_hi, -a_lo)
         link[at + ROOM], link[at + ROOM + 1] = a_hi, a_lo
         b_hi, b_lo = gather(link[at + GROWTH], link[at + GROWTH + 1], b_hi, b_lo)
         link[at + RISING] += step
         link[at + GROWTH], link[at + GROWTH + 1] = b_hi, b_lo
+        link[at + MOST] = max(link[at + MOST], b_hi)
     if mark[m + LEFT] == 0:
-        stop[k] = CAPPED
+        stop[k], soon[k] = CAPPED, DONE
     return sooner, gone_hi, gone_lo
 
 
-def reach_caps(p, until_hi, until_lo, rows, classes, events, event, link, users_of, users, ends):
-    """Let all flows at a place reach the caps that they reach by an instant; whether there were any. Forgets
+def reach_caps(p, until_hi, until_lo, rows, classes, events, event, link, users_of, users, ends, picked):
+    """Let all flows at a place reach the caps that they reach by an instant; whether there may be any. Forgets
     classes that have stopped."""
     if until_hi < ends[END * p + QUIET]:
         return False
-    quiet = NEVER
-    rise, wide, stop, _, _ = classes
-    first, found = users_of[USERS * p + FIRST], False
+    soon = classes[2]
+    first, quiet, n = users_of[USERS * p + FIRST], NEVER, 0
     end = first
+    # Without branches: who is due can't be predicted.
     for j in range(first, first + users_of[USERS * p + LENGTH]):
         k = users[j]
-        if stop[k] != OPEN:
-            continue
-        hi = rise[wide * k + NEXT]
-        if hi < until_hi or (hi == until_hi and rise[wide * k + NEXT + 1] <= until_lo):
-            advance(k, until_hi, until_lo, ZERO, rows, classes, events, event, link)
-            found = True
-            if stop[k] != OPEN:
-                continue
-            hi = rise[wide * k + NEXT]
-        quiet = min(quiet, hi)
+        hi = soon[k]
+        picked[n] = k
+        n += (hi >= 0) & (hi <= until_hi)
         users[end] = k
-        end += 1
+        end += hi > until_hi
+        quiet = min(quiet, hi if hi > until_hi else NEVER)
+    for m in range(n):
+        k = picked[m]
+        advance(k, until_hi, until_lo, ZERO, rows, classes, events, event, link)
+        if soon[k] >= 0:
+            users[end] = k
+            end += 1
+            quiet = min(quiet, soon[k])
     users_of[USERS * p + LENGTH] = end - first
     ends[END * p + QUIET] = quiet
-    return found
+    return n > 0
 
 
 def freeze(
@@ -139,12 +144,16 @@ def freeze(
     """Stop all classes at a full place; the largest relative error of their levels."""
     floored, grouped, eager = kinds
     indptr, indices, use, scaled = rows
-    rise, wide, stop, mark, rated = classes
+    rise, wide, soon, stop, mark, rated = classes
     changed, _, touched, counts = lists
     n_places, serial = len(users_of) // USERS, users_of[USERS * p + STAMP]
     worst = error / now_hi if now_hi > 0 else ZERO
     first = users_of[USERS * p + FIRST]
+    end = first
     for j in range(first, first + users_of[USERS * p + LENGTH]):
+        users[end] = users[j]
+        end += stop[users[j]] == OPEN
+    for j in range(first, end):
         k = users[j]
         if stop[k] != OPEN:
             continue
@@ -154,7 +163,7 @@ def freeze(
                 if users_of[USERS * indices[i] + STAMP] == serial:
                     why = indices[i]
                     break
-        stop[k] = why
+        stop[k], soon[k] = why, DONE
         c = wide * k
         g_hi, g_lo = growth_of(k, rise, wide, rated)
         if eager:
@@ -169,23 +178,5 @@ def freeze(
             if slack > worst * hi:
                 worst = slack / hi if hi > 0 else NEVER
         if not floored or mark[MARK * k + CLIMBERS] > 0:
-            move(
-                *(
-                    k,
-                    g_hi,
-                    g_lo,
-                    now_hi,
-                    now_lo,
-                    1,
-                    error,
-                    grouped,
-                    indptr,
-                    indices,
-                    use,
-                    scaled,
-                    link,
-                    users_of,
-                ),
-                *(touched, counts),
-            )
+            move(k, g_hi, g_lo, now_hi, now_lo, 1, error, grouped, rows, link, users_of, touched, counts)
     return worst

@@ -5,7 +5,7 @@ Part of the source that :mod:`fairslice.alloc.guise` runs in several guises: see
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from fairslice.alloc.doubles import div, gather, mul, normal
+from fairslice.alloc.doubles import gather, mul, normal, ratio
 from fairslice.alloc.records import (
     AMOUNT,
     AT,
@@ -17,12 +17,12 @@ from fairslice.alloc.records import (
     FULL,
     HAPPENING,
     HELD,
+    LATER,
     LEFT,
     LEVEL,
     MARK,
     MET,
     NEVER,
-    NEXT,
     WEIGHT,
     WHEN,
     WHOLE,
@@ -83,7 +83,7 @@ def lay_groups(
     return n
 
 
-def merge_flows(of_class, weight, floor, floored, grouped, rise, wide, mark, events):
+def merge_flows(of_class, weight, floor, floored, grouped, rise, wide, soon, mark, events, event):
     """Put flows together in their classes."""
     for f in range(len(weight)):
         k = of_class[f]
@@ -103,6 +103,10 @@ def merge_flows(of_class, weight, floor, floored, grouped, rise, wide, mark, eve
     for k in range(len(events) - 1):
         c = wide * k
         mark[MARK * k + EVENT] = events[k]
+        soon[k] = NEVER
+        if events[k + 1] > events[k]:
+            at = HAPPENING * events[k]
+            soon[k], rise[c + LATER] = event[at + AT], event[at + AT + 1]
         rise[c + WEIGHT], rise[c + WEIGHT + 1] = normal(rise[c + WEIGHT], rise[c + WEIGHT + 1])
         if floored:
             rise[c + HELD], rise[c + HELD + 1] = normal(rise[c + HELD], rise[c + HELD + 1])
@@ -110,7 +114,7 @@ def merge_flows(of_class, weight, floor, floored, grouped, rise, wide, mark, eve
             rise[c + WHOLE], rise[c + WHOLE + 1] = normal(rise[c + WHOLE], rise[c + WHOLE + 1])
 
 
-def single_classes(weight, cap, floor, floored, grouped, rise, wide, mark, events, event):
+def single_classes(weight, cap, floor, floored, grouped, rise, wide, soon, mark, events, event):
     """Make every flow a class of its own, with the floor and the cap that it has ahead."""
     e = 0
     for f in range(len(weight)):
@@ -122,14 +126,18 @@ def single_classes(weight, cap, floor, floored, grouped, rise, wide, mark, event
         if floored and floor[f] > 0:
             rise[c + WEIGHT], mark[m + CLIMBERS], rise[c + HELD] = ZERO, 0, floor[f]
             at = HAPPENING * e
-            event[at + AT], event[at + AT + 1] = div(floor[f], ZERO, weight[f], ZERO)
+            event[at + AT], event[at + AT + 1] = ratio(floor[f], weight[f])
             event[at + AMOUNT], event[at + CHANGE] = -floor[f], weight[f]
             e += 1
         if cap[f] < NEVER:
             at = HAPPENING * e
-            event[at + AT], event[at + AT + 1] = div(cap[f], ZERO, weight[f], ZERO)
+            event[at + AT], event[at + AT + 1] = ratio(cap[f], weight[f])
             event[at + AMOUNT], event[at + CHANGE] = cap[f], -weight[f]
             e += 1
+        soon[f] = NEVER
+        if e > events[f]:
+            at = HAPPENING * events[f]
+            soon[f], rise[c + LATER] = event[at + AT], event[at + AT + 1]
     events[len(weight)] = e
 
 
@@ -154,7 +162,7 @@ def read_rates(
                 bottleneck[f] = why
 
 
-def read_instants(rise, wide, stop, ends, mark, event, instant):
+def read_instants(soon, stop, ends, mark, event, instant):
     """Write down when every flow stopped, each being a class of its own."""
     for f in range(len(stop)):
         if stop[f] >= 0:
@@ -163,4 +171,4 @@ def read_instants(rise, wide, stop, ends, mark, event, instant):
             instant[f] = event[HAPPENING * (mark[MARK * f + EVENT] - 1) + WHEN]
         else:
             # No link of its ever came up, so nobody looked at its cap.
-            instant[f] = rise[wide * f + NEXT]
+            instant[f] = soon[f]

@@ -28,6 +28,7 @@ from fairslice.alloc.records import (
     SEEN,
     TIE,
     TOUCHED,
+    UNIT,
     USERS,
     WEIGHT,
     ZERO,
@@ -45,13 +46,12 @@ def growth_of(k, rise, wide, rated):
 def begin(rows, classes, link, users_of, floored):
     """Bring all places to the instant 0, and count their classes."""
     indptr, indices, use, scaled = rows
-    rise, wide, _, mark, rated = classes
+    rise, wide, _, _, mark, rated = classes
     for k in range(len(indptr) - 1):
         g_hi, g_lo = growth_of(k, rise, wide, rated)
         rises = not floored or mark[MARK * k + CLIMBERS] > 0
         for i in range(indptr[k], indptr[k + 1]):
             at = PLACE * indices[i]
-            users_of[USERS * indices[i] + LENGTH] += 1
             if rises:
                 x_hi, x_lo = g_hi, g_lo
                 if scaled:
@@ -60,11 +60,16 @@ def begin(rows, classes, link, users_of, floored):
                 link[at + GROWTH], link[at + GROWTH + 1] = x_hi, x_lo
                 link[at + RISING] += 1
             if floored:
+                users_of[USERS * indices[i] + LENGTH] += 1
                 x_hi, x_lo = rise[wide * k + HELD], rise[wide * k + HELD + 1]
                 if scaled:
                     x_hi, x_lo = mul(x_hi, x_lo, use[i], ZERO)
                 x_hi, x_lo = add(link[at + ROOM], link[at + ROOM + 1], -x_hi, -x_lo)
                 link[at + ROOM], link[at + ROOM + 1] = x_hi, x_lo
+    if not floored:
+        # All of them rise.
+        for p in range(len(users_of) // USERS):
+            users_of[USERS * p + LENGTH] = int(link[PLACE * p + RISING])
 
 
 def list_users(rows, link, users_of, users):
@@ -92,15 +97,13 @@ def list_users(rows, link, users_of, users):
 def is_coarse(p, link):
     """Whether too little is left of the growth of a place to be exact."""
     at = PLACE * p
-    if link[at + GROWTH] > link[at + MOST]:
-        link[at + MOST] = link[at + GROWTH]
     return link[at + RISING] > 0 and link[at + GROWTH] < COARSE * link[at + MOST]
 
 
 def sum_growth(p, rows, classes, link, users_of, users):
     """Add up the growth of a place afresh."""
     indptr, indices, use, scaled = rows
-    rise, wide, stop, mark, rated = classes
+    rise, wide, _, stop, mark, rated = classes
     hi, lo, before = ZERO, ZERO, -1
     first = users_of[USERS * p + FIRST]
     for j in range(first, first + users_of[USERS * p + LENGTH]):
@@ -123,7 +126,7 @@ def fills_after(p, link):
     at = PLACE * p
     if link[at + RISING] == 0 or link[at + GROWTH] < COARSE * link[at + MOST]:
         return ZERO
-    return link[at + ROOM] / link[at + GROWTH] * NEARLY
+    return (link[at + ROOM] + link[at + ROOM + 1]) / (link[at + GROWTH] + link[at + GROWTH + 1]) * NEARLY
 
 
 def fills_at(p, now_hi, now_lo, link):
@@ -147,26 +150,10 @@ def fills_at(p, now_hi, now_lo, link):
     return hi, lo
 
 
-def move(
-    k,
-    hi,
-    lo,
-    now_hi,
-    now_lo,
-    step,
-    error,
-    grouped,
-    indptr,
-    indices,
-    use,
-    scaled,
-    link,
-    users_of,
-    touched,
-    counts,
-):
+def move(k, hi, lo, now_hi, now_lo, step, error, grouped, rows, link, users_of, touched, counts):
     """Let growth of a class end at this instant (or, below 0, begin) at all of its places: what it has
     brought by now remains."""
+    indptr, indices, use, scaled = rows
     load_hi, load_lo = mul(hi, lo, now_hi, now_lo)
     doubt = abs(hi) * error
     for i in range(indptr[k], indptr[k + 1]):
@@ -177,13 +164,18 @@ def move(
             x_hi, x_lo = mul(load_hi, load_lo, use[i], ZERO)
             y_hi, y_lo = mul(hi, lo, use[i], ZERO)
             e = doubt * use[i]
+        if grouped:
+            # Loads that come and go again may be much larger than the capacity.
+            e += abs(x_hi) * UNIT
         x_hi, x_lo = gather(link[at + ROOM], link[at + ROOM + 1], -x_hi, -x_lo)
         link[at + ROOM], link[at + ROOM + 1] = x_hi, x_lo
         y_hi, y_lo = gather(link[at + GROWTH], link[at + GROWTH + 1], -y_hi, -y_lo)
         link[at + GROWTH], link[at + GROWTH + 1] = y_hi, y_lo
         link[at + RISING] -= step
         link[at + ERROR] += e
-        if grouped and users_of[USERS * p + SEEN] == 0:
-            users_of[USERS * p + SEEN] = 1
-            touched[counts[TOUCHED]] = p
-            counts[TOUCHED] += 1
+        if grouped:
+            link[at + MOST] = max(link[at + MOST], y_hi)
+            if users_of[USERS * p + SEEN] == 0:
+                users_of[USERS * p + SEEN] = 1
+                touched[counts[TOUCHED]] = p
+                counts[TOUCHED] += 1

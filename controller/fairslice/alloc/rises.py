@@ -49,7 +49,7 @@ def take(k, hi, lo, indptr, use, scaled, groups, changed, counts):
 def sum_weights(j, rows, classes, groups):
     """Add up the weights of a group afresh: what is left of a difference has lost its digits."""
     indptr, _, use, scaled = rows
-    rise, wide, stop, _, _ = classes
+    rise, wide, _, stop, _, _ = classes
     group, group_first, members, share = groups
     hi, lo, before = ZERO, ZERO, -1
     for n in range(group_first[j], group_first[j + 1]):
@@ -93,7 +93,7 @@ def slowest(k, indptr, rise, wide, groups):
 def begin_rises(rows, classes, groups, lists):
     """Give every class its first rise."""
     indptr, _, use, scaled = rows
-    rise, wide, _, _, _ = classes
+    rise, wide, _, _, _, _ = classes
     changed, _, _, counts = lists
     for k in range(len(indptr) - 1):
         c = wide * k
@@ -109,7 +109,7 @@ def begin_rises(rows, classes, groups, lists):
 
 def list_heirs(rows, classes, groups, lists):
     """List as dirty the classes that a link of theirs has granted more."""
-    rise, wide, stop, mark, _ = classes
+    rise, wide, _, stop, mark, _ = classes
     _, group_first, members, share = groups
     changed, dirty, _, counts = lists
     for n in range(counts[CHANGED]):
@@ -131,7 +131,7 @@ def list_heirs(rows, classes, groups, lists):
 
 def inherit(k, now_hi, now_lo, error, rows, classes, groups):
     """Let a class rise as its links now grant; by how much more."""
-    rise, wide, _, mark, _ = classes
+    rise, wide, _, _, mark, _ = classes
     mark[MARK * k + DUE] = 0
     c = wide * k
     hi, lo = slowest(k, rows[0], rise, wide, groups)
