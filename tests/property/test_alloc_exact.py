@@ -1,6 +1,7 @@
 """The solver and its checker against exact rational numbers, on thousands of random problems."""
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 from itertools import permutations
 from random import Random
@@ -13,15 +14,40 @@ from fairslice.alloc.problem import Allocation, AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
 from fairslice.testing.exact import exact_rates
-from fairslice.testing.problems import problems, random_problem
+from fairslice.testing.problems import (
+    MODEST,
+    from_columns,
+    problems,
+    random_problem,
+    remainder_problem,
+    spike_problem,
+    tied_problem,
+    with_links_twice,
+)
 
 RELATIVE_ERROR = 1e-9
 SHAPES = [(4, 7, 5000), (1, 6, 1000), (8, 20, 200)]
 """Most links, most flows, and how many such problems."""
+Draw = Callable[[Random], AllocationProblem]
+FAMILIES: dict[str, tuple[Draw, int]] = {
+    "modest": (lambda random: random_problem(random, numbers=MODEST), 2500),
+    "tied": (tied_problem, 3000),
+    "tied, tiny": (lambda random: tied_problem(random, max_links=2, max_flows=3), 3000),
+    "tied, large": (lambda random: tied_problem(random, max_links=8, max_flows=20), 200),
+    "remainders": (remainder_problem, 1000),
+    "spikes": (spike_problem, 1000),
+    "links twice": (lambda random: twice(random, random_problem(random)), 1000),
+    "tied, links twice": (lambda random: twice(random, tied_problem(random)), 1000),
+}
+"""What the shapes seldom have: how to draw it, and how often that is done."""
 
 
 def drawn(links: int, flows: int, number: int) -> list[AllocationProblem]:
     return [random_problem(Random(seed), max_links=links, max_flows=flows) for seed in range(number)]
+
+
+def twice(random: Random, problem: AllocationProblem) -> AllocationProblem:
+    return from_columns(with_links_twice(random, problem.columns))
 
 
 def solved(problem: AllocationProblem) -> Allocation | None:
@@ -50,6 +76,27 @@ def test_rates_are_exact_and_certified(links: int, flows: int, number: int) -> N
     feasible = sum(check(problem) for problem in drawn(links, flows, number))
     # Both kinds are there in plenty.
     assert number * 0.5 < feasible < number * 0.98
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rates_of_a_family_are_exact_and_certified(family: str) -> None:
+    draw, number = FAMILIES[family]
+    feasible = sum(check(draw(Random(seed))) for seed in range(number))
+    assert feasible > number * 0.8
+
+
+def test_a_link_in_two_parts_is_the_same_link() -> None:
+    """To the last digit, wherever the parts stand in the path."""
+    compared = 0
+    for seed in range(1000):
+        problem = random_problem(Random(seed))
+        whole, parts = solved(problem), solved(twice(Random(seed), problem))
+        assert (whole is None) == (parts is None)
+        if whole is None or parts is None:
+            continue
+        assert parts.rate == pytest.approx(whole.rate, rel=4e-16, abs=0)
+        compared += len(whole.rate)
+    assert compared > 2000
 
 
 @settings(deadline=None, max_examples=200)

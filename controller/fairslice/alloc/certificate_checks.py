@@ -49,7 +49,7 @@ class Checker:
         self.over, self.under = np.longdouble(1) + tolerance, np.longdouble(1) - tolerance
         self.weight = np.asarray(columns.weight, np.longdouble)
         self.cap = np.asarray(columns.cap)
-        self.floor = np.zeros(flows) if columns.floor is None else np.asarray(columns.floor)
+        self.floor = np.zeros(flows) if columns.floor is None else np.asarray(columns.kept_floor)
         self.slice = np.full(flows, -1) if columns.slice is None else np.asarray(columns.slice)
         limit = np.asarray(columns.slice_limit)
         self.room = np.concatenate((np.asarray(columns.capacity), limit))

@@ -5,8 +5,8 @@ there twice is used twice.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,10 @@ from fairslice.errors import Fault, InputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+
+Column = Any
+"""A list or a numpy array of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Columns:
     coefficient
         (nnz,) what a unit of the flow's rate uses of the link, above 0; None if that is 1 throughout.
     weight, cap, floor
-        (n,); caps may be infinite. ``floor`` is None if nobody has one.
+        (n,); caps may be infinite. ``floor`` is None if nobody has one; no more of it is kept than the cap.
     slice
         (n,) number of the flow's slice, -1 without; None if there are no slices.
     slice_weight, slice_limit
@@ -38,16 +42,16 @@ class Columns:
         Whether the hierarchy is off.
     """
 
-    capacity: Sequence[float]
-    indptr: Sequence[int]
-    indices: Sequence[int]
-    coefficient: Sequence[float] | None
-    weight: Sequence[float]
-    cap: Sequence[float]
-    floor: Sequence[float] | None
-    slice: Sequence[int] | None
-    slice_weight: Sequence[float]
-    slice_limit: Sequence[float]
+    capacity: Column
+    indptr: Column
+    indices: Column
+    coefficient: Column | None
+    weight: Column
+    cap: Column
+    floor: Column | None
+    slice: Column | None
+    slice_weight: Column
+    slice_limit: Column
     per_flow: bool
 
     @property
@@ -61,6 +65,43 @@ class Columns:
             else _any_extreme(column, low, high)
             for column in (*columns, self.slice_limit)
             if column is not None and len(column)
+        )
+
+    @property
+    def kept_floor(self) -> Any:
+        """What the flows are really guaranteed: their floors, but no more than their caps."""
+        if self.floor is None:
+            return None
+        if isinstance(self.floor, list):
+            return list(map(min, self.floor, self.cap))
+        import numpy as np
+
+        return np.minimum(self.floor, self.cap)
+
+    def joined(self, more: "Columns") -> "Columns":
+        """These flows and then those of other columns over the same links and slices; arrays."""
+        import numpy as np
+
+        def both(name: str, default: float) -> Any:
+            mine, theirs = getattr(self, name), getattr(more, name)
+            if mine is None and theirs is None:
+                return None
+            sizes = [len(c.indices if name == "coefficient" else c.weight) for c in (self, more)]
+            parts = [
+                np.full(size, default) if part is None else part
+                for part, size in zip((mine, theirs), sizes, strict=True)
+            ]
+            return np.concatenate(parts)
+
+        return replace(
+            self,
+            indptr=np.concatenate([self.indptr, more.indptr[1:] + self.indptr[-1]]),
+            indices=both("indices", 0),
+            coefficient=both("coefficient", 1.0),
+            weight=both("weight", 1.0),
+            cap=both("cap", math.inf),
+            floor=both("floor", 0.0),
+            slice=both("slice", -1),
         )
 
     def lists(self) -> "Columns":
@@ -215,5 +256,4 @@ def columns_from(
     stopped[owner[np.isfinite(highest)]] = True
     every("demand", cap, stopped, "a finite one, or a link, to keep the flow from rising for ever")
     stop_if_wrong()
-    kept = None if floor_ is None else np.minimum(floor_, cap)
-    return Columns(capacity_, indptr_, indices_, use, weight_, cap, kept, slices, shares, limits, per_flow)
+    return Columns(capacity_, indptr_, indices_, use, weight_, cap, floor_, slices, shares, limits, per_flow)

@@ -1,4 +1,4 @@
-"""The engine room: puts a problem on the tables of :mod:`fairslice.alloc.filling` and picks its guise."""
+"""The engine room: lays a problem out for :mod:`fairslice.alloc.filling`, and picks the guise it runs in."""
 
 import math
 from dataclasses import dataclass
@@ -33,7 +33,8 @@ COMPILED_FROM = 4_000
 class Solution:
     """What the filling gave; ``overbooked`` is the place whose floors don't fit (no rates then), or -1.
 
-    ``error`` bounds the relative error of the levels, to first order.
+    ``error`` bounds the relative error of the levels, to first order; where a rate is its level times a
+    weight it is rounded once more.
     """
 
     rate: Any
@@ -45,109 +46,30 @@ class Solution:
 
 def solve(columns: Columns, *, instants: bool = False) -> Solution:
     """Fill the links of a sound problem, in the guise that suits it."""
-    guise = interpreted()
-    if columns.is_extreme:
-        guise = exact()
-    elif len(columns.indices) >= COMPILED_FROM and has_numba():
-        guise = compiled()
+    guise = guise_for(columns)
     solution = solve_as(guise, columns, instants=instants)
     if not solution.error <= TRUSTED:
         solution = solve_as(exact(), columns, instants=instants)
     return solution
 
 
+def guise_for(columns: Columns) -> Guise:
+    """Fractions where floats may overflow, else machine code where that pays and can be had."""
+    if columns.is_extreme:
+        return exact()
+    return compiled() if len(columns.indices) >= COMPILED_FROM and has_numba() else interpreted()
+
+
 def solve_as(guise: Guise, columns: Columns, *, instants: bool = False) -> Solution:
     """Fill the links of a sound problem in one guise."""
     columns = _in(guise, columns)
-    run, reals, whole = guise.run, guise.reals, guise.whole
-    n, n_links, n_slices = len(columns.weight), len(columns.capacity), len(columns.slice_weight)
-    rated = columns.slice is not None
-    of_slice: Any = columns.slice
-    grouped = rated and not columns.per_flow
-    floored = columns.floor is not None
-    scaled = columns.coefficient is not None
-    eager = grouped or floored
-    limited = [s for s in range(n_slices) if columns.slice_limit[s] < math.inf]
-
-    indptr, indices = columns.indptr, columns.indices
-    use = columns.coefficient if scaled else reals(0)
-    capacity = columns.capacity
-    nowhere = -1
-    if limited or grouped:
-        limits = [columns.slice_limit[s] for s in limited]
-        capacity = guise.joined(capacity, limits, [math.inf] * grouped)
-        nowhere = len(capacity) - 1 if grouped else -1
-        limit = guise.integers([-1] * n_slices)
-        for place, s in enumerate(limited, n_links):
-            limit[s] = place
-        most = len(indices) + 2 * n
-        laid_ptr, laid, laid_use = whole(n + 1), whole(most), reals(most)
-        end = run.lay_rows(indptr, indices, use, scaled, of_slice, limit, nowhere, laid_ptr, laid, laid_use)
-        indptr, indices, use = laid_ptr, laid[:end], laid_use[:end] if scaled else use
-    n_places, n_uses = len(capacity), len(indices)
-    group, first, members, group_ = whole(0), whole(1), whole(0), reals(0)
-    if grouped:
-        group, first, members, share = whole(n_uses), whole(n_uses + 1), whole(n_uses), reals(n_uses)
-        n_groups = run.lay_groups(
-            *(indptr, indices, of_slice, guise.order(of_slice), n_links, nowhere),
-            *(columns.slice_weight, whole(n_places), whole(n_places), group, first, members, share),
-        )
-        group_ = reals(GROUP * n_groups)
-        group_[SHARE::GROUP] = share[:n_groups]
-    n_groups = len(group_) // GROUP
-
-    wide = WIDE if rated or floored else NARROW
-    rise, soon = reals(wide * n), reals(n)
-    mark, stop = whole(MARK * n), guise.filled_whole(n, OPEN)
-    events, event = whole(n + 1), reals(HAPPENING * n * (2 if floored else 1))
-    floor = columns.floor if floored else reals(0)
-    run.single_classes(
-        columns.weight, columns.cap, floor, floored, grouped, rise, wide, soon, mark, events, event
+    n = len(columns.weight)
+    board = lay_board(guise, columns)
+    guise.run.single_classes(
+        *(columns.weight, columns.cap, board.floor_of(columns), board.floored, board.grouped),
+        *(board.rise, board.wide, board.soon, board.mark, board.events, board.event),
     )
-    if rated:
-        rise[RHO::wide] = guise.filled(n, 1.0)
-        if not grouped:
-            for f in range(n):
-                if of_slice[f] >= 0:
-                    rise[wide * f + RHO] = columns.slice_weight[of_slice[f]]
-    link = reals(PLACE * n_places)
-    link[ROOM::PLACE] = capacity
-    link[CAPACITY::PLACE] = capacity
-    waiting = n_places + (n if eager else 0)
-    counts, ends = whole(COUNTS), reals(END * n_places)
-    overbooked, error = run.water_fill(
-        (indptr, indices, use, scaled),
-        (rise, wide, soon, stop, mark, rated),
-        events,
-        event,
-        link,
-        whole(USERS * n_places),
-        whole(n_uses),
-        ends,
-        (group, first, members, group_),
-        (whole(n_groups), whole(n if grouped else 0), whole(n_places + 1), counts),
-        (
-            *(whole(waiting), reals(waiting), whole(waiting), guise.filled(waiting, math.inf)),
-            *(whole(waiting), reals(waiting), reals(waiting), whole(n + 1)),
-        ),
-        (floored, grouped, eager),
-    )
-    if overbooked >= 0:
-        return Solution((), (), None, int(overbooked), 0.0)
-    rate, bottleneck = reals(n), whole(n)
-    run.read_rates(
-        *(columns.weight, columns.cap, floor, whole(0), False, floored, rated, rise, wide, stop, ends),
-        *(rate, bottleneck),
-    )
-    _name_limits(n_links, limited, bottleneck)
-    instant = None
-    if instants:
-        instant = reals(n)
-        run.read_instants(soon, stop, ends, mark, event, instant)
-    if guise.is_exact:
-        rate = list(map(float, rate))
-        instant = instant and list(map(float, instant))
-    return Solution(rate, bottleneck, instant, -1, float(error))
+    return board.solve(columns, instant=guise.reals(n) if instants else None)
 
 
 def _in(guise: Guise, columns: Columns) -> Columns:
@@ -156,9 +78,137 @@ def _in(guise: Guise, columns: Columns) -> Columns:
     return columns.arrays() if guise.is_compiled else columns.lists()
 
 
-def _name_limits(n_links: int, limited: list[int], bottleneck: Any) -> None:
-    """Places of limits become the numbers -2 - s of their slices."""
-    if limited:
-        for f in range(len(bottleneck)):
-            if bottleneck[f] >= n_links:
-                bottleneck[f] = -2 - limited[bottleneck[f] - n_links]
+@dataclass(slots=True)
+class Board:
+    """A problem laid out: its rows are those of K classes over P places, the links and then the limits."""
+
+    guise: Guise
+    n_links: int
+    limited: list[int]
+    """The slices whose limits are places."""
+    capacity: Any
+    indptr: Any
+    indices: Any
+    use: Any
+    scaled: bool
+    floored: bool
+    rated: bool
+    grouped: bool
+    groups: tuple[Any, Any, Any, Any]
+    wide: int
+    rise: Any
+    soon: Any
+    mark: Any
+    events: Any
+    event: Any
+
+    def floor_of(self, columns: Columns) -> Any:
+        """The floors as they are kept, empty if there are none."""
+        return columns.kept_floor if self.floored else self.guise.reals(0)
+
+    def solve(self, columns: Columns, of_class: Any = None, instant: Any = None) -> Solution:
+        """Fill, and read what the flows got; the flows of each class by ``of_class``, or each a class."""
+        guise = self.guise
+        run, reals, whole = guise.run, guise.reals, guise.whole
+        n, n_classes, n_places = len(columns.weight), len(self.indptr) - 1, len(self.capacity)
+        n_groups, eager = len(self.groups[3]) // GROUP, self.grouped or self.floored
+        link, ends = reals(PLACE * n_places), reals(END * n_places)
+        link[ROOM::PLACE] = self.capacity
+        link[CAPACITY::PLACE] = self.capacity
+        stop, waiting = guise.filled_whole(n_classes, OPEN), n_places + (n_classes if eager else 0)
+        overbooked, error = run.water_fill(
+            (self.indptr, self.indices, self.use, self.scaled),
+            (self.rise, self.wide, self.soon, stop, self.mark, self.rated),
+            self.events,
+            self.event,
+            link,
+            whole(USERS * n_places),
+            whole(len(self.indices)),
+            ends,
+            self.groups,
+            (whole(n_groups), whole(n_classes if self.grouped else 0), whole(n_places), whole(COUNTS)),
+            (
+                *(whole(waiting), reals(waiting), whole(waiting), guise.filled(waiting, math.inf)),
+                *(whole(waiting), reals(waiting), reals(waiting), whole(n_classes + 1)),
+            ),
+            (self.floored, self.grouped, eager),
+        )
+        if overbooked >= 0:
+            return Solution((), (), None, int(overbooked), 0.0)
+        rate, bottleneck = reals(n), whole(n)
+        merged = of_class is not None
+        run.read_rates(
+            *(columns.weight, columns.cap, self.floor_of(columns), of_class if merged else whole(0), merged),
+            *(self.floored, self.rated, self.rise, self.wide, stop, ends, rate, bottleneck),
+        )
+        if instant is not None:
+            run.read_instants(self.soon, stop, ends, self.mark, self.event, instant)
+        if self.limited:
+            run.name_limits(self.n_links, guise.integers(self.limited), bottleneck)
+        if guise.is_exact:
+            rate = list(map(float, rate))
+            instant = instant and list(map(float, instant))
+        return Solution(rate, bottleneck, instant, -1, float(error))
+
+
+def lay_board(guise: Guise, columns: Columns, slots: int | None = None) -> Board:
+    """Lay out the rows of columns, each a class; ``slots`` is how many events there may be."""
+    run, reals, whole = guise.run, guise.reals, guise.whole
+    n, n_links, n_slices = len(columns.indptr) - 1, len(columns.capacity), len(columns.slice_weight)
+    of_slice: Any = columns.slice
+    rated = of_slice is not None
+    grouped = rated and not columns.per_flow
+    floored, scaled = columns.floor is not None, columns.coefficient is not None
+    limited = [s for s in range(n_slices) if columns.slice_limit[s] < math.inf]
+
+    indptr, indices, capacity = columns.indptr, columns.indices, columns.capacity
+    use = columns.coefficient if scaled else reals(0)
+    nowhere = -1
+    if limited or grouped:
+        capacity = guise.joined(capacity, [columns.slice_limit[s] for s in limited], [math.inf] * grouped)
+        nowhere = len(capacity) - 1 if grouped else -1
+        limit = guise.filled_whole(n_slices, -1)
+        for place, s in enumerate(limited, n_links):
+            limit[s] = place
+        most = len(indices) + 2 * n
+        laid_ptr, laid, laid_use = whole(n + 1), whole(most), reals(most)
+        end = run.lay_rows(indptr, indices, use, scaled, of_slice, limit, nowhere, laid_ptr, laid, laid_use)
+        indptr, indices, use = laid_ptr, laid[:end], laid_use[:end] if scaled else use
+    groups = (whole(0), whole(1), whole(0), reals(0))
+    if grouped:
+        uses = len(indices)
+        group, first, members, weight = whole(uses), whole(uses + 1), whole(uses), reals(uses)
+        n_groups = run.lay_groups(
+            *(indptr, indices, of_slice, guise.order(of_slice), n_links, nowhere, columns.slice_weight),
+            *(whole(len(capacity)), whole(len(capacity)), group, first, members, weight),
+        )
+        share = reals(GROUP * n_groups)
+        share[SHARE::GROUP] = weight[:n_groups]
+        groups = (group, first, members, share)
+    wide = WIDE if rated or floored else NARROW
+    rise = reals(wide * n)
+    if rated:
+        rise[RHO::wide] = guise.filled(n, 1.0)
+        if not grouped:
+            run.rise_by_slice(of_slice, columns.slice_weight, rise, wide)
+    slots = n * (2 if floored else 1) if slots is None else slots
+    return Board(
+        guise=guise,
+        n_links=n_links,
+        limited=limited,
+        capacity=capacity,
+        indptr=indptr,
+        indices=indices,
+        use=use,
+        scaled=scaled,
+        floored=floored,
+        rated=rated,
+        grouped=grouped,
+        groups=groups,
+        wide=wide,
+        rise=rise,
+        soon=reals(n),
+        mark=whole(MARK * n),
+        events=whole(n + 1),
+        event=reals(HAPPENING * slots),
+    )

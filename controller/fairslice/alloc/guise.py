@@ -63,6 +63,14 @@ class Guise:
         column[:] = [value for part in parts for value in part]
         return column
 
+    def column(self, array: Any) -> Any:
+        """A numpy array as a column."""
+        return array if self.is_compiled else array.tolist()
+
+    def copied(self, column: Any) -> Any:
+        """Another column like one."""
+        return column.copy()
+
     def order(self, keys: Any) -> Any:
         """The indices of a column in the rising order of its values, equals as they stand."""
         if self.is_compiled:

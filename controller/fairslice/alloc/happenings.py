@@ -52,7 +52,7 @@ def set_next(k, rise, wide, soon, mark, rated, events, event):
     hi, lo = NEVER, ZERO
     if e < events[k + 1]:
         hi, lo = event[HAPPENING * e + AT], event[HAPPENING * e + AT + 1]
-        if rated:
+        if rated and hi < NEVER:
             hi, lo = add(hi, lo, -rise[c + LEVEL], -rise[c + LEVEL + 1])
             hi, lo = div(hi, lo, rise[c + RHO], rise[c + RHO + 1])
     soon[k], rise[c + LATER] = hi, lo
@@ -110,8 +110,10 @@ def advance(k, until_hi, until_lo, error, rows, classes, events, event, link):
 
 
 def reach_caps(p, until_hi, until_lo, rows, classes, events, event, link, users_of, users, ends, picked):
-    """Let all flows at a place reach the caps that they reach by an instant; whether there may be any. Forgets
-    classes that have stopped."""
+    """Let all flows at a place reach the caps that they reach by an instant; whether there may be any.
+
+    Forgets classes that have stopped.
+    """
     if until_hi < ends[END * p + QUIET]:
         return False
     soon = classes[2]

@@ -23,6 +23,7 @@ from fairslice.alloc.records import (
     MARK,
     MET,
     NEVER,
+    RHO,
     WEIGHT,
     WHEN,
     WHOLE,
@@ -81,6 +82,20 @@ def lay_groups(
         first[j] = first[j - 1]
     first[0] = 0
     return n
+
+
+def rise_by_slice(of_slice, weight, rise, wide):
+    """Let flows rise at the weights of their slices, where there is no hierarchy."""
+    for f in range(len(of_slice)):
+        if of_slice[f] >= 0:
+            rise[wide * f + RHO] = weight[of_slice[f]]
+
+
+def name_limits(n_links, limited, bottleneck):
+    """Let places of limits become the numbers -2 - s of their slices."""
+    for f in range(len(bottleneck)):
+        if bottleneck[f] >= n_links:
+            bottleneck[f] = -2 - limited[bottleneck[f] - n_links]
 
 
 def merge_flows(of_class, weight, floor, floored, grouped, rise, wide, soon, mark, events, event):

@@ -7,7 +7,7 @@ Ethernet frames.
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
@@ -131,16 +131,7 @@ class AllocationProblem:
             *(capacity, indptr, indices, weight, demand, floor, coefficient),
             *(slice, slice_weight, slice_limit, per_flow),
         )
-        shares = zip(columns.slice_weight, columns.slice_limit, strict=True)
-        problem = cls(
-            _ByNumber(columns.capacity),
-            _Flows(columns),
-            {str(s): SliceShare(float(weight), float(limit)) for s, (weight, limit) in enumerate(shares)},
-            per_flow,
-        )
-        # Where a cached property keeps its value: these columns are sound, and stay as they came.
-        problem.__dict__["columns"] = columns
-        return problem
+        return _numbered(columns)
 
     @cached_property
     def columns(self) -> Columns:
@@ -156,7 +147,7 @@ class AllocationProblem:
         slice_number = {name: index for index, name in enumerate(self.slices)}
         flows = self.flows
         uses = [use for flow in flows for use in flow.uses.values()]
-        floor = [flow.kept_floor for flow in flows]
+        floor = [flow.floor for flow in flows]
         slices = [-1 if flow.slice is None else slice_number[flow.slice] for flow in flows]
         return Columns(
             capacity=list(map(float, self.capacities.values())),
@@ -171,6 +162,38 @@ class AllocationProblem:
             slice_limit=[float(share.limit) for share in self.slices.values()],
             per_flow=self.per_flow,
         )
+
+    def with_columns(self, columns: Columns) -> "AllocationProblem":
+        """The same flows over the same links with the amounts of other columns, which must be sound."""
+        amounts = (columns.capacity, columns.weight, columns.cap, columns.floor)
+        held = [None if column is None else column.copy() for column in amounts]
+        columns = replace(columns, capacity=held[0], weight=held[1], cap=held[2], floor=held[3])
+        if isinstance(self.flows, _Flows):
+            return _numbered(columns)
+        floors = [0.0] * len(self.flows) if columns.floor is None else columns.floor
+        each = zip(self.flows, columns.weight, columns.cap, floors, strict=True)
+        return AllocationProblem(
+            dict(zip(self.capacities, map(float, columns.capacity), strict=True)),
+            tuple(replace(f, weight=float(w), cap=float(u), floor=float(m)) for f, w, u, m in each),
+            self.slices,
+            self.per_flow,
+        )
+
+    def with_flows(self, flows: Sequence[ProblemFlow]) -> "AllocationProblem":
+        """The problem with more flows at its end; where flows are numbers, they get the next ones.
+
+        Raises
+        ------
+        InputError
+            As :meth:`check` does.
+        """
+        if not isinstance(self.flows, _Flows):
+            return replace(self, flows=(*self.flows, *flows))
+        # Checked by themselves: to check a million flows again for the sake of one would take a second.
+        n = len(self.flows)
+        numbered = [replace(flow, id=str(n + i)) for i, flow in enumerate(flows)]
+        more = AllocationProblem(self.capacities, numbered, self.slices, self.per_flow).columns.arrays()
+        return _numbered(self.columns.arrays().joined(more))
 
     def check(self) -> None:
         """Refuse a problem that has no meaning.
@@ -235,6 +258,20 @@ def _one_of(names: Mapping[str, object]) -> str:
     known = ", ".join(f'"{name}"' for name in list(names)[:8])
     more = ", …" if len(names) > 8 else ""
     return f"one of {known}{more}" if known else "none, for there are none"
+
+
+def _numbered(columns: Columns) -> AllocationProblem:
+    """The problem of sound columns; its flows, links and slices are numbers."""
+    shares = zip(columns.slice_weight, columns.slice_limit, strict=True)
+    problem = AllocationProblem(
+        _ByNumber(columns.capacity),
+        _Flows(columns),
+        {str(s): SliceShare(float(weight), float(limit)) for s, (weight, limit) in enumerate(shares)},
+        columns.per_flow,
+    )
+    # Where a cached property keeps its value: these columns are sound, and stay as they came.
+    problem.__dict__["columns"] = columns
+    return problem
 
 
 class _Flows(Sequence[ProblemFlow]):

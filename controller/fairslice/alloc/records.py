@@ -35,8 +35,8 @@ FIRST, LENGTH, STAMP, SEEN, USERS = 0, 1, 2, 3, 4
 # Of a place, in ``ends``: when it was full (a pair), and a time before which no flow there has an event.
 FULL, QUIET, END = 0, 2, 3
 
-# Of a class, in ``rise``. Pairs: WEIGHT of its flows that rise; and, only where rises change (records are WIDE
-# then), RHO and LEVEL, which is alpha until the class stops, WHOLE weight of its flows that are not at
+# Of a class, in ``rise``. Pairs: WEIGHT of its flows that rise; and, only where rises change (records are
+# WIDE then), RHO and LEVEL, which is alpha until the class stops, WHOLE weight of its flows that are not at
 # their caps, HELD by those below their floors. SLACK is the error of LEVEL. ``soon`` has the leading digits
 # of the instant of a class's next event, or DONE once it has stopped, and LATER the rest of them.
 WEIGHT, LATER, RHO, LEVEL, WHOLE, HELD, SLACK = 0, 2, 3, 5, 7, 9, 11

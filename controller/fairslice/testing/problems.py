@@ -2,15 +2,18 @@
 
 Ties, zeros, many decades, floors that fill a link to the brim, links crossed twice, flows without a
 link, slices without flows. One generator serves seeded loops and hypothesis, which can shrink what it
-draws.
+draws; the others are for what it seldom draws.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from random import Random
 
 from hypothesis import strategies as st
 
+from fairslice.alloc.columns import Columns
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 
 Number = Callable[[Random], float]
@@ -98,3 +101,100 @@ def _limit(random: Random, name: str, flows: list[ProblemFlow], amount: Number) 
 def problems(numbers: Sequence[Number] = WILD) -> st.SearchStrategy[AllocationProblem]:
     """Hypothesis strategy of :func:`random_problem`."""
     return st.randoms(use_true_random=False).map(lambda random: random_problem(random, numbers=numbers))
+
+
+def tied_problem(random: Random, *, max_links: int = 4, max_flows: int = 7) -> AllocationProblem:
+    """Draw from a few small numbers, so that links fill and caps are reached at the same instants.
+
+    Half have no slices, and half no floors; the floors may not fit.
+    """
+    links = [f"L{i}" for i in range(random.randint(1, max_links))]
+    capacities = {link: float(random.choice([1, 2, 2, 3, 4, 10])) for link in links}
+    names = [f"S{i}" for i in range(random.choice([0, 0, 1, 2]))]
+    whole, floored = random.random() < 0.5, random.random() < 0.5
+    flows = tuple(
+        ProblemFlow(
+            f"f{i}",
+            {
+                link: 1.0 if whole else random.choice([1.0, 0.25, 0.5, 2.0])
+                for link in random.sample(links, random.randint(1, len(links)))
+            },
+            random.choice([1.0, 1.0, 2.0, 3.0, 0.1, 2.4]),
+            random.choice([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, math.inf, math.inf]),
+            random.choice([0.0, 0.0, 0.125, 0.25, 0.5]) if floored else 0.0,
+            random.choice([None, *names, *names]),
+        )
+        for i in range(random.randint(1, max_flows))
+    )
+    slices = {
+        name: SliceShare(random.choice([1.0, 2.0, 3.0]), random.choice([1.0, 2.0, 4.0, math.inf, math.inf]))
+        for name in names
+    }
+    return AllocationProblem(capacities, flows, slices, per_flow=random.random() < 0.5)
+
+
+def remainder_problem(random: Random) -> AllocationProblem:
+    """Draw flows that stop early and leave a millionth of their link or less to a light one, which has
+    another link of about that capacity. Each early one is stopped by a link of its own or by its demand.
+    """
+    number = random.randint(2, 4)
+    caps = [random.uniform(0.1, 0.33) for _ in range(number)]
+    uses = [random.uniform(0.5, 1) for _ in range(number)]
+    load = sum(Fraction(cap) * Fraction(use) for cap, use in zip(caps, uses, strict=True))
+    capacity = float(load) + 10 ** random.uniform(-13, -6)
+    other = float(Fraction(capacity) - load) * (1 + 10 ** random.uniform(-12, -4))
+    capacities, flows = {"A": capacity, "B": max(other, 0.0)}, []
+    for i, (cap, use) in enumerate(zip(caps, uses, strict=True)):
+        if random.random() < 0.7:
+            capacities[f"K{i}"] = cap
+            flows.append(ProblemFlow(f"early{i}", {"A": use, f"K{i}": 1.0}))
+        else:
+            flows.append(ProblemFlow(f"early{i}", {"A": use}, cap=cap))
+    flows.append(ProblemFlow("late", {"A": 1.0, "B": 1.0}, random.choice([1.0, 1e-4, 1e-8])))
+    return AllocationProblem(capacities, tuple(flows))
+
+
+def spike_problem(random: Random) -> AllocationProblem:
+    """Draw a link whose load for an instant grows more than a billion times as fast as before and after: when
+    a heavy flow has passed its floor, and until its other link is full."""
+    heavy = 10.0 ** random.randint(9, 30)
+    floors = [random.randint(1, 12) / 10 for _ in range(3)]
+    slice_ = random.choice([None, "S"])
+    flows = [
+        ProblemFlow("heavy", {"L": _coefficient(random, _tenths), "M": 1.0}, heavy, floor=floors[0] / 4),
+        ProblemFlow("light", {"L": 1.0, "M": 1.0}, _tenths(random) / 100, slice=slice_),
+        *(ProblemFlow(f"f{i}", {"L": 1.0}, _tenths(random), floor=floors[i], slice=slice_) for i in (1, 2)),
+    ]
+    random.shuffle(flows)
+    slices = {"S": SliceShare(random.choice([1.0, heavy]))} if slice_ else {}
+    capacities = {"L": random.randint(3, 6) * 1.0, "M": _tenths(random)}
+    return AllocationProblem(capacities, tuple(flows), slices, per_flow=random.random() < 0.5)
+
+
+def from_columns(columns: Columns) -> AllocationProblem:
+    """The problem from its columns; its links, flows and slices are numbers."""
+    return AllocationProblem.from_arrays(
+        *(columns.capacity, columns.indptr, columns.indices, columns.weight, columns.cap, columns.floor),
+        columns.coefficient,
+        columns.slice,
+        columns.slice_weight if columns.slice is not None else None,
+        columns.slice_limit if columns.slice is not None else None,
+        per_flow=columns.per_flow,
+    )
+
+
+def with_links_twice(random: Random, columns: Columns) -> Columns:
+    """The same problem, but some flows use some links in two parts; which sum up without rounding."""
+    indptr, indices, parts = [0], list[int](), list[float]()
+    for f in range(len(columns.weight)):
+        row: list[tuple[int, float]] = []
+        for i in range(columns.indptr[f], columns.indptr[f + 1]):
+            link, use = columns.indices[i], 1.0 if columns.coefficient is None else columns.coefficient[i]
+            part = use * random.choice([0.5, 0.5, 0.25])
+            halved = random.random() < 0.5 and Fraction(part) + Fraction(use - part) == Fraction(use)
+            row += [(link, part), (link, use - part)] if halved else [(link, use)]
+        random.shuffle(row)
+        indptr.append(len(indices) + len(row))
+        indices += [link for link, _ in row]
+        parts += [part for _, part in row]
+    return replace(columns, indptr=indptr, indices=indices, coefficient=parts)

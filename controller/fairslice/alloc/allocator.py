@@ -1,0 +1,255 @@
+"""A problem that changes: solved once, and again with all that can be kept."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from fairslice.alloc.engine import TRUSTED, solve_as
+from fairslice.alloc.guise import exact
+from fairslice.alloc.layouts import Layout
+from fairslice.alloc.problem import CAP, Allocation, AllocationProblem, ProblemFlow
+from fairslice.alloc.waterfilling import allocation_of
+from fairslice.errors import Fault, InputError
+
+Which = int | str
+"""A flow or a link, by its number or by its id or name."""
+_Change = tuple[str, int, float]
+"""A column, an entry, and what it is to be."""
+_CLEARLY = 1e-9
+"""Amounts are compared with this margin, relatively, before a change is taken for none."""
+
+
+class Allocator:
+    """Keeps a problem and its allocation, and answers changes.
+
+    Flows over the same path in the same slice rise alike. What makes them *classes* is kept, and in each
+    class the order in which its flows reach their caps. A change is first tested for being none: a demand
+    that was and stays above the rate of a flow that a link stops, a guarantee that was and stays below the
+    rate, a capacity that was and stays above the load. Else all links are filled again. To patch the rates
+    instead would not pay: most changes move a large part of all flows a little.
+
+    Numbers of flows stay: a removed flow is one without demand, an added one gets the next number.
+
+    Parameters
+    ----------
+    problem
+        To begin with.
+
+    Raises
+    ------
+    InputError, InfeasibleError
+        As :func:`fairslice.alloc.waterfilling.allocate` does.
+
+    Examples
+    --------
+    >>> from fairslice.alloc.problem import AllocationProblem, ProblemFlow
+    >>> flows = [ProblemFlow("f", {"A": 1}), ProblemFlow("g", {"A": 1})]
+    >>> allocator = Allocator(AllocationProblem({"A": 10}, flows))
+    >>> dict(allocator.allocation.rates)
+    {'f': 5.0, 'g': 5.0}
+    >>> dict(allocator.change(demand={"f": 2}, capacity={"A": 8}).rates)
+    {'f': 2.0, 'g': 6.0}
+    """
+
+    def __init__(self, problem: AllocationProblem) -> None:
+        self._named = problem
+        c = problem.columns.arrays()
+        # Copies, since they change.
+        self._columns = replace(
+            c,
+            capacity=np.array(c.capacity),
+            weight=np.array(c.weight),
+            cap=np.array(c.cap),
+            floor=None if c.floor is None else np.array(c.floor),
+        )
+        self._layout = Layout(self._columns)
+        self._loads: Any = None
+        self._allocation = self._solved()
+
+    @property
+    def allocation(self) -> Allocation:
+        """The rates of now. Its ``problem`` names flows and links; it may be older than :attr:`problem`."""
+        return self._allocation
+
+    @property
+    def problem(self) -> AllocationProblem:
+        """The problem as it is now, made anew each time."""
+        return self._named.with_columns(self._columns)
+
+    def change(
+        self,
+        *,
+        demand: Mapping[Which, float] | None = None,
+        weight: Mapping[Which, float] | None = None,
+        floor: Mapping[Which, float] | None = None,
+        capacity: Mapping[Which, float] | None = None,
+        down: Iterable[Which] = (),
+        remove: Iterable[Which] = (),
+        add: Sequence[ProblemFlow] = (),
+    ) -> Allocation:
+        """Make changes that come together, and solve once at most.
+
+        Parameters
+        ----------
+        demand, weight, floor
+            By flow; a demand may be infinite.
+        capacity
+            By link.
+        down
+            Links that carry nothing until they get a capacity again.
+        remove
+            Flows that want nothing any more.
+        add
+            New flows over known links in known slices; where flows have no names their ids don't count.
+
+        Returns
+        -------
+        Allocation
+            The same object if none of it makes a difference.
+
+        Raises
+        ------
+        InputError
+            An unknown flow, link or slice, or an amount that makes no sense. Nothing is changed then.
+        InfeasibleError
+            The floors do not fit any more. Nothing is changed then.
+        """
+        faults: list[str] = []
+        changes: list[_Change] = []
+        for column, amounts in (
+            ("cap", demand),
+            ("weight", weight),
+            ("floor", floor),
+            ("capacity", capacity),
+        ):
+            for which, amount in (amounts or {}).items():
+                self._note(column, which, amount, changes, faults)
+        for link in down:
+            self._note("capacity", link, 0.0, changes, faults)
+        for flow in remove:
+            self._note("cap", flow, 0.0, changes, faults)
+            self._note("floor", flow, 0.0, changes, faults)
+        if faults:
+            raise InputError(Fault(fault) for fault in faults)
+        if add:
+            return self._changed_with(changes, add)
+        matters = any(self._matters(*change) for change in changes)
+        undo = self._apply(changes)
+        if matters:
+            try:
+                self._allocation = self._solved()
+            except BaseException:
+                self._apply(undo)
+                raise
+        return self._allocation
+
+    def _note(
+        self, column: str, which: Which, amount: float, changes: list[_Change], faults: list[str]
+    ) -> None:
+        kind, known = ("link", self._links) if column == "capacity" else ("flow", self._flows)
+        number = known.get(which, -1) if isinstance(which, str) else which
+        if not 0 <= number < self._count(kind):
+            faults.append(f"{kind} {which!r} is unknown, expected one of the problem's {self._count(kind)}")
+        expected, holds = _EXPECTED[column]
+        if not holds(amount):
+            word = "demand" if column == "cap" else column
+            faults.append(f"{kind} {which!r}: the {word} is {amount}, expected {expected}")
+        changes.append((column, number, float(amount)))
+
+    def _count(self, kind: str) -> int:
+        return len(self._columns.capacity if kind == "link" else self._columns.weight)
+
+    @cached_property
+    def _links(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self._named.capacities)}
+
+    @cached_property
+    def _flows(self) -> dict[str, int]:
+        return {flow.id: number for number, flow in enumerate(self._named.flows)}
+
+    def _matters(self, column: str, i: int, amount: float) -> bool:
+        """Whether a change may make a difference to any rate."""
+        values = getattr(self._columns, column)
+        if values is None:
+            return amount > 0
+        before = values[i]
+        if amount == before:
+            return False
+        if column == "weight":
+            # At its cap, but not for its weight's sake: it may matter all the same for when it got there.
+            return True
+        if column == "capacity":
+            return not min(amount, before) > self._load[i] * (1 + _CLEARLY)
+        rate = self._allocation.raw_rate[i]
+        if column == "cap":
+            stopped = self._allocation.raw_bottleneck[i] != CAP
+            return not (stopped and min(amount, before) > rate * (1 + _CLEARLY))
+        return not (max(amount, before) < rate * (1 - _CLEARLY))
+
+    @property
+    def _load(self) -> Any:
+        """What flows put on each link, at the present rates."""
+        if self._loads is None:
+            c = self._columns
+            rate = np.repeat(self._allocation.rate, np.diff(c.indptr))
+            used = rate if c.coefficient is None else rate * c.coefficient
+            self._loads = np.bincount(c.indices, used, minlength=len(c.capacity))
+        return self._loads
+
+    def _apply(self, changes: Iterable[_Change]) -> list[_Change]:
+        """Write amounts down; what takes them back, in the order to do so."""
+        undo: list[_Change] = []
+        for column, i, amount in changes:
+            values: Any = getattr(self._columns, column)
+            if values is None:
+                if amount == 0:
+                    continue
+                self._columns = replace(self._columns, floor=np.zeros(len(self._columns.weight)))
+                self._layout = Layout(self._columns)
+                values = self._columns.floor
+            undo.append((column, i, float(values[i])))
+            values[i] = amount
+            if column == "capacity":
+                self._layout.set_capacity(i, amount)
+            else:
+                self._layout.touch(i)
+        return undo[::-1]
+
+    def _solved(self) -> Allocation:
+        solution = self._layout.solve(self._columns)
+        if not solution.error <= TRUSTED:
+            solution = solve_as(exact(), self._columns)
+        problem = self._named if solution.overbooked < 0 else self.problem
+        allocation = allocation_of(problem, solution)
+        self._loads = None
+        return allocation
+
+    def _changed_with(self, changes: list[_Change], add: Sequence[ProblemFlow]) -> Allocation:
+        """Make changes some of which are new flows."""
+        named, columns = self._named, self._columns
+        undo = self._apply(changes)
+        try:
+            self._named = self.problem.with_flows(add)
+            self._columns = self._named.columns.arrays()
+            self._layout.append(self._columns, len(add))
+            self._allocation = self._solved()
+        except BaseException:
+            self._named, self._columns = named, columns
+            self._apply(undo)
+            self._layout = Layout(self._columns)
+            raise
+        self.__dict__.pop("_flows", None)
+        return self._allocation
+
+
+_AMOUNT = ("a number from 0 up", lambda x: 0 <= x < math.inf)
+_EXPECTED: dict[str, tuple[str, Any]] = {
+    "cap": ("a number from 0 up, or inf", lambda x: x >= 0),
+    "weight": ("a finite number above 0", lambda x: 0 < x < math.inf),
+    "floor": ("a finite number from 0 up", _AMOUNT[1]),
+    "capacity": ("a finite number from 0 up", _AMOUNT[1]),
+}
