@@ -3,7 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
+from fairslice.testing.exact import exact_rates
 from fairslice.testing.problems import MODEST, problems
 
 LAW = settings(deadline=None, max_examples=120)
@@ -119,6 +122,43 @@ def test_a_bigger_floor_never_hurts_its_owner(problem: AllocationProblem, index:
     assert rates(replace(problem, flows=flows))[owner.id] >= before[owner.id] * (1 - 1e-12)
 
 
+def per_weight(problem: AllocationProblem, rates: Mapping[str, Any]) -> list[Any]:
+    """The rates per weight of a flat problem, from the smallest."""
+    shares = {name: Fraction(share.weight) for name, share in problem.slices.items()}
+    return sorted(
+        rates[flow.id] / (Fraction(flow.weight) * (shares[flow.slice] if flow.slice is not None else 1))
+        for flow in problem.flows
+    )
+
+
+@settings(LAW, max_examples=400)
+@given(problems(), st.integers(0, 100), st.sampled_from([1.001, 1.5, 10.0, 1e6]), st.booleans())
+def test_more_capacity_never_lowers_the_smallest_rate_per_weight(
+    problem: AllocationProblem, index: int, factor: float, dead: bool
+) -> None:
+    """In flat problems, with caps, floors and limits too, and over all flows, be they at their caps or not: the
+    rates per weight, sorted from the smallest, never fall in the order of words in a dictionary.
+
+    With flat weights the allocation is the one whose sorted rates per weight come last in that order among all
+    rates that links, caps, floors and limits allow (that is what max-min fair means). With more capacity
+    everything that was allowed still is, so what comes last can't come earlier than before.
+    """
+    assume(problem.flows)
+    link = sorted(problem.capacities)[index % len(problem.capacities)]
+    flat = replace(problem, per_flow=True)
+    if dead:
+        flat = replace(flat, capacities={**flat.capacities, link: 0.0})
+    more = flat.capacities[link] * factor or factor
+    wider = replace(flat, capacities={**flat.capacities, link: more})
+    before, after = exact_rates(flat), exact_rates(wider)
+    assume(before is not None)
+    assert before is not None
+    assert after is not None
+    assert per_weight(wider, after) >= per_weight(flat, before)
+    least = [per_weight(p, {f: Fraction(rate) for f, rate in rates(p).items()})[0] for p in (flat, wider)]
+    assert least[1] >= least[0] * (1 - Fraction(1, 10**12))
+
+
 @LAW
 @given(problems(MODEST))
 def test_solving_again_with_the_rates_as_caps_changes_nothing(problem: AllocationProblem) -> None:
@@ -196,6 +236,43 @@ def test_on_one_link_it_is_hierarchical_gps(problem: AllocationProblem) -> None:
     for name, amount in poured(problem.capacities["L"], wanted).items():
         expected |= poured(amount, {f.id: (f.weight, f.cap) for f in members[name]})
     assert rates(problem) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@st.composite
+def on_one_link_with_floors(draw: st.DrawFn) -> AllocationProblem:
+    problem = draw(on_one_link())
+    part = problem.capacities["L"] / len(problem.flows)
+    flows = tuple(
+        replace(
+            flow,
+            floor=part * draw(st.sampled_from([0.0, 0.0, 0.25, 0.5, 1.0])),
+            slice=draw(st.sampled_from([None, flow.slice, flow.slice])),
+        )
+        for flow in problem.flows
+    )
+    return replace(problem, flows=flows, per_flow=draw(st.booleans()))
+
+
+@settings(LAW, max_examples=400)
+@given(on_one_link_with_floors(), st.integers(0, 100), st.sampled_from([0.0, 0.25, 0.5, 0.9]))
+def test_on_one_link_a_smaller_cap_never_hurts_another_flow(
+    problem: AllocationProblem, index: int, part: float
+) -> None:
+    """In slices with limits, and with floors. Where flows use the same link only.
+
+    Until the flow reaches the smaller cap all is as before, but that it may hold less of its floor; from then on
+    its siblings together rise by what it would have, or less where floors hold them up. So at every instant its
+    slice and the link carry no more than before: nothing is full sooner, and nobody stops sooner or rises slower.
+    """
+    before = rates(problem)
+    flow = problem.flows[index % len(problem.flows)]
+    assume(before[flow.id] > 0)
+    smaller = replace(flow, cap=before[flow.id] * part)
+    flows = tuple(smaller if other is flow else other for other in problem.flows)
+    after = rates(replace(problem, flows=flows))
+    assert after[flow.id] == pytest.approx(smaller.cap, rel=1e-15, abs=0)
+    for other in before.keys() - {flow.id}:
+        assert after[other] >= before[other] * (1 - 1e-12)
 
 
 @st.composite

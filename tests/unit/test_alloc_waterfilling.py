@@ -2,6 +2,7 @@
 
 import doctest
 import math
+from fractions import Fraction
 
 import pytest
 
@@ -217,12 +218,67 @@ class TestBottlenecks:
         assert rates(problem) == {"f": 1, "g": 3, "h": 96}
 
 
+class TestOneInstant:
+    """Several links are next to fill up at one instant, by what is known before a cap is found reached."""
+
+    def test_a_link_finds_out_that_a_flow_of_another_is_at_its_cap(self) -> None:
+        """By weight alone L0 would be full at 2/0.25 and L1 at 10/1.25: both at 8. But the capped flow
+        stopped at 1.5, so L0 never fills, and L1 goes on to 10 - 0.25 * 1.5."""
+        flows = (ProblemFlow("f0", {"L1": 1}), ProblemFlow("f1", {"L0": 0.25, "L1": 0.25}, cap=1.5))
+        problem = AllocationProblem({"L0": 2, "L1": 10}, flows)
+        assert rates(problem) == {"f0": 9.625, "f1": 1.5}
+        assert stops(problem) == {"f0": link("L1"), "f1": CAP}
+
+    def test_both_links_go_on_and_are_full_together(self) -> None:
+        """f2 never starts, f1 stops at 1, and what they leave of either link is f0's."""
+        problem = AllocationProblem(
+            {"A": 2, "B": 2},
+            (
+                flow("f0", "A", "B", weight=0.1),
+                flow("f1", "A", "B", weight=2.4, cap=1),
+                flow("f2", "B", weight=2.4, cap=0),
+            ),
+        )
+        assert rates(problem) == {"f0": 1, "f1": 1, "f2": 0}
+        assert stops(problem) == {"f0": link("A"), "f1": CAP, "f2": CAP}
+
+    def test_capped_flows_that_use_the_link_twice(self) -> None:
+        """All three reach their cap before 6 are used up; the last two of the problem use the link twice."""
+        problem = AllocationProblem.from_arrays([6], [0, 1, 3, 5], [0] * 5, [1, 1, 1], [1, 1, 1])
+        assert rates(problem) == {"0": 1, "1": 1, "2": 1}
+        assert set(stops(problem).values()) == {CAP}
+
+
 class TestArithmetic:
     def test_a_remainder_of_a_large_link(self) -> None:
         problem = AllocationProblem(
             {"A": 1e15}, (flow("f", "A", cap=1e15 - 0.125, weight=1e16), flow("g", "A"))
         )
         assert rates(problem) == {"f": 1e15 - 0.125, "g": 0.125}
+
+    def test_a_remainder_behind_the_digits_of_its_link(self) -> None:
+        """K stops the early flow at 0.1 (floats!). Of 0.10000001 remain a little less than the 1e-8 of B."""
+        problem = AllocationProblem(
+            {"A": 0.10000001, "B": 1e-8, "K": 0.1},
+            (flow("early", "A", "K"), flow("late", "A", "B", weight=1e-8)),
+        )
+        remainder = float(Fraction(0.10000001) - Fraction(0.1))
+        assert remainder < 1e-8 * (1 - 1e-10)
+        assert rates(problem) == {"early": 0.1, "late": remainder}
+        assert stops(problem) == {"early": link("K"), "late": link("A")}
+
+    def test_a_weight_that_outweighs_all_others_for_an_instant(self) -> None:
+        """M stops the heavy flow as soon as it has passed its floor. The rest of L, 8.7, is shared 1:2."""
+        problem = AllocationProblem(
+            {"L": 9, "M": 1},
+            (
+                ProblemFlow("heavy", {"L": 0.3, "M": 1}, 1e30, floor=0.5),
+                flow("light", "L", "M", weight=0.01),
+                flow("one", "L", floor=1),
+                flow("two", "L", weight=2, floor=1),
+            ),
+        )
+        assert rates(problem) == approx({"heavy": 1, "light": 1e-32, "one": 2.9, "two": 5.8})
 
     def test_thirty_decades(self) -> None:
         problem = AllocationProblem(

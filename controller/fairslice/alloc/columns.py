@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fairslice.errors import Fault, InputError
@@ -20,7 +21,7 @@ Column = Any
 """A list or a numpy array of numbers."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Columns:
     """The columns of a problem of n flows over L links in S slices: numpy arrays, or plain lists.
 
@@ -54,7 +55,7 @@ class Columns:
     slice_limit: Column
     per_flow: bool
 
-    @property
+    @cached_property
     def is_extreme(self) -> bool:
         """Whether products of the amounts may leave the range of floats."""
         low, high = 1e-60, 1e60
@@ -256,4 +257,9 @@ def columns_from(
     stopped[owner[np.isfinite(highest)]] = True
     every("demand", cap, stopped, "a finite one, or a link, to keep the flow from rising for ever")
     stop_if_wrong()
-    return Columns(capacity_, indptr_, indices_, use, weight_, cap, floor_, slices, shares, limits, per_flow)
+    columns = Columns(
+        capacity_, indptr_, indices_, use, weight_, cap, floor_, slices, shares, limits, per_flow
+    )
+    # Found out here, where all amounts are looked at anyway.
+    _ = columns.is_extreme
+    return columns

@@ -117,19 +117,24 @@ class Board:
         link[CAPACITY::PLACE] = self.capacity
         stop, waiting = guise.filled_whole(n_classes, OPEN), n_places + (n_classes if eager else 0)
         overbooked, error = run.water_fill(
-            (self.indptr, self.indices, self.use, self.scaled),
+            (self.indptr, guise.unsigned(self.indices), self.use, self.scaled),
             (self.rise, self.wide, self.soon, stop, self.mark, self.rated),
             self.events,
             self.event,
             link,
             whole(USERS * n_places),
-            whole(len(self.indices)),
+            guise.unsigned(whole(len(self.indices))),
             ends,
             self.groups,
             (whole(n_groups), whole(n_classes if self.grouped else 0), whole(n_places), whole(COUNTS)),
             (
                 *(whole(waiting), reals(waiting), whole(waiting), guise.filled(waiting, math.inf)),
-                *(whole(waiting), reals(waiting), reals(waiting), whole(n_classes + 1)),
+                *(
+                    whole(waiting),
+                    reals(waiting),
+                    reals(waiting),
+                    guise.unsigned(whole(len(self.indices) + 1)),
+                ),
             ),
             (self.floored, self.grouped, eager),
         )
@@ -142,7 +147,7 @@ class Board:
             *(self.floored, self.rated, self.rise, self.wide, stop, ends, rate, bottleneck),
         )
         if instant is not None:
-            run.read_instants(self.soon, stop, ends, self.mark, self.event, instant)
+            run.read_instants(self.soon, self.rise, self.wide, stop, ends, instant)
         if self.limited:
             run.name_limits(self.n_links, guise.integers(self.limited), bottleneck)
         if guise.is_exact:

@@ -65,7 +65,7 @@ from fairslice.alloc.records import (
     ZERO,
 )
 from fairslice.alloc.rises import begin_rises, inherit, list_heirs, take
-from fairslice.alloc.waiting import leave, sink, wait
+from fairslice.alloc.waiting import leave, second, sink, wait
 
 
 def water_fill(rows, classes, events, event, link, users_of, users, ends, groups, lists, queue, kinds):
@@ -86,7 +86,7 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
         for k in range(n_classes):
             set_next(k, rise, wide, soon, mark, rated, events, event)
     begin(rows, classes, link, users_of, floored)
-    overbooked = list_users(rows, link, users_of, users)
+    overbooked = list_users(rows, link, users_of, users, where)
     if overbooked >= 0:
         return overbooked, ZERO
     now_hi, now_lo, worst = ZERO, ZERO, ZERO
@@ -123,11 +123,14 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
             if hi > bound:
                 wait(x, hi, heap, sorted_, where, key, counts)
                 continue
-            leave(x, heap, sorted_, where, counts)
             batch[size], batch_hi[size], batch_lo[size] = x, hi, lo
             size += 1
             if hi < next_hi or (hi == next_hi and lo < next_lo):
                 next_hi, next_lo = hi, lo
+            if second(sorted_, counts) > bound:
+                # It stays where it is until it is known what becomes of it.
+                break
+            leave(x, heap, sorted_, where, counts)
         if size == 0:
             continue
         now_hi, now_lo = next_hi, next_lo
@@ -160,6 +163,8 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
                     )
                     if stop[k] == OPEN:
                         wait(x, soon[k], heap, sorted_, where, key, counts)
+                    else:
+                        leave(x, heap, sorted_, where, counts)
                     if grouped and gone_hi != 0:
                         c = wide * k
                         hi, lo = add(rise[c + WHOLE], rise[c + WHOLE + 1], gone_hi, gone_lo)
@@ -208,7 +213,19 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
                         c = wide * k
                         hi, lo = mul(hi, lo, rise[c + WEIGHT], rise[c + WEIGHT + 1])
                         move(
-                            k, -hi, -lo, now_hi, now_lo, 0, error, True, rows, link, users_of, touched, counts
+                            k,
+                            -hi,
+                            -lo,
+                            now_hi,
+                            now_lo,
+                            -1,
+                            error,
+                            True,
+                            rows,
+                            link,
+                            users_of,
+                            touched,
+                            counts,
                         )
             counts[DIRTY] = 0
         for n in range(counts[TOUCHED]):

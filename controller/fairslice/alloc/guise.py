@@ -71,6 +71,10 @@ class Guise:
         """Another column like one."""
         return column.copy()
 
+    def unsigned(self, column: Any) -> Any:
+        """A column of integers from 0 up; as an index such a one needs no test for being below 0."""
+        return column.view("uint32") if self.is_compiled else column
+
     def order(self, keys: Any) -> Any:
         """The indices of a column in the rising order of its values, equals as they stand."""
         if self.is_compiled:

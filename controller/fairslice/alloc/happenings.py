@@ -17,6 +17,7 @@ from fairslice.alloc.records import (
     END,
     ERROR,
     EVENT,
+    FAR,
     FIRST,
     GROWTH,
     HAPPENING,
@@ -26,8 +27,8 @@ from fairslice.alloc.records import (
     LEVEL,
     MARK,
     MOST,
+    NEAR,
     NEVER,
-    OPEN,
     PLACE,
     QUIET,
     RHO,
@@ -38,7 +39,6 @@ from fairslice.alloc.records import (
     UNIT,
     USERS,
     WEIGHT,
-    WHEN,
     WHOLE,
     ZERO,
 )
@@ -67,7 +67,7 @@ def advance(k, until_hi, until_lo, error, rows, classes, events, event, link):
     rise, wide, soon, stop, mark, rated = classes
     c, m = wide * k, MARK * k
     held_hi, held_lo, rise_hi, rise_lo, gone_hi, gone_lo = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
-    rose, sooner = mark[m + CLIMBERS] > 0, False
+    rose, sooner, last = mark[m + CLIMBERS] > 0, False, ZERO
     while soon[k] < until_hi or (soon[k] == until_hi and rise[c + LATER] <= until_lo):
         e = HAPPENING * mark[m + EVENT]
         held_hi, held_lo = add(held_hi, held_lo, event[e + AMOUNT], ZERO)
@@ -79,7 +79,7 @@ def advance(k, until_hi, until_lo, error, rows, classes, events, event, link):
             mark[m + CLIMBERS] -= 1
             mark[m + LEFT] -= 1
             gone_hi, gone_lo = add(gone_hi, gone_lo, event[e + CHANGE], ZERO)
-        event[e + WHEN] = soon[k]
+        last = soon[k]
         mark[m + EVENT] += 1
         set_next(k, rise, wide, soon, mark, rated, events, event)
     if mark[m + CLIMBERS] == 0:
@@ -105,39 +105,59 @@ def advance(k, until_hi, until_lo, error, rows, classes, events, event, link):
         link[at + GROWTH], link[at + GROWTH + 1] = b_hi, b_lo
         link[at + MOST] = max(link[at + MOST], b_hi)
     if mark[m + LEFT] == 0:
-        stop[k], soon[k] = CAPPED, DONE
+        stop[k], soon[k], rise[c + LATER] = CAPPED, DONE, last
     return sooner, gone_hi, gone_lo
 
 
-def reach_caps(p, until_hi, until_lo, rows, classes, events, event, link, users_of, users, ends, picked):
-    """Let all flows at a place reach the caps that they reach by an instant; whether there may be any.
-
-    Forgets classes that have stopped.
-    """
-    if until_hi < ends[END * p + QUIET]:
-        return False
-    soon = classes[2]
-    first, quiet, n = users_of[USERS * p + FIRST], NEVER, 0
-    end = first
-    # Without branches: who is due can't be predicted.
+def part(p, until_hi, soon, users_of, users, ends, picked):
+    """Put the classes of a place whose next event may be near before the others; those that have stopped are
+    forgotten."""
+    first, bound, far = users_of[USERS * p + FIRST], until_hi + until_hi, NEVER
+    near, others = first, 0
+    # Without branches: who is near can't be predicted.
     for j in range(first, first + users_of[USERS * p + LENGTH]):
         k = users[j]
         hi = soon[k]
-        picked[n] = k
-        n += (hi >= 0) & (hi <= until_hi)
-        users[end] = k
-        end += hi > until_hi
+        users[near], picked[others] = k, k
+        near += (hi >= 0) & (hi <= bound)
+        others += hi > bound
+        far = min(far, hi if hi > bound else NEVER)
+    for m in range(others):
+        users[near + m] = picked[m]
+    users_of[USERS * p + NEAR], users_of[USERS * p + LENGTH] = near - first, near - first + others
+    ends[END * p + FAR] = far
+
+
+def reach_caps(p, until_hi, until_lo, rows, classes, events, event, link, users_of, users, ends, picked):
+    """Let all flows at a place reach the caps that they reach by an instant; whether there were any."""
+    if until_hi < ends[END * p + QUIET]:
+        return False
+    soon = classes[2]
+    if until_hi >= ends[END * p + FAR]:
+        part(p, until_hi, soon, users_of, users, ends, picked)
+    at = USERS * p
+    first, near, length = users_of[at + FIRST], users_of[at + NEAR], users_of[at + LENGTH]
+    quiet, n, found = ends[END * p + FAR], 0, False
+    for j in range(first, first + near):
+        hi = soon[users[j]]
+        picked[n] = j
+        n += hi <= until_hi
         quiet = min(quiet, hi if hi > until_hi else NEVER)
-    for m in range(n):
-        k = picked[m]
-        advance(k, until_hi, until_lo, ZERO, rows, classes, events, event, link)
+    for m in range(n - 1, -1, -1):
+        j = picked[m]
+        k = users[j]
         if soon[k] >= 0:
-            users[end] = k
-            end += 1
+            advance(k, until_hi, until_lo, ZERO, rows, classes, events, event, link)
+            found = True
+        if soon[k] >= 0:
             quiet = min(quiet, soon[k])
-    users_of[USERS * p + LENGTH] = end - first
+        else:
+            near, length = near - 1, length - 1
+            users[j] = users[first + near]
+            users[first + near] = users[first + length]
+    users_of[at + NEAR], users_of[at + LENGTH] = near, length
     ends[END * p + QUIET] = quiet
-    return n > 0
+    return found
 
 
 def freeze(
@@ -154,10 +174,10 @@ def freeze(
     end = first
     for j in range(first, first + users_of[USERS * p + LENGTH]):
         users[end] = users[j]
-        end += stop[users[j]] == OPEN
+        end += soon[users[j]] >= 0
     for j in range(first, end):
         k = users[j]
-        if stop[k] != OPEN:
+        if soon[k] < 0:
             continue
         why = p
         if not alone:
@@ -180,5 +200,5 @@ def freeze(
             if slack > worst * hi:
                 worst = slack / hi if hi > 0 else NEVER
         if not floored or mark[MARK * k + CLIMBERS] > 0:
-            move(k, g_hi, g_lo, now_hi, now_lo, 1, error, grouped, rows, link, users_of, touched, counts)
+            move(k, g_hi, g_lo, now_hi, now_lo, p, error, grouped, rows, link, users_of, touched, counts)
     return worst

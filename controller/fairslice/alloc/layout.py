@@ -25,7 +25,6 @@ from fairslice.alloc.records import (
     NEVER,
     RHO,
     WEIGHT,
-    WHEN,
     WHOLE,
     ZERO,
 )
@@ -177,13 +176,13 @@ def read_rates(
                 bottleneck[f] = why
 
 
-def read_instants(soon, stop, ends, mark, event, instant):
+def read_instants(soon, rise, wide, stop, ends, instant):
     """Write down when every flow stopped, each being a class of its own."""
     for f in range(len(stop)):
         if stop[f] >= 0:
             instant[f] = ends[END * stop[f] + FULL]
         elif stop[f] == CAPPED:
-            instant[f] = event[HAPPENING * (mark[MARK * f + EVENT] - 1) + WHEN]
+            instant[f] = rise[wide * f + LATER]
         else:
             # No link of its ever came up, so nobody looked at its cap.
             instant[f] = soon[f]

@@ -72,20 +72,18 @@ def begin(rows, classes, link, users_of, floored):
             users_of[USERS * p + LENGTH] = int(link[PLACE * p + RISING])
 
 
-def list_users(rows, link, users_of, users):
+def list_users(rows, link, users_of, users, cursor):
     """List the classes of every place; the first place that the floors overbook, or -1."""
     indptr, indices, _, _ = rows
     end = 0
     for p in range(len(users_of) // USERS):
-        at = USERS * p
-        users_of[at + FIRST] = end
-        end += users_of[at + LENGTH]
-        users_of[at + LENGTH] = 0
+        users_of[USERS * p + FIRST] = cursor[p] = end
+        end += users_of[USERS * p + LENGTH]
     for k in range(len(indptr) - 1):
         for i in range(indptr[k], indptr[k + 1]):
-            at = USERS * indices[i]
-            users[users_of[at + FIRST] + users_of[at + LENGTH]] = k
-            users_of[at + LENGTH] += 1
+            p = indices[i]
+            users[cursor[p]] = k
+            cursor[p] += 1
     for p in range(len(users_of) // USERS):
         at = PLACE * p
         link[at + MOST] = link[at + GROWTH]
@@ -104,19 +102,23 @@ def sum_growth(p, rows, classes, link, users_of, users):
     """Add up the growth of a place afresh."""
     indptr, indices, use, scaled = rows
     rise, wide, _, stop, mark, rated = classes
-    hi, lo, before = ZERO, ZERO, -1
+    hi, lo = ZERO, ZERO
     first = users_of[USERS * p + FIRST]
     for j in range(first, first + users_of[USERS * p + LENGTH]):
         k = users[j]
-        if k != before and stop[k] == OPEN and mark[MARK * k + CLIMBERS] > 0:
+        if stop[k] == OPEN and mark[MARK * k + CLIMBERS] > 0:
             g_hi, g_lo = growth_of(k, rise, wide, rated)
+            often = 0
+            for i in range(indptr[k], indptr[k + 1]):
+                often += indices[i] == p
             for i in range(indptr[k], indptr[k + 1]):
                 if indices[i] == p:
+                    # A class that uses the place twice is listed twice.
                     x_hi, x_lo = g_hi, g_lo
                     if scaled:
                         x_hi, x_lo = mul(g_hi, g_lo, use[i], ZERO)
+                    x_hi, x_lo = div(x_hi, x_lo, often, ZERO)
                     hi, lo = add(hi, lo, x_hi, x_lo)
-        before = k
     at = PLACE * p
     link[at + GROWTH], link[at + GROWTH + 1], link[at + MOST] = hi, lo, hi
 
@@ -150,14 +152,17 @@ def fills_at(p, now_hi, now_lo, link):
     return hi, lo
 
 
-def move(k, hi, lo, now_hi, now_lo, step, error, grouped, rows, link, users_of, touched, counts):
+def move(k, hi, lo, now_hi, now_lo, full, error, grouped, rows, link, users_of, touched, counts):
     """Let growth of a class end at this instant (or, below 0, begin) at all of its places: what it has
     brought by now remains."""
     indptr, indices, use, scaled = rows
     load_hi, load_lo = mul(hi, lo, now_hi, now_lo)
+    step = 1 if full >= 0 else 0
     doubt = abs(hi) * error
     for i in range(indptr[k], indptr[k + 1]):
         p = indices[i]
+        if p == full:
+            continue
         at = PLACE * p
         x_hi, x_lo, y_hi, y_lo, e = load_hi, load_lo, hi, lo, doubt
         if scaled:

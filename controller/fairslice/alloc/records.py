@@ -28,17 +28,20 @@ MET = 1 - 1e-12
 # growth since it was last added up.
 ROOM, GROWTH, RISING, ERROR, CAPACITY, MOST, PLACE = 0, 2, 4, 5, 6, 7, 8
 
-# Of a place, in ``users_of``: its classes are ``users[FIRST : FIRST + LENGTH]``; STAMP is the serial number
-# of the instant when it was full, SEEN whether it is listed as touched.
-FIRST, LENGTH, STAMP, SEEN, USERS = 0, 1, 2, 3, 4
+# Of a place, in ``users_of``: its classes are ``users[FIRST : FIRST + LENGTH]``, and the first NEAR of them
+# those whose next event may be near; STAMP is the serial number of the instant when the place was full,
+# SEEN whether it is listed as touched.
+FIRST, LENGTH, NEAR, STAMP, SEEN, USERS = 0, 1, 2, 3, 4, 5
 
-# Of a place, in ``ends``: when it was full (a pair), and a time before which no flow there has an event.
-FULL, QUIET, END = 0, 2, 3
+# Of a place, in ``ends``: when it was full (a pair); times before which no class has an event, of all there
+# and of those that aren't near.
+FULL, QUIET, FAR, END = 0, 2, 3, 4
 
 # Of a class, in ``rise``. Pairs: WEIGHT of its flows that rise; and, only where rises change (records are
 # WIDE then), RHO and LEVEL, which is alpha until the class stops, WHOLE weight of its flows that are not at
 # their caps, HELD by those below their floors. SLACK is the error of LEVEL. ``soon`` has the leading digits
-# of the instant of a class's next event, or DONE once it has stopped, and LATER the rest of them.
+# of the instant of a class's next event, or DONE once it has stopped; LATER has the rest of them, or
+# when the last flow reached its cap.
 WEIGHT, LATER, RHO, LEVEL, WHOLE, HELD, SLACK = 0, 2, 3, 5, 7, 9, 11
 NARROW, WIDE = 3, 12
 
@@ -47,8 +50,8 @@ NARROW, WIDE = 3, 12
 EVENT, LEFT, CLIMBERS, DUE, MARK = 0, 1, 2, 3, 4
 
 # Of an event, in ``event``: the level where it happens (a pair), what the flow holds from then on whatever
-# its level, the weight that begins or ends to rise, and when it happened.
-AT, AMOUNT, CHANGE, WHEN, HAPPENING = 0, 2, 3, 4, 5
+# its level, and the weight that begins or ends to rise.
+AT, AMOUNT, CHANGE, HAPPENING = 0, 2, 3, 4
 
 # Of a group, in ``share``: the weight of the slice, the sum of its flows' weights here (a pair) and the
 # largest that it was since it was last added up, the grant (a pair), whether it is listed as changed.

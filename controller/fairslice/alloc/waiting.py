@@ -42,6 +42,14 @@ def sink(at, heap, sorted_, where, counts):
     heap[at], sorted_[at], where[x] = x, when, at
 
 
+def second(sorted_, counts):
+    """The smallest key but one."""
+    least = NEVER
+    for at in range(1, min(5, counts[WAITING])):
+        least = min(least, sorted_[at])
+    return least
+
+
 def leave(x, heap, sorted_, where, counts):
     """Take an entry off the heap, if it is there."""
     at = where[x]

@@ -6,7 +6,7 @@ draws; the others are for what it seldom draws.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from random import Random
@@ -198,3 +198,61 @@ def with_links_twice(random: Random, columns: Columns) -> Columns:
         indices += [link for link, _ in row]
         parts += [part for _, part in row]
     return replace(columns, indptr=indptr, indices=indices, coefficient=parts)
+
+
+def large_problem(
+    random: Random,
+    *,
+    flows: int = 1000,
+    links: int = 60,
+    mixed: bool = False,
+    slices: int = 0,
+    floored: bool = False,
+    scaled: bool = False,
+    per_flow: bool = False,
+) -> AllocationProblem:
+    """Draw flows over up to six links each, with what is asked for: ``mixed`` weights and demands, floors
+    (which fit), ``scaled`` coefficients, slices (some with limits)."""
+
+    def use() -> float:
+        return random.choice([1.0, 1.0, 1.03, 0.03, random.uniform(0.1, 1)]) if scaled else 1.0
+
+    capacities = {f"L{i}": random.choice([1e9, 10e9, 40e9, 100e9]) for i in range(links)}
+    paths = [random.sample(sorted(capacities), random.randint(1, min(6, links))) for _ in range(flows)]
+    share = min(capacities.values()) / flows
+    names = [f"S{i}" for i in range(slices)]
+    drawn = [
+        ProblemFlow(
+            f"f{i}",
+            {link: use() for link in path},
+            random.choice([1.0, 2.0, 4.0, 8.0]) if mixed else 1.0,
+            random.lognormvariate(0, 2) * 10 * share if mixed and random.random() < 0.5 else math.inf,
+            random.uniform(0, 0.95) * share if floored and random.random() < 0.5 else 0.0,
+            random.choice([None, *names, *names]) if names else None,
+        )
+        for i, path in enumerate(paths)
+    ]
+    total = sum(capacities.values())
+    shares = {
+        name: SliceShare(
+            random.choice([1.0, 2.0, 3.0]), random.choice([math.inf, math.inf, total / slices / 2])
+        )
+        for name in names
+    }
+    return AllocationProblem(capacities, tuple(drawn), shares, per_flow=per_flow)
+
+
+FAMILIES: Mapping[str, Callable[[Random], AllocationProblem]] = {
+    "wild": random_problem,
+    "modest": lambda random: random_problem(random, numbers=MODEST),
+    "one link": lambda random: random_problem(random, max_links=1, max_flows=6),
+    "more flows": lambda random: random_problem(random, max_links=8, max_flows=20),
+    "tied": tied_problem,
+    "tied, few": lambda random: tied_problem(random, max_links=2, max_flows=3),
+    "tied, many": lambda random: tied_problem(random, max_links=8, max_flows=20),
+    "remainders": remainder_problem,
+    "spikes": spike_problem,
+    "links twice": lambda random: from_columns(with_links_twice(random, random_problem(random).columns)),
+    "tied, links twice": lambda random: from_columns(with_links_twice(random, tied_problem(random).columns)),
+}
+"""All kinds of small problems by name."""
