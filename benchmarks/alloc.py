@@ -16,8 +16,10 @@ import page
 import timing
 import workloads
 from baselines import BASELINES, HAS_NUMBA, Baseline, scatter_pass
+from changes import changes_table
 from page import digits, duration
 from programs import TIME_LIMIT_S, GaveUpError
+from tables import Options, Table
 from timing import Timing, difference, measure
 from workloads import KINDS, NETWORKS, Reals, Workload
 
@@ -36,30 +38,6 @@ QUICK_WORKLOADS = ("fat-tree-8", "wan-150", HIERARCHICAL)
 AGREE = 1e-9
 HIGHS_AGREES = 1e-6
 """HiGHS's own tolerances are absolute."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to measure. ``hierarchical_sizes`` is empty if hierarchical problems are not asked for."""
-
-    networks: tuple[str, ...]
-    sizes: tuple[int, ...]
-    hierarchical_sizes: tuple[int, ...]
-    hierarchical_network: str
-    repeats: int
-    time_limit_s: float
-    certify_up_to: int
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the page, the same as records for JSON, what went wrong, and panels of the picture."""
-
-    title: str
-    text: str
-    records: tuple[Any, ...]
-    faults: tuple[str, ...] = ()
-    panels: tuple[page.Panel, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -242,7 +220,12 @@ def memory_table(options: Options) -> Table:
     return Table("Memory", page.table(head, cells, 1), tuple(rows))
 
 
-TABLES: tuple[Callable[[Options], Table], ...] = (flat_table, hierarchical_table, memory_table)
+TABLES: tuple[Callable[[Options], Table], ...] = (
+    flat_table,
+    hierarchical_table,
+    changes_table,
+    memory_table,
+)
 
 
 def _cell(taken: Timing) -> str:

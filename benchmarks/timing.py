@@ -1,5 +1,6 @@
 """How long a call takes, how much memory, and on what machine."""
 
+import dataclasses
 import gc
 import importlib.metadata
 import multiprocessing
@@ -108,7 +109,10 @@ def _memory(name: str, kind: str, flows: int) -> Memory:
     allocate(workloads.flat(name, kind, min(flows, _WARM_UP_FLOWS)).problem())
     problem = workloads.flat(name, kind, flows).problem()
     columns: Any = problem.columns
-    arrays = {id(column): column for column in map(columns.__getattribute__, columns.__slots__)}
+    arrays = {
+        id(column): column
+        for column in (getattr(columns, field.name) for field in dataclasses.fields(columns))
+    }
     size = sum(array.nbytes for array in arrays.values() if isinstance(array, np.ndarray))
     gc.collect()
     # Linux forgets the peak so far when it is told 5 (proc(5), clear_refs).

@@ -53,6 +53,10 @@ class Routes:
     indptr: Numbers
     indices: Numbers
 
+    def of(self, flow: int) -> Numbers:
+        """The links of a flow."""
+        return self.indices[self.indptr[flow] : self.indptr[flow + 1]]
+
 
 @dataclass(frozen=True)
 class Workload:

@@ -80,6 +80,16 @@ class Allocator:
         """The problem as it is now, made anew each time."""
         return self._named.with_columns(self._columns)
 
+    @property
+    def classes(self) -> int:
+        """How many classes the flows form."""
+        return self._layout.classes
+
+    def solve_again(self) -> Allocation:
+        """Fill all links again with what is kept, whether anything has changed or not."""
+        self._allocation = self._solved()
+        return self._allocation
+
     def change(
         self,
         *,
@@ -183,7 +193,9 @@ class Allocator:
             # At its cap, but not for its weight's sake: it may matter all the same for when it got there.
             return True
         if column == "capacity":
-            return not min(amount, before) > self._load[i] * (1 + _CLEARLY)
+            if self._full[i]:
+                return True
+            return amount < before and not amount > self._load[i] * (1 + _CLEARLY)
         rate = self._allocation.raw_rate[i]
         if column == "cap":
             stopped = self._allocation.raw_bottleneck[i] != CAP
@@ -225,7 +237,7 @@ class Allocator:
             solution = solve_as(exact(), self._columns)
         problem = self._named if solution.overbooked < 0 else self.problem
         allocation = allocation_of(problem, solution)
-        self._loads = None
+        self._loads, self._full = None, solution.full
         return allocation
 
     def _changed_with(self, changes: list[_Change], add: Sequence[ProblemFlow]) -> Allocation:

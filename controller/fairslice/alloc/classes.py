@@ -18,7 +18,8 @@ def merge_rows(columns: Columns) -> "tuple[NDArray[Any], NDArray[Any]]":
     (n,) int32
         The class of every flow.
     (K,) int64
-        The first flow of every class; classes are numbered in the order of these.
+        The first flow of every class. Classes that begin and end with the same links have numbers next to
+        each other, so that those that stop together lie together in memory.
 
     Notes
     -----
@@ -54,7 +55,10 @@ def merge_rows(columns: Columns) -> "tuple[NDArray[Any], NDArray[Any]]":
     alone = np.flatnonzero(differs)
     of_class[alone] = len(first) + np.arange(len(alone))
     first = np.concatenate([first, alone])
-    order = np.argsort(first, kind="stable")
+    some = length[first] > 0
+    ends = np.full((2, len(first)), -1)
+    ends[0, some], ends[1, some] = indices[start[first[some]]], indices[indptr[1:][first[some]] - 1]
+    order = np.lexsort((first, ends[1], ends[0]))
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order))
     return rank[of_class], first[order]

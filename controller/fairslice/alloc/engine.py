@@ -19,6 +19,7 @@ from fairslice.alloc.records import (
     RHO,
     ROOM,
     SHARE,
+    STAMP,
     USERS,
     WIDE,
 )
@@ -34,7 +35,7 @@ class Solution:
     """What the filling gave; ``overbooked`` is the place whose floors don't fit (no rates then), or -1.
 
     ``error`` bounds the relative error of the levels, to first order; where a rate is its level times a
-    weight it is rounded once more.
+    weight it is rounded once more. ``full`` has for every place whether it was full.
     """
 
     rate: Any
@@ -42,6 +43,7 @@ class Solution:
     instant: Any
     overbooked: int
     error: float
+    full: Any = ()
 
 
 def solve(columns: Columns, *, instants: bool = False) -> Solution:
@@ -112,6 +114,7 @@ class Board:
         run, reals, whole = guise.run, guise.reals, guise.whole
         n, n_classes, n_places = len(columns.weight), len(self.indptr) - 1, len(self.capacity)
         n_groups, eager = len(self.groups[3]) // GROUP, self.grouped or self.floored
+        users_of = whole(USERS * n_places)
         link, ends = reals(PLACE * n_places), reals(END * n_places)
         link[ROOM::PLACE] = self.capacity
         link[CAPACITY::PLACE] = self.capacity
@@ -122,7 +125,7 @@ class Board:
             self.events,
             self.event,
             link,
-            whole(USERS * n_places),
+            users_of,
             guise.unsigned(whole(len(self.indices))),
             ends,
             self.groups,
@@ -153,7 +156,7 @@ class Board:
         if guise.is_exact:
             rate = list(map(float, rate))
             instant = instant and list(map(float, instant))
-        return Solution(rate, bottleneck, instant, -1, float(error))
+        return Solution(rate, bottleneck, instant, -1, float(error), users_of[STAMP::USERS])
 
 
 def lay_board(guise: Guise, columns: Columns, slots: int | None = None) -> Board:

@@ -38,6 +38,7 @@ from fairslice.alloc.records import (
     STAMP,
     UNIT,
     USERS,
+    WARM,
     WEIGHT,
     WHOLE,
     ZERO,
@@ -143,6 +144,11 @@ def reach_caps(p, until_hi, until_lo, rows, classes, events, event, link, users_
         picked[n] = j
         n += hi <= until_hi
         quiet = min(quiet, hi if hi > until_hi else NEVER)
+    indptr, indices = rows[0], rows[1]
+    warm = 0
+    for m in range(n):
+        k = users[picked[m]]
+        warm += indices[indptr[k]]
     for m in range(n - 1, -1, -1):
         j = picked[m]
         k = users[j]
@@ -156,6 +162,7 @@ def reach_caps(p, until_hi, until_lo, rows, classes, events, event, link, users_
             users[j] = users[first + near]
             users[first + near] = users[first + length]
     users_of[at + NEAR], users_of[at + LENGTH] = near, length
+    picked[0] = warm
     ends[END * p + QUIET] = quiet
     return found
 
@@ -172,9 +179,14 @@ def freeze(
     worst = error / now_hi if now_hi > 0 else ZERO
     first = users_of[USERS * p + FIRST]
     end = first
+    warm = 0
     for j in range(first, first + users_of[USERS * p + LENGTH]):
-        users[end] = users[j]
-        end += soon[users[j]] >= 0
+        k = users[j]
+        users[end] = k
+        end += soon[k] >= 0
+        # Reads ahead: all at once these cost little, one by one below they would each be waited for.
+        warm += indices[indptr[k]] + (rise[wide * k + WEIGHT] > 0)
+    counts[WARM] = warm
     for j in range(first, end):
         k = users[j]
         if soon[k] < 0:

@@ -31,6 +31,11 @@ class Layout:
         self._stale: set[int] = set()
         self._lay(columns)
 
+    @property
+    def classes(self) -> int:
+        """How many there are."""
+        return len(self._rows.indptr) - 1
+
     def touch(self, flow: int) -> None:
         """Tell that the weight, cap or floor of a flow has changed."""
         self._stale.add(int(self._of_class[flow]))

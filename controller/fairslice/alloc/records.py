@@ -59,7 +59,7 @@ SHARE, SUM, LARGEST, GRANT, LISTED, GROUP = 0, 1, 3, 4, 6, 7
 
 # Of ``counts``: the length of the lists of groups whose weights have changed, of classes whose rises may
 # change, of places whose growth has (where they have to be looked at again), and of the heap.
-CHANGED, DIRTY, TOUCHED, WAITING, COUNTS = 0, 1, 2, 3, 4
+CHANGED, DIRTY, TOUCHED, WAITING, WARM, COUNTS = 0, 1, 2, 3, 4, 5
 
 OPEN, CAPPED = -2, -1
 """What stopped a class: nothing yet; the caps of all of its flows. Else the number of a place."""
