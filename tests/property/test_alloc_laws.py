@@ -136,11 +136,11 @@ def per_weight(problem: AllocationProblem, rates: Mapping[str, Any]) -> list[Any
 def test_more_capacity_never_lowers_the_smallest_rate_per_weight(
     problem: AllocationProblem, index: int, factor: float, dead: bool
 ) -> None:
-    """In flat problems, with caps, floors and limits too, and over all flows, be they at their caps or not: the
-    rates per weight, sorted from the smallest, never fall in the order of words in a dictionary.
+    """In flat problems, with caps, floors and limits too, and over all flows, be they at their caps or not:
+    the rates per weight, sorted from the smallest, never fall in the order of words in a dictionary.
 
-    With flat weights the allocation is the one whose sorted rates per weight come last in that order among all
-    rates that links, caps, floors and limits allow (that is what max-min fair means). With more capacity
+    With flat weights the allocation is the one whose sorted rates per weight come last in that order among
+    all rates that links, caps, floors and limits allow (that is what max-min fair means). With more capacity
     everything that was allowed still is, so what comes last can't come earlier than before.
     """
     assume(problem.flows)
@@ -260,9 +260,10 @@ def test_on_one_link_a_smaller_cap_never_hurts_another_flow(
 ) -> None:
     """In slices with limits, and with floors. Where flows use the same link only.
 
-    Until the flow reaches the smaller cap all is as before, but that it may hold less of its floor; from then on
-    its siblings together rise by what it would have, or less where floors hold them up. So at every instant its
-    slice and the link carry no more than before: nothing is full sooner, and nobody stops sooner or rises slower.
+    Until the flow reaches the smaller cap all is as before, but that it may hold less of its floor; from
+    then on its siblings together rise by what it would have, or less where floors hold them up. So at every
+    instant its slice and the link carry no more than before: nothing is full sooner, and nobody stops sooner
+    or rises slower.
     """
     before = rates(problem)
     flow = problem.flows[index % len(problem.flows)]

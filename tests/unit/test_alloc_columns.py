@@ -1,6 +1,7 @@
 """Problems from arrays: every fault by column and index, how they read, and that they solve alike."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
@@ -153,10 +154,10 @@ class TestFaults:
         assert faults(slice_weight=[1, 2, 3]) == [
             "slice_limit: found 2 entries, expected 3, one for each slice"
         ]
-        assert faults(slice=[0, -1, 2]) == [
-            "slice_weight: found 2 entries, expected 3, one for each slice",
-            "slice_limit: found 2 entries, expected 3, one for each slice",
-        ]
+        assert faults(slice=[0, -1, 2]) == ["slice[2]: found 2, expected from -1 to 1"]
+        message = "slice[0]: found 1000000000, expected below 1, or a slice_weight for each"
+        with pytest.raises(InputError, match=re.escape(message)):
+            AllocationProblem.from_arrays([1], [0, 1], [0], [1], [1], slice=[10**9])
 
     @pytest.mark.parametrize("column", ["slice_weight", "slice_limit"])
     def test_slices_of_nobody(self, column: str) -> None:

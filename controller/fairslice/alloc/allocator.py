@@ -168,7 +168,13 @@ class Allocator:
         if not holds(amount):
             word = "demand" if column == "cap" else column
             faults.append(f"{kind} {which!r}: the {word} is {amount}, expected {expected}")
+        elif column == "cap" and amount == math.inf and not self._has_links(number):
+            faults.append(f"flow {which!r}: nothing keeps it from rising for ever, expected a demand")
         changes.append((column, number, float(amount)))
+
+    def _has_links(self, flow: int) -> bool:
+        indptr = self._columns.indptr
+        return not 0 <= flow < len(indptr) - 1 or bool(indptr[flow] < indptr[flow + 1])
 
     def _count(self, kind: str) -> int:
         return len(self._columns.capacity if kind == "link" else self._columns.weight)
@@ -184,13 +190,10 @@ class Allocator:
     def _matters(self, column: str, i: int, amount: float) -> bool:
         """Whether a change may make a difference to any rate."""
         values = getattr(self._columns, column)
-        if values is None:
-            return amount > 0
-        before = values[i]
+        before = 0.0 if values is None else values[i]
         if amount == before:
             return False
         if column == "weight":
-            # At its cap, but not for its weight's sake: it may matter all the same for when it got there.
             return True
         if column == "capacity":
             if self._full[i]:

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, overload
 
-from fairslice.alloc.columns import Columns, columns_from
+from fairslice.alloc.columns import Columns
 from fairslice.errors import Fault, InputError
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ class AllocationProblem:
         >>> two_links.flows[0].uses
         {'0': 1.0, '1': 1.0}
         """
+        from fairslice.alloc.arrays import columns_from
+
         columns = columns_from(
             *(capacity, indptr, indices, weight, demand, floor, coefficient),
             *(slice, slice_weight, slice_limit, per_flow),

@@ -1,0 +1,151 @@
+"""The allocator: what makes no difference, what is refused, and what names mean after flows are added."""
+
+import doctest
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fairslice.alloc import allocator as module
+from fairslice.alloc.allocator import Allocator
+from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
+from fairslice.alloc.waterfilling import allocate
+from fairslice.errors import InfeasibleError, InputError
+
+
+def two_links() -> Allocator:
+    """A long flow meets a short one on A (5 each); the other has the rest of B; B is full, C is not."""
+    flows = [
+        ProblemFlow("long", {"A": 1, "B": 1, "C": 1}),
+        ProblemFlow("short", {"A": 1}),
+        ProblemFlow("other", {"B": 1}, cap=100),
+    ]
+    return Allocator(AllocationProblem({"A": 10, "B": 30, "C": 50}, flows))
+
+
+def test_the_examples_of_the_documentation() -> None:
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"demand": {"long": 6}},
+        {"demand": {"long": 6, "short": 1e9}},
+        {"demand": {"other": 26}},
+        {"floor": {"other": 24}},
+        {"capacity": {"C": 6}},
+        {"capacity": {"C": 1e9}},
+        {"weight": {"long": 1}},
+        {},
+    ],
+    ids=str,
+)
+def test_changes_that_make_no_difference_are_not_solved(change: Any) -> None:
+    allocator = two_links()
+    before = allocator.allocation
+    assert allocator.change(**change) is before
+    assert list(allocate(allocator.problem).rate) == list(before.rate)
+
+
+def test_a_change_that_made_no_difference_is_kept_for_later() -> None:
+    allocator = two_links()
+    allocator.change(demand={"long": 6}, capacity={"C": 5.5})
+    assert dict(allocator.change(capacity={"A": 100}).rates) == {"long": 5.5, "short": 94.5, "other": 24.5}
+
+
+def test_a_link_goes_down_and_comes_back() -> None:
+    allocator = two_links()
+    before = dict(allocator.allocation.rates)
+    assert dict(allocator.change(down=["A"]).rates) == {"long": 0, "short": 0, "other": 30}
+    assert dict(allocator.change(capacity={"A": 10}).rates) == before
+
+
+def test_flows_come_and_go() -> None:
+    allocator = two_links()
+    more = allocator.change(add=[ProblemFlow("new", {"A": 1}), ProblemFlow("newer", {"B": 1}, cap=5)])
+    assert more.rates == pytest.approx(
+        {"long": 10 / 3, "short": 10 / 3, "other": 65 / 3, "new": 10 / 3, "newer": 5}, rel=1e-15
+    )
+    less = allocator.change(remove=["new", "other"])
+    assert dict(less.rates) == {"long": 5, "short": 5, "other": 0, "new": 0, "newer": 5}
+    assert less.rate.tolist() == [5, 5, 0, 0, 5]
+
+
+def test_flows_without_names_are_numbers() -> None:
+    problem = AllocationProblem.from_arrays([12], [0, 1, 2], [0, 0], [1, 2], [np.inf, np.inf])
+    allocator = Allocator(problem)
+    assert allocator.allocation.rate.tolist() == [4, 8]
+    added = allocator.change(add=[ProblemFlow("whatever", {"0": 1})], demand={1: 2})
+    assert dict(added.rates) == {"0": 5, "1": 2, "2": 5}
+    assert allocator.problem.flows[2].id == "2"
+
+
+def test_the_first_guarantee() -> None:
+    allocator = two_links()
+    assert dict(allocator.change(floor={"long": 8}).rates) == {"long": 8, "short": 2, "other": 22}
+    assert dict(allocator.change(floor={"long": 0}).rates) == {"long": 5, "short": 5, "other": 25}
+
+
+def test_a_guarantee_returns_with_the_demand() -> None:
+    flows = [ProblemFlow("f", {"A": 1}, cap=1, floor=8), ProblemFlow("g", {"A": 1})]
+    allocator = Allocator(AllocationProblem({"A": 10}, flows))
+    assert dict(allocator.allocation.rates) == {"f": 1, "g": 9}
+    assert dict(allocator.change(demand={"f": math.inf}).rates) == {"f": 8, "g": 2}
+
+
+def test_what_makes_no_sense_is_refused_whole() -> None:
+    allocator = two_links()
+    before = allocator.allocation
+    with pytest.raises(InputError) as caught:
+        allocator.change(
+            demand={"long": 1, "nobody": 1, 7: 2},
+            weight={"short": 0},
+            floor={"other": math.inf},
+            capacity={"Z": 1, "A": math.nan},
+        )
+    assert [fault.message for fault in caught.value.faults] == [
+        "flow 'nobody' is unknown, expected one of the problem's 3",
+        "flow 7 is unknown, expected one of the problem's 3",
+        "flow 'short': the weight is 0, expected a finite number above 0",
+        "flow 'other': the floor is inf, expected a finite number from 0 up",
+        "link 'Z' is unknown, expected one of the problem's 3",
+        "link 'A': the capacity is nan, expected a finite number from 0 up",
+    ]
+    assert allocator.allocation is before
+    assert allocator.problem.flows[0].cap == math.inf
+
+
+def test_a_flow_that_nothing_stops_is_refused() -> None:
+    allocator = Allocator(AllocationProblem({}, [ProblemFlow("f", {}, cap=1)]))
+    with pytest.raises(InputError, match="nothing keeps it from rising for ever"):
+        allocator.change(demand={"f": math.inf})
+    assert dict(allocator.allocation.rates) == {"f": 1}
+
+
+@pytest.mark.parametrize(
+    "flow", [ProblemFlow("new", {"Z": 1}), ProblemFlow("new", {"A": 1}, slice="s"), ProblemFlow("new", {})]
+)
+def test_added_flows_are_checked(flow: ProblemFlow) -> None:
+    allocator = two_links()
+    with pytest.raises(InputError):
+        allocator.change(add=[flow], capacity={"A": 1})
+    assert dict(allocator.allocation.rates) == {"long": 5, "short": 5, "other": 25}
+    assert dict(allocator.change(capacity={"A": 20}).rates) == {"long": 10, "short": 10, "other": 20}
+
+
+def test_guarantees_that_do_not_fit_change_nothing() -> None:
+    slices = {"s": SliceShare(limit=4)}
+    flows = [ProblemFlow("f", {"A": 1}, slice="s"), ProblemFlow("g", {"A": 1})]
+    allocator = Allocator(AllocationProblem({"A": 10}, flows, slices))
+    with pytest.raises(
+        InfeasibleError, match=r"those of f need 5 but the limit of slice s is 4, 1 too little"
+    ):
+        allocator.change(floor={"f": 5}, demand={"g": 1})
+    with pytest.raises(InfeasibleError, match=r"those of new need 11 but link A carries 10"):
+        allocator.change(add=[ProblemFlow("new", {"A": 1}, floor=11)], demand={"g": 1})
+    assert dict(allocator.allocation.rates) == {"f": 4, "g": 6}
+    assert dict(allocator.change(demand={"f": 1}).rates) == {"f": 1, "g": 9}
