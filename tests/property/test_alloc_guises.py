@@ -57,6 +57,7 @@ def bits(solution: Solution) -> dict[str, Any]:
         "instant": column(solution.instant),
         "overbooked": solution.overbooked,
         "error": float(solution.error).hex(),
+        "full": [int(place) for place in solution.full],
     }
 
 

@@ -218,12 +218,13 @@ def answer(problem: AllocationProblem) -> dict[str, Any]:
     allocation = allocate(problem)
     return {
         "rates": dict(allocation.rates),
-        "bottleneck": {flow: _stated(why) for flow, why in allocation.bottlenecks.items()},
-        "certified": certify(problem, allocation.rates, allocation.bottlenecks).ok,
+        "bottleneck": {flow: stated(why) for flow, why in allocation.bottlenecks.items()},
+        "certified": certify(problem, allocation.raw_rate, allocation.raw_bottleneck).ok,
     }
 
 
-def _stated(why: Bottleneck) -> str | dict[str, str] | None:
+def stated(why: Bottleneck) -> str | dict[str, str] | None:
+    """A bottleneck as JSON: a link's name, None for a cap, or ``{"limit": SLICE}``."""
     if why.kind is BottleneckKind.CAP:
         return None
     return {"limit": why.name} if why.kind is BottleneckKind.LIMIT else why.name

@@ -99,7 +99,7 @@ def _explain(
 ) -> dict[str, Any]:
     """Draw, print unless that is left to the caller, and return what JSON says of it."""
     from fairslice.alloc.explain import explain
-    from fairslice.alloc.files import _stated as stated
+    from fairslice.alloc.files import stated
     from fairslice.cli.explain import Words, document, picture_of, show, write_picture
 
     names = {one.id: one.id for one in problem.flows}

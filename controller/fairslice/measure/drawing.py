@@ -24,7 +24,7 @@ FULL = "#cc3311"
 LOADED = ("#8fc1e3", "#4a98c9", "#1c6ba8")
 """Load of a link in thirds of its capacity; a full one is FULL."""
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": ["DejaVu Sans"],
     "font.size": 10,
     "svg.fonttype": "none",
@@ -44,6 +44,7 @@ _STYLE: Any = {
     "figure.facecolor": "none",
     "savefig.facecolor": "none",
 }
+"""Of all pictures, for :func:`matplotlib.rc_context`."""
 
 
 def slice_colours(slices: Iterable[str]) -> dict[str, str]:
@@ -60,7 +61,7 @@ def as_svg(name: str, draw: Callable[[], "Figure"]) -> str:
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         mpl.rcParams["svg.hashsalt"] = f"fairslice {name}"
         figure = draw()
         FigureCanvasSVG(figure)

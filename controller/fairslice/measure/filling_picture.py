@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairslice.measure.drawing import _STYLE, GRID, INK, SURFACE, as_svg, slice_colours, spread
+from fairslice.measure.drawing import GRID, INK, STYLE, SURFACE, as_svg, slice_colours, spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +75,7 @@ def filling_png(picture: FillingPicture) -> bytes:
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         figure = _draw(picture)
         FigureCanvasAgg(figure)
         data = io.BytesIO()
