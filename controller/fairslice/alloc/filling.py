@@ -92,12 +92,17 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
     now_hi, now_lo, worst = ZERO, ZERO, ZERO
     for x in range(len(where)):
         where[x] = -1
-    for p in range(n_places):
-        if users_of[USERS * p + LENGTH] > 0:
-            hi, lo = fills_at(p, now_hi, now_lo, link)
-            wait(p, hi, heap, sorted_, where, key, counts)
-    for k in range(n_classes if eager else 0):
-        wait(n_places + k, soon[k], heap, sorted_, where, key, counts)
+        if x >= n_places:
+            key[x] = soon[x - n_places]
+        elif users_of[USERS * x + LENGTH] > 0:
+            key[x] = max(fills_after(x, link), ZERO)
+        if key[x] < NEVER:
+            n = counts[WAITING]
+            heap[n], sorted_[n], where[x] = x, key[x], n
+            counts[WAITING] = n + 1
+    for at in range((counts[WAITING] + 2) // 4, -1, -1):
+        if at < counts[WAITING]:
+            sink(at, heap, sorted_, where, counts)
     serial, capped = 0, not eager and events[n_classes] > 0
     while counts[WAITING] > 0:
         # All that may come next, by the leading digits.
