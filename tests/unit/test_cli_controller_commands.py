@@ -13,13 +13,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import BaseModel
 
-from fairslice import cli
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import view
 from fairslice.app.api import StatusView, problem_view
 from fairslice.app.counters import Counters, FlowReading, QueueReading
 from fairslice.errors import Fault, InfeasibleError, InputError, Location
 from fairslice.policy import load_policy
+from fairslice.testing.commands import run_command
 from fairslice.testing.networks import build_network
 
 POLICY = Path(__file__).parents[2] / "policies" / "gold-silver-bronze.yaml"
@@ -96,12 +96,7 @@ def controller() -> Iterator[FakeController]:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr("sys.argv", ["fairslice", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", "200")
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
+    return run_command(monkeypatch, *arguments)
 
 
 # status --------------------------------------------------------------------------------------------------

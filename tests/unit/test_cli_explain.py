@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from fairslice import cli
+from fairslice.testing.commands import run_command
 from fairslice.testing.networks import build_network
 from fairslice.topology.nodelink import to_json
 
@@ -38,12 +38,7 @@ def problem_file(tmp_path: Path) -> Path:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr("sys.argv", ["fairslice", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
+    return run_command(monkeypatch, *arguments, columns=80)
 
 
 def said(

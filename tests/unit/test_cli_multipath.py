@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from fairslice import cli
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import AllocationView, view
 from fairslice.app.api import ProblemView
@@ -19,6 +18,7 @@ from fairslice.errors import InputError
 from fairslice.policy import load_policy, parse_policy
 from fairslice.policy.enforceable import require_enforceable
 from fairslice.state.desired import SwitchState
+from fairslice.testing.commands import run_command
 from fairslice.testing.networks import build_network
 from fairslice.topology.load import load_network
 from fairslice.topology.nodelink import to_json
@@ -54,12 +54,7 @@ def policy(tmp_path: Path) -> Path:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr("sys.argv", ["fairslice", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", "200")
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
+    return run_command(monkeypatch, *arguments)
 
 
 # What enforces refuses ------------------------------------------------------------------------------------

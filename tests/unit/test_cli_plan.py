@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from fairslice import cli
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import view
 from fairslice.policy import load_policy
 from fairslice.state.compile import compile_switches
 from fairslice.state.desired import FlowEntry
+from fairslice.testing.commands import run_command
 from fairslice.testing.networks import build_network
 from fairslice.topology.load import load_network
 from fairslice.topology.nodelink import to_json
@@ -33,12 +33,7 @@ def network_file(tmp_path: Path) -> str:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr("sys.argv", ["fairslice", "plan", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", "80")
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert isinstance(ended.value.code, int)
-    return ended.value.code
+    return run_command(monkeypatch, "plan", *arguments, columns=80)
 
 
 def document(
