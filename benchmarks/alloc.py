@@ -24,6 +24,7 @@ from timing import Timing, difference, measure
 from workloads import KINDS, NETWORKS, Reals, Workload
 
 from fairslice.alloc.certificate import certify
+from fairslice.alloc.engine import load_compiled
 from fairslice.alloc.problem import Allocation, AllocationProblem
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import FairsliceError
@@ -279,6 +280,8 @@ def as_json(tables: Sequence[Table]) -> str:
     def plain(value: object) -> object:
         if isinstance(value, tuple):
             return [plain(item) for item in value]
+        if isinstance(value, Mapping):
+            return {key: plain(item) for key, item in value.items()}
         if not dataclasses.is_dataclass(value) or isinstance(value, type):
             return value
         record = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
@@ -354,6 +357,7 @@ def main(
     )
     try:
         page.check(out)
+        load_compiled()
         tables = [make(options) for make in TABLES]
         panels = tuple(panel for table in tables for panel in table.panels)
         if panels:

@@ -104,8 +104,10 @@ def memory(name: str, kind: str, flows: int) -> Memory:
 
 
 def _memory(name: str, kind: str, flows: int) -> Memory:
+    from fairslice.alloc.engine import load_compiled
     from fairslice.alloc.waterfilling import allocate
 
+    load_compiled()
     allocate(workloads.flat(name, kind, min(flows, _WARM_UP_FLOWS)).problem())
     problem = workloads.flat(name, kind, flows).problem()
     columns: Any = problem.columns

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fairslice.alloc.columns import Columns
-from fairslice.alloc.guise import Guise, compiled, exact, has_numba, interpreted
+from fairslice.alloc.guise import Guise, compiled, exact, has_numba, interpreted, is_loaded
 from fairslice.alloc.records import (
     CAPACITY,
     COUNTS,
@@ -26,8 +26,10 @@ from fairslice.alloc.records import (
 
 TRUSTED = 1e-10
 """An answer whose error may be larger, relatively, is found again in fractions."""
-COMPILED_FROM = 4_000
-"""Uses of links from which it pays to load the compiled code."""
+COMPILED_FROM = 100_000
+"""Uses of links from which it pays to load the compiled code: a fifth of a second's work for Python."""
+LOADED_FROM = 1_000
+"""And from which it pays to use it once it is there."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,17 @@ def guise_for(columns: Columns) -> Guise:
     """Fractions where floats may overflow, else machine code where that pays and can be had."""
     if columns.is_extreme:
         return exact()
-    return compiled() if len(columns.indices) >= COMPILED_FROM and has_numba() else interpreted()
+    uses = len(columns.indices)
+    pays = uses >= COMPILED_FROM or (uses >= LOADED_FROM and is_loaded())
+    return compiled() if pays and has_numba() else interpreted()
+
+
+def load_compiled() -> bool:
+    """Load the compiled code now, so that problems of all sizes that it pays for use it; False without numba.
+
+    The first time on a machine it is made, which takes about half a minute.
+    """
+    return has_numba() and compiled().is_compiled
 
 
 def solve_as(guise: Guise, columns: Columns, *, instants: bool = False) -> Solution:

@@ -15,9 +15,19 @@ from hashlib import blake2b
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
-from fairslice.alloc import doubles, filling, happenings, layout, loads, records, rises, waiting
+from fairslice.alloc import doubles, filling, happenings, layout, loads, records, rises, shares, waiting
 
-_SOURCES: tuple[ModuleType, ...] = (records, doubles, waiting, loads, rises, happenings, filling, layout)
+_SOURCES: tuple[ModuleType, ...] = (
+    records,
+    doubles,
+    waiting,
+    loads,
+    rises,
+    happenings,
+    filling,
+    layout,
+    shares,
+)
 
 
 @dataclass(frozen=True)
@@ -154,6 +164,11 @@ def compiled() -> Guise:
         lambda n: np.zeros(n, dtype=np.int32),
         is_compiled=True,
     )
+
+
+def is_loaded() -> bool:
+    """Whether :func:`compiled` has been asked for before."""
+    return compiled.cache_info().currsize > 0
 
 
 def _functions(module: ModuleType) -> dict[str, FunctionType]:

@@ -37,6 +37,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fairslice.alloc.engine import TRUSTED
 from fairslice.alloc.problem import (
     CAP,
     AllocationProblem,
@@ -45,7 +46,8 @@ from fairslice.alloc.problem import (
     ProblemFlow,
     SliceShare,
 )
-from fairslice.alloc.subflows import TINY, Subflows
+from fairslice.alloc.subflows import BRISK, FEW, PATIENT, Rounds, Subflows
+from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import Fault, InputError
 
 if TYPE_CHECKING:
@@ -53,8 +55,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-ROUNDS = 40
-"""After so many rounds little changes on wide-area networks of 150 nodes."""
 SETTLED = 1e-6
 """Totals that change by less than this in a round, relatively and on average, have settled."""
 
@@ -140,6 +140,11 @@ class MultipathProblem:
         """
         self.check()
         return Subflows(self)
+
+    @cached_property
+    def rounds(self) -> "Rounds":
+        """The same laid out for rounds of filling."""
+        return Rounds(self.subflows)
 
 
 def split_evenly(
@@ -269,7 +274,7 @@ class MultipathAllocation:
 
 
 def allocate_free(
-    problem: MultipathProblem, *, rounds: int = ROUNDS, tolerance: float = SETTLED
+    problem: MultipathProblem, *, rounds: int | None = None, tolerance: float = SETTLED
 ) -> MultipathAllocation:
     """Divide the links so that the flows' totals are max-min fair, near enough, whatever their splits.
 
@@ -320,16 +325,28 @@ def allocate_free(
     ]
     if refused:
         raise InputError(refused)
-    if rounds < 1:
+    if rounds is not None and rounds < 1:
         raise InputError(f"rounds: found {rounds}, expected at least 1")
-    share, price = subflows.first_shares(), np.zeros(subflows.places)
-    rate, level, bottleneck = subflows.fill(share)
-    total = subflows.totals(rate)
+    tempo = PATIENT if len(subflows.flow) <= FEW else BRISK
+    most = tempo.rounds if rounds is None else rounds
+    ahead = problem.rounds
+    ahead.begin()
+    solution = ahead.fill()
+    if solution.overbooked >= 0:
+        _refuse_floors(problem)
+    ahead.change(solution)
     done, settled = 1, len(subflows.pair) == 0
-    while not settled and done < rounds:
-        share, price = subflows.next_shares(share, price, rate, level, bottleneck, done - 1)
-        rate, level, bottleneck = subflows.fill(share)
-        before, total = total, subflows.totals(rate)
+    while not settled and done < most and ahead.reweigh(solution, tempo, done - 1):
+        solution = ahead.fill()
         done += 1
-        settled = bool(np.mean(np.abs(total - before) / np.maximum(total, TINY)) < tolerance)
+        settled = ahead.change(solution) < tolerance
+    if not solution.error <= TRUSTED:
+        solution = ahead.fill_exactly()
+    rate, bottleneck = np.asarray(solution.rate, np.float64), np.asarray(solution.bottleneck, np.int64)
     return MultipathAllocation(problem, *subflows.answer(rate, bottleneck), done, settled)
+
+
+def _refuse_floors(problem: MultipathProblem) -> None:
+    """Say in the problem's own words which floors do not fit: those of flows of one path."""
+    flows = [flow.using(flow.paths[0]) for flow in problem.flows if flow.floor > 0]
+    allocate(AllocationProblem(problem.capacities, flows, problem.slices, problem.per_flow))

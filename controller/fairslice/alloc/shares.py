@@ -1,65 +1,75 @@
 """How the weights of subflows are set anew, round by round; the rule is in :mod:`fairslice.alloc.multipath`.
 
-Part of the source that :mod:`fairslice.alloc.guise` runs in several guises: see
-:mod:`fairslice.alloc.filling`. Nothing here runs in fractions.
+Part of the source that :mod:`fairslice.alloc.guise` runs in several guises, other than fractions: see
+:mod:`fairslice.alloc.filling`. What can stop a subflow is a place: L links, n demands, and limits of slices.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 from math import exp, log, sqrt
 
-LEAST_SHARE = 1e-4
+LEAST_SHARE = 1e-5
 """Of a flow's weight. A path is never given up, so that one that falls free is found again."""
-LARGEST_STEP = 0.5
-"""Of a comparison of two paths, as a logarithm; a larger one overshoots."""
-SPAN = 25.0
-"""Logarithms of levels are told apart this far from their mean."""
-LEAST_PRICE = 0.01
-"""Of what a link is worth to the flows that it stops: prices are never zero, nor below."""
-LARGEST_SPARE = 1e3
-"""Times its load, a link has no more room than that."""
-PULL = 0.8
-"""How much of the share of a path, as a logarithm, is what it had of the total."""
-TINIEST = 1e-300
-"""Stands for zero where a logarithm is taken, or a quotient."""
+SPAN = 10.0
+"""Logarithms of levels are told apart this far from their mean; prices stay in the range of floats."""
+MOST_SPARE = 1e3
+"""No link has room for more than so many times its load."""
+TINY, HUGE = 1e-300, 1e300
+"""Stand for zero and for infinity where logarithms are taken."""
 
 
-def value_at(height, alpha):
-    """What a unit more is worth to a flow at that logarithm of its level above the mean, alpha-fairly."""
+def weigh(share, weight, weights):
+    """Write down the weights of the subflows: their shares of those of their flows."""
+    for t in range(len(share)):
+        weights[t] = share[t] * weight[t]
+
+
+def add_up(first, rate, total):
+    """Write down the totals of the flows; returns how much they change, relatively and on average."""
+    changed, n = 0.0, len(first) - 1
+    for f in range(n):
+        now = 0.0
+        for t in range(first[f], first[f + 1]):
+            now += rate[t]
+        changed += abs(now - total[f]) / max(now, TINY)
+        total[f] = now
+    return changed / max(n, 1)
+
+
+def worth_at(height, alpha):
+    """What a unit more is worth to a flow whose level has such a logarithm above the mean, alpha-fairly."""
     return exp(-alpha * min(max(height, -SPAN), SPAN))
 
 
-def price_places(rows, flows, stops, alpha, price, load, work):
-    """Set what one more unit is worth at each place that is full, and at links with room how little.
+def price_places(rows, flows, filled, tempo, price, cost, work):
+    """Set the prices of places, and what a path costs by its links: prices, and a little where there is room.
 
-    Returns the mean logarithm of the levels that are above zero, and whether there are any.
+    Returns False if no level is above zero: there is nothing to compare then.
     """
     indptr, indices, use, plain = rows
-    first, pace, weight, of_slice, n_links, capacity = flows
-    share, rate, level, bottleneck = stops
-    place, used, stopped, worth, later, along = work
-    n, n_places = len(first) - 1, len(price)
-    for x in range(n_places):
+    first, pace, weight, of_slice, capacity = flows
+    share, rate, bottleneck, instant, clocked = filled
+    alpha, _, _, _, least, turns = tempo
+    place, used, stopped, worth, later, height = work
+    n, n_links = len(first) - 1, len(capacity)
+    for x in range(len(price)):
         stopped[x] = worth[x] = 0.0
-    for l in range(n_links):
-        load[l] = 0.0
-    mean, above, highest = 0.0, 0, 0.0
+    mean, risen, highest = 0.0, 0, 0.0
     for f in range(n):
         reached = 0.0
         for t in range(first[f], first[f + 1]):
-            reached += share[t] * level[t]
-            highest = max(highest, level[t])
-        along[f] = reached
+            level = instant[t] if clocked else rate[t] / (share[t] * pace[t])
+            level = min(level, HUGE)
+            reached += share[t] * level
+            highest = max(highest, level)
+        height[f] = log(max(reached, TINY))
         if reached > 0:
-            along[f] = log(reached)
-            mean += along[f]
-            above += 1
-        else:
-            along[f] = -SPAN * 100
-    if above == 0:
+            mean += height[f]
+            risen += 1
+    if risen == 0:
         return False
-    mean /= above
+    mean /= risen
     for f in range(n):
-        value = value_at(along[f] - mean, alpha)
+        value = worth_at(height[f] - mean, alpha)
         for t in range(first[f], first[f + 1]):
             x = bottleneck[t]
             used[t] = 1.0
@@ -75,81 +85,77 @@ def price_places(rows, flows, stops, alpha, price, load, work):
             pushed = share[t] * weight[t]
             stopped[x] += pushed * used[t]
             worth[x] += pushed * value
-    for x in range(n_places):
+    for x in range(len(price)):
         if stopped[x] > 0:
             worth[x] /= stopped[x]
-            if not price[x] > 0:
+            if turns == 0 or price[x] == 0:
                 price[x] = worth[x]
         else:
             price[x] = 0.0
-    for turn in range(2):
-        for x in range(n_places):
+    for _ in range(turns):
+        for x in range(len(price)):
             later[x] = 0.0
         for f in range(n):
             for t in range(first[f], first[f + 1]):
-                total = price[n_links + f]
+                along = price[n_links + f]
                 if of_slice[t] >= 0:
-                    total += price[n_links + n + of_slice[t]]
+                    along += price[n_links + n + of_slice[t]]
                 for i in range(indptr[t], indptr[t + 1]):
-                    total += use[i] * price[indices[i]]
-                    if turn == 0:
-                        load[indices[i]] += use[i] * rate[t]
+                    along += use[i] * price[indices[i]]
                 x = place[t]
-                later[x] += share[t] * weight[t] * (total - used[t] * price[x])
-        for x in range(n_places):
+                later[x] += share[t] * weight[t] * (along - used[t] * price[x])
+        for x in range(len(price)):
             if stopped[x] > 0:
-                price[x] = min(max(worth[x] - later[x] / stopped[x], LEAST_PRICE * worth[x]), worth[x])
-    # From here on load is the cost of a link.
-    for l in range(n_links):
-        if price[l] > 0:
-            load[l] = price[l]
+                price[x] = min(max(worth[x] - later[x] / stopped[x], least * worth[x]), worth[x])
+    for x in range(n_links):
+        cost[x] = 0.0
+    for t in range(len(share)):
+        for i in range(indptr[t], indptr[t + 1]):
+            cost[indices[i]] += use[i] * rate[t]
+    for x in range(n_links):
+        if price[x] > 0:
+            cost[x] = price[x]
         else:
-            spare = LARGEST_SPARE
-            if load[l] > capacity[l] / LARGEST_SPARE:
-                spare = capacity[l] / load[l]
-            load[l] = LEAST_PRICE * value_at(log(max(highest * spare, TINIEST)) - mean, alpha)
+            spare = MOST_SPARE
+            if cost[x] > capacity[x] / MOST_SPARE:
+                spare = capacity[x] / cost[x]
+            cost[x] = least * worth_at(log(highest) + log(max(spare, TINY)) - mean, alpha)
     return True
 
 
-def move_shares(first, pairs, cost, alpha, step, share, rate, gain, part):
-    """Let the shares of a flow's paths go to the cheaper ones."""
-    differing, at, more = pairs
+def move_shares(first, pairs, cost, tempo, share, rate, gain, part):
+    """Move the shares of every flow to those of its paths that cost less where they differ."""
+    ptr, at, more = pairs
+    alpha, step, largest, pull, _, _ = tempo
     pair = 0
     for f in range(len(first) - 1):
         begin, end = first[f], first[f + 1]
-        if end - begin == 1:
-            continue
-        total = 0.0
-        for t in range(begin, end):
-            total += rate[t]
-            gain[t] = 0.0
-        for t in range(begin, end):
-            part[t] = share[t]
-            if total > 0:
-                part[t] = rate[t] / total
-        for t in range(begin, end):
-            for u in range(t + 1, end):
-                mine, other = 0.0, 0.0
-                for i in range(differing[pair], differing[pair + 1]):
-                    mine += more[i] * cost[at[i]]
-                for i in range(differing[pair + 1], differing[pair + 2]):
-                    other += more[i] * cost[at[i]]
-                pair += 2
-                better = log(max(other, TINIEST) / max(mine, TINIEST)) / alpha
-                better = min(max(better, -LARGEST_STEP), LARGEST_STEP)
-                gain[t] += better * sqrt(part[u])
-                gain[u] -= better * sqrt(part[t])
-        together = 0.0
-        for t in range(begin, end):
-            if part[t] > 0:
-                logarithm = PULL * log(part[t]) + (1 - PULL) * log(share[t])
-                share[t] = exp(logarithm + step * gain[t])
-            else:
-                share[t] = 0.0
-            together += share[t]
-        again = 0.0
-        for t in range(begin, end):
-            share[t] = max(share[t] / together, LEAST_SHARE)
-            again += share[t]
-        for t in range(begin, end):
-            share[t] /= again
+        if end - begin > 1:
+            total = 0.0
+            for t in range(begin, end):
+                total += rate[t]
+                gain[t] = 0.0
+            for t in range(begin, end):
+                part[t] = rate[t] / total if total > 0 else share[t]
+            for t in range(begin, end):
+                for u in range(t + 1, end):
+                    mine, other = 0.0, 0.0
+                    for i in range(ptr[pair], ptr[pair + 1]):
+                        mine += more[i] * cost[at[i]]
+                    for i in range(ptr[pair + 1], ptr[pair + 2]):
+                        other += more[i] * cost[at[i]]
+                    pair += 2
+                    better = log(max(other, TINY) / max(mine, TINY)) / alpha
+                    better = min(max(better, -largest), largest)
+                    gain[t] += better * sqrt(part[u])
+                    gain[u] -= better * sqrt(part[t])
+            together, again = 0.0, 0.0
+            for t in range(begin, end):
+                was = pull * log(max(part[t], TINY)) + (1 - pull) * log(share[t])
+                share[t] = exp(was + step * gain[t])
+                together += share[t]
+            for t in range(begin, end):
+                share[t] = max(share[t] / together, LEAST_SHARE)
+                again += share[t]
+            for t in range(begin, end):
+                share[t] /= again

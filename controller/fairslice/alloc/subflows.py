@@ -3,32 +3,61 @@
 The rule and its sources are in :mod:`fairslice.alloc.multipath`.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fairslice.alloc import guise as guises
+from fairslice.alloc.engine import (
+    COMPILED_FROM,
+    Solution,
+    guise_for,
+    lay_board,
+    solve,
+    solve_as,
+)
 from fairslice.alloc.problem import CAP, AllocationProblem
-from fairslice.alloc.waterfilling import allocate
+from fairslice.alloc.shares import LEAST_SHARE, TINY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fairslice.alloc.multipath import MultipathProblem
 
-TINY = 1e-300
-"""Stands for zero where a logarithm is taken, or a quotient."""
-_LEAST_SHARE = 1e-4
-"""Of a flow's weight. A path is never given up, so that one that falls free is found again."""
-_LARGEST_STEP = 0.5
-"""Of a comparison of two paths, as a logarithm; a larger one overshoots."""
-_STEEPEST = 24.0
-"""The largest alpha. The price of a link would underflow where levels differ by decades."""
-_ALPHA, _ALPHA_GROWS = 1.0, 1.0
-"""In the first round, and by how much from each to the next."""
-_FIRST_STEP, _LAST_STEP = 4.0, 0.7
-"""How far comparisons move the shares."""
-_SPAN = 25.0
-"""Logarithms of levels are told apart this far from their mean."""
-_LEAST_PRICE = 0.01
-"""Of what a link is worth to the flows that it stops: prices are never zero, nor below."""
+
+@dataclass(frozen=True)
+class Tempo:
+    """How fast rounds go: alpha is 1 at first and grows by ``growth`` a round up to ``STEEPEST``; the step is
+    ``step`` at first and half of that after ``slows`` rounds.
+
+    Of a comparison of two paths no more counts than ``largest``, as a logarithm. ``pull`` is how much of a
+    share, as a logarithm, is the part that the path had of the total; above 1 it goes on beyond. Links with
+    room have prices of ``least`` of their worth at the most, and full ones at the least; ``turns`` times a
+    round prices are made less by what flows would then take from links that fill later.
+    """
+
+    rounds: int
+    growth: float
+    step: float
+    slows: float
+    largest: float
+    pull: float
+    least: float
+    turns: int
+
+    def at(self, done: int) -> tuple[float, float, float, float, float, int]:
+        """What the round after so many others goes by."""
+        alpha = min(1.0 + self.growth * done, STEEPEST)
+        return alpha, self.step / (1 + done / self.slows), self.largest, self.pull, self.least, self.turns
+
+
+STEEPEST = 48.0
+"""The largest alpha. Prices would leave the range of floats where levels differ by decades."""
+BRISK = Tempo(12, 7.6, 7.4, 1.77, 0.16, 1.1, 0.25, 0)
+"""Gets near in few rounds."""
+PATIENT = Tempo(60, 0.3, 4.0, 20.0, 0.2, 0.9, 0.01, 2)
+"""Gets nearer where flows are few and what one does matters to the others."""
+FEW = 500
+"""Subflows up to which there is time to be patient."""
 
 
 class Subflows:
@@ -63,7 +92,8 @@ class Subflows:
         self.use = np.array([use for path in paths for use in path.values()], dtype=np.float64)
         lengths = np.array([len(path) for path in paths], dtype=np.int64)
         self.own = np.repeat(np.arange(len(paths)), lengths)
-        self.along = _Rows(self.own, len(paths))
+        self.indptr = np.append(0, np.cumsum(lengths))
+        self.first = np.append(0, np.cumsum(self.count))
         self.plain = bool((self.use == 1).all())
         self.capacity = np.array(list(problem.capacities.values()), dtype=np.float64)
         self.weight = np.array([one.weight for one in problem.flows], dtype=np.float64)[self.flow]
@@ -83,7 +113,7 @@ class Subflows:
         with_meter = np.flatnonzero(meter[self.flow] >= 0)
         ends = np.cumsum(lengths)[with_meter]
         # In a slice a link grants rates; so little is used of a meter that it is never the slowest.
-        little = self.use.min(initial=1.0) * _LEAST_SHARE / 16 if named and not problem.per_flow else 1.0
+        little = self.use.min(initial=1.0) * LEAST_SHARE / 16 if named and not problem.per_flow else 1.0
         use = np.insert(self.use, ends, little)
         lengths[with_meter] += 1
         self.columns: dict[str, Any] = {
@@ -107,9 +137,10 @@ class Subflows:
         ends = np.cumsum(self.count)
         left = np.repeat(np.arange(len(self.flow)), self.count[self.flow])
         right = _ranges((ends - self.count)[self.flow], self.count[self.flow])
-        self.pair, self.other = left[left != right], right[left != right]
-        among = self.pair * len(self.flow) + self.other
-        self.reverse = np.searchsorted(among, self.other * len(self.flow) + self.pair)
+        left, right = left[left != right], right[left != right]
+        # Each pair is followed by its reverse.
+        order = np.lexsort((left > right, np.maximum(left, right), np.minimum(left, right)))
+        self.pair, self.other = left[order], right[order]
         lengths = np.bincount(self.own, minlength=len(self.flow))
         entry = _ranges((np.cumsum(lengths) - lengths)[self.pair], lengths[self.pair])
         pair = np.repeat(np.arange(len(self.pair)), lengths[self.pair])
@@ -119,8 +150,9 @@ class Subflows:
         found = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
         shared = np.where(keys[order][found] == wanted, self.use[order][found], 0.0) if len(keys) else 0.0
         more = self.use[entry] - shared
-        self.differing, self.more = _Rows(pair[more > 0], len(self.pair)), more[more > 0]
-        self.more_at = self.links[entry][more > 0]
+        count = np.bincount(pair[more > 0], minlength=len(self.pair))
+        self.differing = np.append(0, np.cumsum(count))
+        self.more_at, self.more = self.links[entry][more > 0], more[more > 0]
 
     def first_shares(self) -> "NDArray[Any]":
         """(T,) larger where an even split would find more room: the cube of the first level of a path."""
@@ -135,125 +167,12 @@ class Subflows:
         level = np.minimum(level, 1 / TINY)
         best = np.zeros(self.n)
         np.maximum.at(best, self.flow, level)
-        return self._shared((level / np.maximum(best, TINY)[self.flow]) ** 3)
-
-    def fill(self, share: "NDArray[Any]") -> "tuple[NDArray[Any], NDArray[Any], NDArray[Any]]":
-        """Allocate with these parts of the flows' weights: rate, level and bottleneck (T,)."""
-        import numpy as np
-
-        problem = AllocationProblem.from_arrays(weight=share * self.weight, **self.columns)
-        allocation = allocate(problem, instants=self.clocked)
-        level = allocation.rate / (share * self.pace)
-        if allocation.instants is not None:
-            level = np.asarray(allocation.instants, dtype=np.float64)
-        return allocation.rate, level, allocation.bottleneck
-
-    def next_shares(
-        self,
-        share: "NDArray[Any]",
-        price: "NDArray[Any]",
-        rate: "NDArray[Any]",
-        level: "NDArray[Any]",
-        bottleneck: "NDArray[Any]",
-        done: int,
-    ) -> "tuple[NDArray[Any], NDArray[Any]]":
-        """The shares (T,) and prices (places,) for the round after one that gave these rates.
-
-        Parameters
-        ----------
-        share, price
-            Of that round; prices are 0 before the first.
-        rate, level, bottleneck
-            (T,) as :meth:`fill` gave them.
-        done
-            The number of rounds before that one: alpha rises with it, and steps shrink.
-        """
-        import numpy as np
-
-        alpha = min(_ALPHA + _ALPHA_GROWS * done, _STEEPEST)
-        step = max(_LAST_STEP, _FIRST_STEP / (1 + done / 10))
-        reached = self.totals(share * level)
-        if not reached.any():
-            return share, price
-        mean = np.log(reached[reached > 0]).mean()
-        price = self._prices(share, price, self._places(bottleneck), reached, mean, alpha)
-        costs = price.copy()
-        open_ = np.flatnonzero(price[: self.n_links] == 0)
-        load = np.bincount(self.links, weights=self.use * rate[self.own], minlength=self.n_links)[open_]
-        room = self.capacity[open_]
-        spare = np.divide(room, load, out=np.full(len(room), 1e3), where=load > room * 1e-3)
-        costs[open_] = _LEAST_PRICE * self._worth(level.max() * spare, mean, alpha)
-
-        cost = self.differing.sums(costs[self.more_at] * self.more)
-        cheap = -np.log(np.maximum(cost, TINY)) / alpha
-        better = np.clip(cheap - cheap[self.reverse], -_LARGEST_STEP, _LARGEST_STEP)
-        total = self.totals(rate)[self.flow]
-        part = np.divide(rate, total, out=share.copy(), where=total > 0)
-        gain = np.bincount(self.pair, weights=better * np.sqrt(part[self.other]), minlength=len(share))
-        return self._shared(share * np.exp(step * gain) * (part / share) ** 0.8), price
-
-    def _prices(
-        self,
-        share: "NDArray[Any]",
-        price: "NDArray[Any]",
-        place: "NDArray[Any]",
-        reached: "NDArray[Any]",
-        mean: float,
-        alpha: float,
-    ) -> "NDArray[Any]":
-        """(places,) What one more unit is worth at each place that is full; zero elsewhere."""
-        import numpy as np
-
-        def at_places(values: "NDArray[Any]") -> "NDArray[Any]":
-            return np.bincount(place, weights=values, minlength=self.places)
-
-        pushed = share * self.weight
-        used = np.ones(len(share))
-        if not self.plain:
-            used = self.along.sums(self.use * (self.links == place[self.own]))
-        used[place >= self.n_links] = 1.0
-        stopped = at_places(pushed * used)
-        full = stopped > 0
-        stopped[~full] = 1.0
-        worth = at_places(pushed * self._worth(reached, mean, alpha)[self.flow]) / stopped
-        price = np.where(full, np.where(price > 0, price, worth), 0.0)
-        limited = np.flatnonzero(self.slice >= 0)
-        limit = self.n_links + self.n + self.slice[limited]
-        for _ in range(2):
-            along = self.along.sums(self.use * price[self.links])
-            along += price[self.n_links + self.flow]
-            along[limited] += price[limit]
-            later = along - used * price[place]
-            price = np.clip(worth - at_places(pushed * later) / stopped, _LEAST_PRICE * worth, worth)
-        return price
-
-    def _places(self, bottleneck: "NDArray[Any]") -> "NDArray[Any]":
-        """(T,) The places that stop the subflows."""
-        import numpy as np
-
-        demand = (bottleneck == CAP) | (bottleneck >= self.n_links)
-        place = np.where(demand, self.n_links + self.flow, bottleneck)
-        limited = bottleneck < CAP
-        place[limited] = self.n_links + self.n - 2 - bottleneck[limited]
-        return place
-
-    def _shared(self, share: "NDArray[Any]") -> "NDArray[Any]":
-        """Shares that add up to 1 in each flow, none of them nothing."""
-        import numpy as np
-
-        for least in (0.0, _LEAST_SHARE):
+        share: NDArray[Any] = (level / np.maximum(best, TINY)[self.flow]) ** 3
+        for least in (0.0, LEAST_SHARE):
             share = np.maximum(share, least)
             together = self.totals(share)[self.flow]
             share = np.where(together > 0, share / np.maximum(together, TINY), 1 / self.count[self.flow])
         return share
-
-    @staticmethod
-    def _worth(level: "NDArray[Any]", mean: float, alpha: float) -> "NDArray[Any]":
-        """What a unit more is worth to a flow at that level, alpha-fairly; 1 at the mean level."""
-        import numpy as np
-
-        worth: NDArray[Any] = np.exp(-alpha * np.clip(np.log(np.maximum(level, TINY)) - mean, -_SPAN, _SPAN))
-        return worth
 
     def totals(self, rate: "NDArray[Any]") -> "NDArray[Any]":
         """(n,) The sums over the flows' paths."""
@@ -276,23 +195,87 @@ class Subflows:
         return np.minimum(total, self.cap), path_rate, reason[self.origin]
 
 
-class _Rows:
-    """Values that stand row by row, to be added up in their rows, of which some may be empty."""
+class Rounds:
+    """Fills the links with the subflows, laid out once, and sets their weights anew."""
 
-    def __init__(self, row: "NDArray[Any]", number: int) -> None:
-        import numpy as np
+    def __init__(self, subflows: Subflows) -> None:
+        self.share: Any = subflows.first_shares()
+        columns = AllocationProblem.from_arrays(
+            weight=self.share * subflows.weight, **subflows.columns
+        ).columns
+        guise = guise_for(columns)
+        if not guise.is_exact and len(columns.indices) >= COMPILED_FROM // 4 and guises.has_numba():
+            # So few uses would not pay for loading it in a single filling.
+            guise = guises.compiled()
+        self._filled_exactly, self._clocked = guise.is_exact, subflows.clocked
+        self._guise = guise = guises.interpreted() if guise.is_exact else guise
+        self._columns = columns.arrays() if guise.is_compiled else columns.lists()
+        if not self._filled_exactly:
+            self._board = board = lay_board(guise, self._columns)
+            self._blank = (board.rise, board.soon, board.mark, board.groups[3])
 
-        self.number, self.filled = number, np.flatnonzero(np.bincount(row, minlength=number))
-        self.starts = np.searchsorted(row, self.filled)
+        def real(array: "NDArray[Any]") -> Any:
+            return guise.column(array.astype("float64"))
 
-    def sums(self, values: "NDArray[Any]") -> "NDArray[Any]":
-        """(rows,) quicker than counting the values into bins."""
-        import numpy as np
+        def whole(array: "NDArray[Any]") -> Any:
+            return guise.column(array.astype("int32"))
 
-        sums = np.zeros(self.number)
-        if len(self.filled):
-            sums[self.filled] = np.add.reduceat(values, self.starts)
-        return sums
+        of, n, n_paths = subflows, subflows.n, len(subflows.flow)
+        self._single = len(of.pair) == 0
+        self._first_share = self.share = real(self.share)
+        # As parts of the largest they can't overflow.
+        self._weight = real(of.weight)
+        weight = real(of.weight / of.weight.max(initial=TINY))
+        self._first = whole(of.first)
+        self._rows = (whole(of.indptr), whole(of.links), real(of.use), of.plain)
+        self._flows = (self._first, real(of.pace), weight, whole(of.slice), real(of.capacity))
+        self._pairs = (whole(of.differing), whole(of.more_at), real(of.more))
+        self._price, self._cost = guise.reals(of.places), guise.reals(of.n_links)
+        at_places = (guise.reals(of.places) for _ in range(3))
+        self._work = (guise.whole(n_paths), guise.reals(n_paths), *at_places, guise.reals(n))
+        self._gain, self._part, self._total = (guise.reals(size) for size in (n_paths, n_paths, n))
+
+    def begin(self) -> None:
+        """Go back to the first shares."""
+        self.share = self._guise.copied(self._first_share)
+        self._price = self._guise.reals(len(self._price))
+
+    def fill(self) -> Solution:
+        """Fill with the shares as they are."""
+        if self._single:
+            return solve(self._columns)
+        guise, columns = self._guise, self._columns
+        guise.run.weigh(self.share, self._weight, columns.weight)
+        if self._filled_exactly:
+            return solve_as(guises.exact(), columns, instants=self._clocked)
+        board = self._board
+        board.rise, board.soon, board.mark, share = map(guise.copied, self._blank)
+        board.groups = (*board.groups[:3], share)
+        guise.run.single_classes(
+            *(columns.weight, columns.cap, board.floor_of(columns), board.floored, board.grouped),
+            *(board.rise, board.wide, board.soon, board.mark, board.events, board.event),
+        )
+        return board.solve(columns, instant=guise.reals(len(columns.weight)) if self._clocked else None)
+
+    def fill_exactly(self) -> Solution:
+        """The same in fractions."""
+        return solve_as(guises.exact(), self._columns)
+
+    def change(self, solution: Solution) -> float:
+        """By how much the totals differ from those when this was last asked, relatively and on average."""
+        return float(self._guise.run.add_up(self._first, solution.rate, self._total))
+
+    def reweigh(self, solution: Solution, tempo: Tempo, done: int) -> bool:
+        """Set the shares anew, after so many rounds before that one; False if no flow has anything."""
+        run, now = self._guise.run, tempo.at(done)
+        instant = solution.instant if self._clocked else self._guise.reals(0)
+        filled = (self.share, solution.rate, solution.bottleneck, instant, self._clocked)
+        if not run.price_places(self._rows, self._flows, filled, now, self._price, self._cost, self._work):
+            return False
+        run.move_shares(
+            self._first, self._pairs, self._cost, now, self.share, solution.rate, self._gain, self._part
+        )
+        return True
 
 
 def _ranges(start: "NDArray[Any]", length: "NDArray[Any]") -> "NDArray[Any]":
