@@ -17,6 +17,7 @@ import timing
 import workloads
 from baselines import BASELINES, HAS_NUMBA, Baseline, scatter_pass
 from changes import changes_table
+from multipath import multipath_table
 from page import digits, duration
 from programs import TIME_LIMIT_S, GaveUpError
 from tables import Options, Table
@@ -226,6 +227,7 @@ TABLES: tuple[Callable[[Options], Table], ...] = (
     hierarchical_table,
     changes_table,
     memory_table,
+    multipath_table,
 )
 
 

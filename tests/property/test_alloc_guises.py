@@ -1,5 +1,8 @@
 """The engine's guises against each other and against exact fractions; its bound against its true error."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from fractions import Fraction
@@ -64,6 +67,16 @@ def bits(solution: Solution) -> dict[str, Any]:
 def test_nothing_of_a_solution_is_left_out() -> None:
     solution = run(interpreted(), AllocationProblem({}, ()).columns)
     assert bits(solution).keys() == asdict(solution).keys()
+
+
+def test_machine_code_that_can_not_be_kept_is_made_all_the_same() -> None:
+    pytest.importorskip("numba")
+    code = "from fairslice.alloc.guise import compiled; assert compiled().is_compiled"
+    nowhere = {**os.environ, "NUMBA_CACHE_DIR": "/proc/nowhere"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=nowhere, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 class TestCompiled:

@@ -155,8 +155,12 @@ def compiled() -> Guise:
     def compile_(copy: FunctionType) -> Any:
         copy.__qualname__ = f"{copy.__name__}_{digest}"
         # Nothing is allocated in there, so no references need counting.
-        options: Any = {"cache": True, "error_model": "numpy", "_nrt": False}
-        return numba.njit(**options)(copy)
+        options: Any = {"error_model": "numpy", "_nrt": False}
+        try:
+            return numba.njit(cache=True, **options)(copy)
+        except RuntimeError:
+            # There is nowhere that it could be kept.
+            return numba.njit(**options)(copy)
 
     return Guise(
         _bound(compile_, {}),
