@@ -1,4 +1,4 @@
-"""Flows that are free to divide themselves over several paths: how fair, and how fast, against exact programs."""
+"""Flows that are free to divide themselves over several paths: how fair and how fast, against programs."""
 
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -101,7 +101,7 @@ def problem_of(workload: Workload, paths: list[list[list[int]]]) -> MultipathPro
 
 
 def fairness(rate: Reals, exact: Reals) -> tuple[float, float]:
-    """The geometric mean of min(r/r*, r*/r), and the smallest; flows that can't have anything are left out."""
+    """The geometric mean of min(r/r*, r*/r), and the smallest; without flows that can't have anything."""
     able = exact > 0
     ratio = np.minimum(rate[able] / exact[able], exact[able] / np.maximum(rate[able], 1e-300))
     return float(np.exp(np.log(np.maximum(ratio, 1e-300)).mean())), float(ratio.min())

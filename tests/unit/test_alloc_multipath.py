@@ -143,6 +143,34 @@ def test_a_demand_that_is_never_met_changes_no_hierarchy() -> None:
     assert totals(1e6) == pytest.approx(dict(totals(math.inf)), rel=1e-6)
 
 
+def test_links_that_stop_nobody_are_no_bottlenecks() -> None:
+    """A wider link behind a narrow one, and one that nobody can fill, are no different from none."""
+    flows = (
+        flow("f", over("A", "behind"), over("B", "wide"), cap=9),
+        flow("g", over("A", "behind", "wide")),
+        flow("h", over("B")),
+    )
+    problem = MultipathProblem({**TWO_LINKS, "behind": 10.5, "wide": 50.0}, flows)
+    allocation = check(problem, dict.fromkeys("fgh", 20 / 3))
+    assert {str(reason) for paths in allocation.path_bottlenecks.values() for reason in paths} == {
+        "link A",
+        "link B",
+    }
+
+
+def test_amounts_out_of_the_range_of_floats() -> None:
+    """Filled in fractions, with weights and capacities at the ends of what a float can be."""
+    for scale in (1e-150, 1e150):
+        flows = (
+            flow("both", over("A"), over("B"), weight=2 * scale),
+            flow("a", over("A"), weight=scale),
+            flow("b", over("B"), weight=scale),
+        )
+        problem = MultipathProblem({"A": 10 * scale, "B": 10 * scale}, flows)
+        expected = {"both": 10 * scale, "a": 5 * scale, "b": 5 * scale}
+        assert dict(allocate_free(problem, rounds=8).rates) == pytest.approx(expected, rel=NEAR)
+
+
 def test_nothing_to_divide() -> None:
     assert allocate_free(MultipathProblem(TWO_LINKS, ())).rates == {}
     empty = MultipathProblem(
@@ -185,8 +213,9 @@ def test_a_floor_on_one_path_beside_free_splits() -> None:
     assert rates["f"] == pytest.approx(9)
     assert rates["g"] == pytest.approx(5.5, rel=NEAR)
     assert rates["h"] == pytest.approx(5.5, rel=NEAR)
-    with pytest.raises(InfeasibleError):
+    with pytest.raises(InfeasibleError, match="those of f need 11 but link A carries 10") as caught:
         allocate_free(MultipathProblem(TWO_LINKS, (MultipathFlow("f", (over("A"),), floor=11), *flows[1:])))
+    assert (caught.value.link, caught.value.flows) == ("A", ("f",))
 
 
 def test_every_fault_is_told_once() -> None:

@@ -16,12 +16,14 @@ pair, by the links in which they differ. With a price :math:`v_l` on each link,
 .. math:: d_{p,q} = \frac{1}{\alpha}
     \log \frac{\sum_l v_l\,(c_{q,l} - c_{p,l})^+}{\sum_l v_l\,(c_{p,l} - c_{q,l})^+} ,
 
-and :math:`\theta_{f,p}` grows by the exponential of the sum of :math:`d_{p,q}` over :math:`q`, weighted by
-the roots of the shares. The price is that of :math:`\alpha`-fair sharing [2]_, which goes to max-min as
-:math:`\alpha` rises, and it rises from round to round. A link that fills at level :math:`\lambda` is worth
-what one more unit is to the subflows that it stops, :math:`\lambda_f^{-\alpha}` each, less what they then
-take from links that fill later. For large :math:`\alpha` the sign of :math:`d_{p,q}` is that of
-:math:`\min_{p \setminus q} \lambda_l - \min_{q \setminus p} \lambda_l`.
+and :math:`\theta_{f,p}` is the share that the path had, times the exponential of the sum of
+:math:`d_{p,q}` over :math:`q`, weighted by the roots of the shares. The price is that of
+:math:`\alpha`-fair sharing [2]_, which goes to max-min as :math:`\alpha` rises, and it rises from round to
+round. A link that fills at level :math:`\lambda` is worth what one more unit is to the subflows that it
+stops, :math:`\lambda_f^{-\alpha}` each; where there is time, less what they then take from links that fill
+later. For large :math:`\alpha` the sign of :math:`d_{p,q}` is that of
+:math:`\min_{p \setminus q} \lambda_l - \min_{q \setminus p} \lambda_l`. How fast :math:`\alpha` rises is a
+:class:`~fairslice.alloc.subflows.Tempo`: fast gets near in few rounds, slowly gets nearer.
 
 References
 ----------
@@ -284,7 +286,8 @@ def allocate_free(
         Checked first; checks and arrays are kept with it for the next call. Flows of one path are
         allocated as ever, floors included.
     rounds
-        The most rounds, from 1 up; each is one ordinary allocation of the subflows.
+        The most rounds, from 1 up; each is one ordinary allocation of the subflows. Without it so many as
+        the tempo takes: few for many subflows, many for few.
     tolerance
         Rounds end when the totals change by less, relatively and on average.
 
@@ -307,10 +310,11 @@ def allocate_free(
     Notes
     -----
     Fairness is the geometric mean over flows of min(r/r*, r*/r) with the exact totals r*. On wide-area
-    networks of 150 nodes with 500 flows of 4 paths it is about 0.88 after the first round, 0.97 after 5,
-    0.99 after 10, and between 0.99 and 0.999 after 40; single flows may be a quarter off. The rule of the
-    source leads to 0.93 to 0.96 there. What stays behind are flows that tie at two links, of which a third
-    flow could make room behind them.
+    networks of 150 nodes with 500 flows of 4 paths it is 0.993 after the eleven rounds, on the mean of 24
+    instances, and 0.98 at the least; single flows may be a third off. On networks with some tens of flows,
+    where rounds are many, it is 0.995 to 0.999 on average and 0.97 at the least. The rule of the source leads
+    to 0.93 to 0.96. What stays behind are flows that tie at two links, of which a third flow could make room
+    behind them.
     """
     import numpy as np
 

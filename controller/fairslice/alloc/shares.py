@@ -48,7 +48,7 @@ def price_places(rows, flows, filled, tempo, price, cost, work):
     indptr, indices, use, plain = rows
     first, pace, weight, of_slice, capacity = flows
     share, rate, bottleneck, instant, clocked = filled
-    alpha, _, _, _, least, turns = tempo
+    alpha, _, _, least, turns = tempo
     place, used, stopped, worth, later, height = work
     n, n_links = len(first) - 1, len(capacity)
     for x in range(len(price)):
@@ -126,7 +126,7 @@ def price_places(rows, flows, filled, tempo, price, cost, work):
 def move_shares(first, pairs, cost, tempo, share, rate, gain, part):
     """Move the shares of every flow to those of its paths that cost less where they differ."""
     ptr, at, more = pairs
-    alpha, step, largest, pull, _, _ = tempo
+    alpha, step, largest, _, _ = tempo
     pair = 0
     for f in range(len(first) - 1):
         begin, end = first[f], first[f + 1]
@@ -145,14 +145,13 @@ def move_shares(first, pairs, cost, tempo, share, rate, gain, part):
                     for i in range(ptr[pair + 1], ptr[pair + 2]):
                         other += more[i] * cost[at[i]]
                     pair += 2
-                    better = log(max(other, TINY) / max(mine, TINY)) / alpha
+                    better = log(max(other / max(mine, TINY), TINY)) / alpha
                     better = min(max(better, -largest), largest)
                     gain[t] += better * sqrt(part[u])
                     gain[u] -= better * sqrt(part[t])
             together, again = 0.0, 0.0
             for t in range(begin, end):
-                was = pull * log(max(part[t], TINY)) + (1 - pull) * log(share[t])
-                share[t] = exp(was + step * gain[t])
+                share[t] = part[t] * exp(step * gain[t])
                 together += share[t]
             for t in range(begin, end):
                 share[t] = max(share[t] / together, LEAST_SHARE)

@@ -85,7 +85,8 @@ def _lowest(allocation: Allocation) -> float:
         (
             allocation.rates[flow.id] / (flow.weight * (1.0 if flow.slice is None else weight[flow.slice]))
             for flow in allocation.problem.flows
-            if allocation.bottlenecks[flow.id].kind is not BottleneckKind.CAP
+            # Whole parts may keep a flow a little below its cap.
+            if allocation.rates[flow.id] < flow.cap * (1 - WORTH_IT)
         ),
         default=math.inf,
     )

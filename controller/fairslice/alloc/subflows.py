@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fairslice.alloc import guise as guises
+from fairslice.alloc.columns import Columns
 from fairslice.alloc.engine import (
     COMPILED_FROM,
     Solution,
@@ -15,6 +16,7 @@ from fairslice.alloc.engine import (
     solve,
     solve_as,
 )
+from fairslice.alloc.guise import Guise
 from fairslice.alloc.problem import CAP, AllocationProblem
 from fairslice.alloc.shares import LEAST_SHARE, TINY
 
@@ -29,10 +31,9 @@ class Tempo:
     """How fast rounds go: alpha is 1 at first and grows by ``growth`` a round up to ``STEEPEST``; the step is
     ``step`` at first and half of that after ``slows`` rounds.
 
-    Of a comparison of two paths no more counts than ``largest``, as a logarithm. ``pull`` is how much of a
-    share, as a logarithm, is the part that the path had of the total; above 1 it goes on beyond. Links with
-    room have prices of ``least`` of their worth at the most, and full ones at the least; ``turns`` times a
-    round prices are made less by what flows would then take from links that fill later.
+    Of a comparison of two paths no more counts than ``largest``, as a logarithm. Full links have prices of at
+    least ``least`` of their worth, and links with room at the most; ``turns`` times a round prices are made
+    less by what flows would then take from links that fill later.
     """
 
     rounds: int
@@ -40,21 +41,20 @@ class Tempo:
     step: float
     slows: float
     largest: float
-    pull: float
     least: float
     turns: int
 
-    def at(self, done: int) -> tuple[float, float, float, float, float, int]:
+    def at(self, done: int) -> tuple[float, float, float, float, int]:
         """What the round after so many others goes by."""
         alpha = min(1.0 + self.growth * done, STEEPEST)
-        return alpha, self.step / (1 + done / self.slows), self.largest, self.pull, self.least, self.turns
+        return alpha, self.step / (1 + done / self.slows), self.largest, self.least, self.turns
 
 
 STEEPEST = 48.0
 """The largest alpha. Prices would leave the range of floats where levels differ by decades."""
-BRISK = Tempo(12, 7.6, 7.4, 1.77, 0.16, 1.1, 0.25, 0)
+BRISK = Tempo(11, 7.5, 8.5, 1.95, 0.13, 0.9, 0)
 """Gets near in few rounds."""
-PATIENT = Tempo(60, 0.3, 4.0, 20.0, 0.2, 0.9, 0.01, 2)
+PATIENT = Tempo(60, 0.3, 4.0, 20.0, 0.2, 0.01, 2)
 """Gets nearer where flows are few and what one does matters to the others."""
 FEW = 500
 """Subflows up to which there is time to be patient."""
@@ -92,12 +92,16 @@ class Subflows:
         self.use = np.array([use for path in paths for use in path.values()], dtype=np.float64)
         lengths = np.array([len(path) for path in paths], dtype=np.int64)
         self.own = np.repeat(np.arange(len(paths)), lengths)
-        self.indptr = np.append(0, np.cumsum(lengths))
         self.first = np.append(0, np.cumsum(self.count))
-        self.plain = bool((self.use == 1).all())
         self.capacity = np.array(list(problem.capacities.values()), dtype=np.float64)
         self.weight = np.array([one.weight for one in problem.flows], dtype=np.float64)[self.flow]
         self.cap = np.array([one.cap for one in problem.flows], dtype=np.float64)
+        self.plain = bool((self.use == 1).all())
+        if len(paths) > self.n and (problem.per_flow or not named):
+            matters = self._matters()
+            self.links, self.use, self.own = self.links[matters], self.use[matters], self.own[matters]
+            lengths = np.bincount(self.own, minlength=len(paths))
+        self.indptr = np.append(0, np.cumsum(lengths))
         floor = np.array([one.floor for one in problem.flows], dtype=np.float64)[self.flow]
         slices = [-1 if one.slice is None else named[one.slice] for one in problem.flows]
         self.slice = np.array(slices, dtype=np.int64)[self.flow]
@@ -129,6 +133,41 @@ class Subflows:
             "per_flow": problem.per_flow,
         }
         self._compare_paths()
+
+    def _matters(self) -> "NDArray[Any]":
+        """(nnz,) whether a use of a link may stop anything, where there is no hierarchy.
+
+        A link that all flows together can't fill never does; nor does one whose subflows all use no less of
+        another that has no more capacity, at least not before that one.
+        """
+        import numpy as np
+
+        links, use, own, capacity = self.links, self.use, self.own, self.capacity
+        alone = np.full(len(self.flow), np.inf)
+        np.minimum.at(alone, own, capacity[links] / use)
+        most = np.minimum(np.bincount(self.flow, weights=alone, minlength=self.n), self.cap)
+        among, at = np.unique(self.flow[own] * self.n_links + links, return_inverse=True)
+        widest = np.zeros(len(among))
+        np.maximum.at(widest, at, use)
+        load = widest * most[among // self.n_links]
+        matters = np.bincount(among % self.n_links, weights=load, minlength=self.n_links) >= capacity * (
+            1 - 1e-9
+        )
+        # All ordered pairs of links of a path, of which the other is used no less.
+        lengths = np.bincount(own, minlength=len(self.flow))
+        one = np.repeat(np.arange(len(links)), lengths[own])
+        other = _ranges((np.cumsum(lengths) - lengths)[own], lengths[own])
+        within = (links[one] != links[other]) & (use[one] <= use[other])
+        within &= capacity[links[one]] >= capacity[links[other]]
+        keys, times = np.unique(links[one][within] * self.n_links + links[other][within], return_counts=True)
+        users = np.bincount(links, minlength=self.n_links)
+        keys = keys[times == users[keys // self.n_links]]
+        low, high = keys // self.n_links, keys % self.n_links
+        # Of links that are all the same the first stays.
+        mutual = np.isin(high * self.n_links + low, keys)
+        matters[low[~mutual | (low > high)]] = False
+        kept: NDArray[Any] = matters[links]
+        return kept
 
     def _compare_paths(self) -> None:
         """Pair each subflow with all others of its flow; find of which links it uses how much more."""
@@ -198,15 +237,10 @@ class Subflows:
 class Rounds:
     """Fills the links with the subflows, laid out once, and sets their weights anew."""
 
-    def __init__(self, subflows: Subflows) -> None:
-        self.share: Any = subflows.first_shares()
-        columns = AllocationProblem.from_arrays(
-            weight=self.share * subflows.weight, **subflows.columns
-        ).columns
-        guise = guise_for(columns)
-        if not guise.is_exact and len(columns.indices) >= COMPILED_FROM // 4 and guises.has_numba():
-            # So few uses would not pay for loading it in a single filling.
-            guise = guises.compiled()
+    def __init__(self, subflows: Subflows, guise: Guise | None = None) -> None:
+        share = subflows.first_shares()
+        columns = AllocationProblem.from_arrays(weight=share * subflows.weight, **subflows.columns).columns
+        guise = guise or _guise_for(columns)
         self._filled_exactly, self._clocked = guise.is_exact, subflows.clocked
         self._guise = guise = guises.interpreted() if guise.is_exact else guise
         self._columns = columns.arrays() if guise.is_compiled else columns.lists()
@@ -222,7 +256,8 @@ class Rounds:
 
         of, n, n_paths = subflows, subflows.n, len(subflows.flow)
         self._single = len(of.pair) == 0
-        self._first_share = self.share = real(self.share)
+        self.share: Any = real(share)
+        self._first_share = self.share
         # As parts of the largest they can't overflow.
         self._weight = real(of.weight)
         weight = real(of.weight / of.weight.max(initial=TINY))
@@ -243,7 +278,7 @@ class Rounds:
     def fill(self) -> Solution:
         """Fill with the shares as they are."""
         if self._single:
-            return solve(self._columns)
+            return solve(self._columns, instants=self._clocked)
         guise, columns = self._guise, self._columns
         guise.run.weigh(self.share, self._weight, columns.weight)
         if self._filled_exactly:
@@ -263,10 +298,14 @@ class Rounds:
 
     def change(self, solution: Solution) -> float:
         """By how much the totals differ from those when this was last asked, relatively and on average."""
+        if self._single:
+            return 0.0
         return float(self._guise.run.add_up(self._first, solution.rate, self._total))
 
     def reweigh(self, solution: Solution, tempo: Tempo, done: int) -> bool:
-        """Set the shares anew, after so many rounds before that one; False if no flow has anything."""
+        """Set the shares anew, after so many rounds before that one; False if there is nothing to compare."""
+        if self._single:
+            return False
         run, now = self._guise.run, tempo.at(done)
         instant = solution.instant if self._clocked else self._guise.reals(0)
         filled = (self.share, solution.rate, solution.bottleneck, instant, self._clocked)
@@ -276,6 +315,13 @@ class Rounds:
             self._first, self._pairs, self._cost, now, self.share, solution.rate, self._gain, self._part
         )
         return True
+
+
+def _guise_for(columns: Columns) -> Guise:
+    """As for one filling, but with many of them machine code pays sooner."""
+    guise = guise_for(columns)
+    pays = len(columns.indices) * BRISK.rounds >= COMPILED_FROM
+    return guises.compiled() if pays and not guise.is_exact and guises.has_numba() else guise
 
 
 def _ranges(start: "NDArray[Any]", length: "NDArray[Any]") -> "NDArray[Any]":
