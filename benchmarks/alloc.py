@@ -24,9 +24,10 @@ from tables import Options, Table
 from timing import Timing, difference, measure
 from workloads import KINDS, NETWORKS, Reals, Workload
 
+from fairslice.alloc.allocation import Allocation
 from fairslice.alloc.certificate import certify
 from fairslice.alloc.engine import load_compiled
-from fairslice.alloc.problem import Allocation, AllocationProblem
+from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import FairsliceError
 

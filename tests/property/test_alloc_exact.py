@@ -8,8 +8,9 @@ from random import Random
 import pytest
 from hypothesis import assume, given, settings
 
+from fairslice.alloc.allocation import Allocation
 from fairslice.alloc.certificate import TOLERANCE, certify
-from fairslice.alloc.problem import Allocation, AllocationProblem, ProblemFlow
+from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
 from fairslice.testing.exact import exact_rates

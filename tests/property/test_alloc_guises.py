@@ -14,9 +14,9 @@ import pytest
 from fairslice.alloc.certificate import certify
 from fairslice.alloc.columns import Columns
 from fairslice.alloc.engine import TRUSTED, Solution, solve_as
-from fairslice.alloc.guise import Guise, compiled, exact, has_numba, interpreted
+from fairslice.alloc.kernel.guise import Guise, compiled, exact, has_numba, interpreted
+from fairslice.alloc.kernel.records import MET, TIE
 from fairslice.alloc.problem import AllocationProblem
-from fairslice.alloc.records import MET, TIE
 from fairslice.testing.exact import exact_rates
 from fairslice.testing.problems import FAMILIES, from_columns, large_problem, with_links_twice
 
@@ -71,7 +71,7 @@ def test_nothing_of_a_solution_is_left_out() -> None:
 
 def test_machine_code_that_can_not_be_kept_is_made_all_the_same() -> None:
     pytest.importorskip("numba")
-    code = "from fairslice.alloc.guise import compiled; assert compiled().is_compiled"
+    code = "from fairslice.alloc.kernel.guise import compiled; assert compiled().is_compiled"
     nowhere = {**os.environ, "NUMBA_CACHE_DIR": "/proc/nowhere"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=nowhere, capture_output=True, text=True, check=False

@@ -9,9 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fairslice.alloc import certificate_sets
+from fairslice.alloc.allocation import Allocation
 from fairslice.alloc.certificate import Certificate, certify
 from fairslice.alloc.certificate_sets import Sets
-from fairslice.alloc.problem import Allocation, AllocationProblem
+from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
 from fairslice.testing.problems import problems, random_problem

@@ -9,7 +9,7 @@ from random import Random
 import networkx as nx
 import pytest
 
-from fairslice.alloc import guise
+from fairslice.alloc.kernel import guise
 from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free, split_evenly
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.subflows import BRISK, FEW, PATIENT, Rounds

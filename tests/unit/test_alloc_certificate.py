@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fairslice.alloc.allocation import Bottleneck, BottleneckKind
 from fairslice.alloc.certificate import certify
 from fairslice.alloc.certificate_checks import LISTED
-from fairslice.alloc.problem import AllocationProblem, Bottleneck, BottleneckKind, ProblemFlow, SliceShare
+from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.errors import InputError
 
 CAP = Bottleneck(BottleneckKind.CAP)

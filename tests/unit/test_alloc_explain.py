@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from fairslice.alloc.allocation import Bottleneck, BottleneckKind
 from fairslice.alloc.explain import Filling, explain, why
-from fairslice.alloc.problem import AllocationProblem, Bottleneck, BottleneckKind, ProblemFlow, SliceShare
+from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.sensitivity import Raise, raises
 from fairslice.errors import InfeasibleError
 from fairslice.testing.exact import _rise, exact_rates

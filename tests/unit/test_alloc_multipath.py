@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from fairslice.alloc.allocation import Bottleneck, BottleneckKind
 from fairslice.alloc.multipath import (
     MultipathAllocation,
     MultipathFlow,
@@ -12,7 +13,7 @@ from fairslice.alloc.multipath import (
     allocate_free,
     split_evenly,
 )
-from fairslice.alloc.problem import Bottleneck, BottleneckKind, ProblemFlow, SliceShare
+from fairslice.alloc.problem import ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError, InputError
 from fairslice.testing.referee import fair_totals, max_min_by_lp

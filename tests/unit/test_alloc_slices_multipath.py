@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fairslice.alloc.allocation import BottleneckKind
 from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free, split_evenly
-from fairslice.alloc.problem import BottleneckKind
 from fairslice.alloc.slices import NetworkAllocation, Route, allocate_slices, problem_of
 from fairslice.alloc.splits import PARTS, WORTH_IT, free_splits, rounded
 from fairslice.alloc.view import view

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from fairslice.alloc.allocation import CAP, Allocation
 from fairslice.alloc.engine import TRUSTED, solve_as
-from fairslice.alloc.guise import exact
+from fairslice.alloc.kernel.guise import exact
 from fairslice.alloc.layouts import Layout
-from fairslice.alloc.problem import CAP, Allocation, AllocationProblem, ProblemFlow
+from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocation_of
 from fairslice.errors import Fault, InputError
 

@@ -42,8 +42,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fairslice.alloc.allocation import CAP, Bottleneck, BottleneckKind
 from fairslice.alloc.certificate_checks import Checker, Violation, listed
-from fairslice.alloc.problem import CAP, AllocationProblem, Bottleneck, BottleneckKind
+from fairslice.alloc.problem import AllocationProblem
 from fairslice.errors import InputError
 
 if TYPE_CHECKING:

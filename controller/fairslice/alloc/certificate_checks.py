@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from fairslice.alloc.allocation import CAP, Bottleneck, BottleneckKind
 from fairslice.alloc.certificate_times import SliceTimes
-from fairslice.alloc.problem import CAP, AllocationProblem, Bottleneck, BottleneckKind
+from fairslice.alloc.problem import AllocationProblem
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

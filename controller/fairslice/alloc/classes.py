@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from fairslice.alloc.columns import Columns
-from fairslice.alloc.guise import interpreted
-from fairslice.alloc.records import AMOUNT, AT, CHANGE, HAPPENING
+from fairslice.alloc.kernel.guise import interpreted
+from fairslice.alloc.kernel.records import AMOUNT, AT, CHANGE, HAPPENING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +84,7 @@ def events_in_order(
     for its floor if there are floors.
 
     Those that never happen stand at the end of their class, at an infinite level. The result is flat, in
-    records of :mod:`fairslice.alloc.records`.
+    records of :mod:`fairslice.alloc.kernel.records`.
     """
     import numpy as np
 

@@ -1,12 +1,12 @@
-"""The engine room: lays a problem out for :mod:`fairslice.alloc.filling`, and picks the guise it runs in."""
+"""The engine room: lays a problem out for :mod:`fairslice.alloc.kernel`, and picks the guise it runs in."""
 
 import math
 from dataclasses import dataclass
 from typing import Any
 
 from fairslice.alloc.columns import Columns
-from fairslice.alloc.guise import Guise, compiled, exact, has_numba, interpreted, is_loaded
-from fairslice.alloc.records import (
+from fairslice.alloc.kernel.guise import Guise, compiled, exact, has_numba, interpreted, is_loaded
+from fairslice.alloc.kernel.records import (
     CAPACITY,
     COUNTS,
     END,

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-from fairslice.alloc.problem import Allocation, AllocationProblem, Bottleneck, BottleneckKind, ProblemFlow
+from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
+from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.sensitivity import SAME, instants_of
 from fairslice.alloc.waterfilling import allocate
 

@@ -9,7 +9,7 @@ import numpy as np
 from fairslice.alloc.classes import events_in_order, merge_rows
 from fairslice.alloc.columns import Columns
 from fairslice.alloc.engine import Solution, guise_for, lay_board, solve
-from fairslice.alloc.records import (
+from fairslice.alloc.kernel.records import (
     AT,
     CLIMBERS,
     HAPPENING,

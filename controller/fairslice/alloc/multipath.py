@@ -39,15 +39,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fairslice.alloc.allocation import CAP, Bottleneck, BottleneckKind
 from fairslice.alloc.engine import TRUSTED
-from fairslice.alloc.problem import (
-    CAP,
-    AllocationProblem,
-    Bottleneck,
-    BottleneckKind,
-    ProblemFlow,
-    SliceShare,
-)
+from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.subflows import BRISK, FEW, PATIENT, Rounds, Subflows
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import Fault, InputError

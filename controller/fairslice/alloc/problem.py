@@ -8,16 +8,15 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 from fairslice.alloc.columns import Columns
 from fairslice.errors import Fault, InputError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,78 +323,3 @@ class _ByNumber(Mapping[str, float]):
         if not (name.isdecimal() and name == str(int(name)) and int(name) < len(self)):
             raise KeyError(name)
         return float(self._values[int(name)])
-
-
-class BottleneckKind(StrEnum):
-    """What can stop a flow from rising."""
-
-    LINK = "link"
-    CAP = "cap"
-    LIMIT = "limit"
-
-
-@dataclass(frozen=True, slots=True)
-class Bottleneck:
-    """Why a flow got no more: a saturated link, its own cap, or the limit of its slice.
-
-    ``name`` is the link's or the slice's name, and empty for a cap.
-    """
-
-    kind: BottleneckKind
-    name: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}".rstrip()
-
-
-CAP = -1
-"""In ``Allocation.bottleneck``: the flow is at its cap."""
-
-
-@dataclass(frozen=True)
-class Allocation:
-    """The rate of every flow of a problem with the reason for it, in the order of the problem.
-
-    By number in ``rate`` and ``bottleneck``; by the flow's id in ``rates`` and ``bottlenecks``.
-    """
-
-    problem: AllocationProblem
-    raw_rate: Sequence[float]
-    raw_bottleneck: Sequence[int]
-    instants: Sequence[float] | None = None
-    """When every flow stopped, on the clock of the filling, if that was asked for."""
-
-    @cached_property
-    def rate(self) -> "NDArray[Any]":
-        """(n,) float64."""
-        import numpy as np
-
-        return np.asarray(self.raw_rate, dtype=np.float64)
-
-    @cached_property
-    def bottleneck(self) -> "NDArray[Any]":
-        """(n,) int64: the number of the link that stops the flow, -1 for a flow at its cap, and
-        -2 - s where the limit of slice s does."""
-        import numpy as np
-
-        return np.asarray(self.raw_bottleneck, dtype=np.int64)
-
-    @cached_property
-    def rates(self) -> Mapping[str, float]:
-        """The rates by the flow's id."""
-        return {flow.id: float(rate) for flow, rate in zip(self.problem.flows, self.raw_rate, strict=True)}
-
-    @cached_property
-    def bottlenecks(self) -> Mapping[str, Bottleneck]:
-        """What stops the flows, by the flow's id."""
-        links, slices = list(self.problem.capacities), list(self.problem.slices)
-
-        def stated(number: int) -> Bottleneck:
-            if number == CAP:
-                return Bottleneck(BottleneckKind.CAP)
-            if number < CAP:
-                return Bottleneck(BottleneckKind.LIMIT, slices[-2 - number])
-            return Bottleneck(BottleneckKind.LINK, links[number])
-
-        flows = zip(self.problem.flows, self.raw_bottleneck, strict=True)
-        return {flow.id: stated(int(number)) for flow, number in flows}

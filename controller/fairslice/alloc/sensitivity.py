@@ -13,7 +13,8 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass
 
-from fairslice.alloc.problem import Allocation, AllocationProblem, Bottleneck, BottleneckKind
+from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
+from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from fairslice.alloc.allocation import Bottleneck
 from fairslice.alloc.certificate import Certificate, certify
-from fairslice.alloc.problem import AllocationProblem, Bottleneck, ProblemFlow, SliceShare
+from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
 from fairslice.policy.model import PROTOCOLS, Flow, Policy, Sharing, Split

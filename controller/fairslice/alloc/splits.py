@@ -19,8 +19,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 
+from fairslice.alloc.allocation import Allocation, BottleneckKind
 from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free
-from fairslice.alloc.problem import Allocation, AllocationProblem, BottleneckKind
+from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
 
 PARTS = 1_000_000

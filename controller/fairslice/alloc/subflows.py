@@ -6,7 +6,8 @@ The rule and its sources are in :mod:`fairslice.alloc.multipath`.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fairslice.alloc import guise as guises
+from fairslice.alloc.kernel import guise as guises
+from fairslice.alloc.allocation import CAP
 from fairslice.alloc.columns import Columns
 from fairslice.alloc.engine import (
     COMPILED_FROM,
@@ -16,9 +17,9 @@ from fairslice.alloc.engine import (
     solve,
     solve_as,
 )
-from fairslice.alloc.guise import Guise
-from fairslice.alloc.problem import CAP, AllocationProblem
-from fairslice.alloc.shares import LEAST_SHARE, TINY
+from fairslice.alloc.kernel.guise import Guise
+from fairslice.alloc.kernel.shares import LEAST_SHARE, TINY
+from fairslice.alloc.problem import AllocationProblem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,8 +14,9 @@ its siblings inherit its rise on the links where it was, so rises never fall.
 On one link this is hierarchical GPS [2]_, [3]_; with one flow a slice, or with ``per_flow``, it is
 weighted max-min fairness by progressive filling [1]_, with floors and caps as in [4]_.
 
-Between two instants every level is a straight line, so :mod:`fairslice.alloc.filling` walks from instant to
-instant: the next at which a level passes its floor or reaches a cap, or at which a link or a limit is full.
+Between two instants every level is a straight line, so :mod:`fairslice.alloc.kernel.filling` walks from
+instant to instant: the next at which a level passes its floor or reaches a cap, or at which a link or a
+limit is full.
 Everything that happens at one instant happens together.
 
 Capacities may span many decades, small remainders of large links are divided further, and instants that
@@ -35,8 +36,9 @@ References
 import math
 from fractions import Fraction
 
+from fairslice.alloc.allocation import Allocation
 from fairslice.alloc.engine import Solution, solve
-from fairslice.alloc.problem import Allocation, AllocationProblem
+from fairslice.alloc.problem import AllocationProblem
 from fairslice.errors import InfeasibleError
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from fairslice.alloc.allocation import Bottleneck
     from fairslice.alloc.explain import Filling, Stop, Why
-    from fairslice.alloc.problem import Bottleneck
     from fairslice.alloc.sensitivity import Raise
     from fairslice.measure.filling_picture import FillingPicture
     from fairslice.policy.model import Flow
@@ -147,7 +147,7 @@ def _picture_in_rates(filling: "Filling", words: Words) -> "FillingPicture":
 
 def picture_of(filling: "Filling", words: Words, size: float = 1.0, unit: str = "") -> "FillingPicture":
     """The filling as it is drawn, with rates in ``unit``, which is ``size`` of the problem's."""
-    from fairslice.alloc.problem import BottleneckKind
+    from fairslice.alloc.allocation import BottleneckKind
     from fairslice.measure.filling_picture import FillingLine, FillingPicture, FillingStep
 
     clock = size if filling.per_weight else filling.end / 100 or 1.0
@@ -176,7 +176,7 @@ def picture_of(filling: "Filling", words: Words, size: float = 1.0, unit: str = 
 
 
 def _stop_in_words(stop: "Stop", words: Words, slices: dict[str, str]) -> str:
-    from fairslice.alloc.problem import BottleneckKind
+    from fairslice.alloc.allocation import BottleneckKind
 
     if stop.reason.kind is not BottleneckKind.CAP:
         return _what(stop.reason)
@@ -187,7 +187,7 @@ def _stop_in_words(stop: "Stop", words: Words, slices: dict[str, str]) -> str:
 
 
 def _what(reason: "Bottleneck") -> str:
-    from fairslice.alloc.problem import BottleneckKind
+    from fairslice.alloc.allocation import BottleneckKind
 
     if reason.kind is BottleneckKind.CAP:
         return "demand is met"
@@ -296,8 +296,8 @@ def _steps(filling: "Filling", words: Words) -> "Table":
 
 
 def _show_flow(console: "Console", filling: "Filling", words: Words, wanted: str) -> None:
+    from fairslice.alloc.allocation import BottleneckKind
     from fairslice.alloc.explain import why
-    from fairslice.alloc.problem import BottleneckKind
     from fairslice.alloc.sensitivity import raises
 
     reason = why(filling, wanted)
@@ -327,7 +327,7 @@ def _show_flow(console: "Console", filling: "Filling", words: Words, wanted: str
 
 
 def _because(reason: "Why", words: Words) -> Iterator[str]:
-    from fairslice.alloc.problem import BottleneckKind
+    from fairslice.alloc.allocation import BottleneckKind
 
     name = f"{reason.flow.slice or ''} {words.names[reason.flow.id]}".lstrip()
     has, capacity = f"{name} has {words.amount(reason.rate)}", words.amount(reason.capacity)
@@ -362,7 +362,7 @@ def _holders(filling: "Filling", reason: "Why", words: Words) -> "Table":
 
 
 def _effect(one: "Raise", words: Words) -> tuple[str, str, str, str]:
-    from fairslice.alloc.problem import BottleneckKind
+    from fairslice.alloc.allocation import BottleneckKind
 
     if one.place.kind is BottleneckKind.CAP:
         place, now = "its demand", "met" if one.full else "not met"

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Set
 
-from fairslice.alloc.problem import BottleneckKind
+from fairslice.alloc.allocation import BottleneckKind
 from fairslice.alloc.slices import NetworkAllocation
 from fairslice.state.desired import PortQos, Queue
 from fairslice.state.labels import BEST_EFFORT, queue_of

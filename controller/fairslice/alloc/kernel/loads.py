@@ -1,12 +1,12 @@
 """The loads of places: links, and limits of slices as links of all their flows.
 
-Part of the source that :mod:`fairslice.alloc.guise` runs in several guises: see
-:mod:`fairslice.alloc.filling`.
+Part of the source that :mod:`fairslice.alloc.kernel.guise` runs in several guises: see
+:mod:`fairslice.alloc.kernel.filling`.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from fairslice.alloc.doubles import add, div, gather, mul, normal
-from fairslice.alloc.records import (
+from fairslice.alloc.kernel.doubles import add, div, gather, mul, normal
+from fairslice.alloc.kernel.records import (
     CAPACITY,
     CLIMBERS,
     COARSE,

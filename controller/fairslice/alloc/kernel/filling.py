@@ -1,6 +1,6 @@
 r"""The inner loop of water-filling: one source, run by Python as it stands or compiled by numba.
 
-It is plain Python over flat sequences, in three guises (:mod:`fairslice.alloc.guise` makes them): with
+It is plain Python over flat sequences, in three guises (:mod:`fairslice.alloc.kernel.guise` makes them): with
 lists of floats; compiled, with arrays of floats; and with lists of fractions, where the arithmetic of this
 module is replaced by that of :mod:`fractions`. So it may use no names
 but numbers and functions of the files that are part of it.
@@ -19,7 +19,7 @@ key. Without slices a flow that reaches its cap can't make any link fill up soon
 not on the heap but looked at link by link, when it is the next to fill up: all flows there whose cap is
 reached by then are at their cap, and most other caps are never looked at.
 
-**The arithmetic** is that of :mod:`fairslice.alloc.doubles`: a pair of floats (hi, lo), about 32 digits. A
+**The arithmetic** is that of :mod:`fairslice.alloc.kernel.doubles`: pairs of floats, about 32 digits. A
 small remainder of a large link keeps its digits, and instants that coincide on paper coincide here. A
 running bound of the error (first order, as in [1]_) goes with the rooms, the levels and the clock, so that
 the caller knows how far to trust the answer.
@@ -30,10 +30,10 @@ References
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from fairslice.alloc.doubles import add, mul
-from fairslice.alloc.happenings import advance, freeze, reach_caps, set_next
-from fairslice.alloc.loads import begin, fills_after, fills_at, is_coarse, list_users, move, sum_growth
-from fairslice.alloc.records import (
+from fairslice.alloc.kernel.doubles import add, mul
+from fairslice.alloc.kernel.happenings import advance, freeze, reach_caps, set_next
+from fairslice.alloc.kernel.loads import begin, fills_after, fills_at, is_coarse, list_users, move, sum_growth
+from fairslice.alloc.kernel.records import (
     CAPACITY,
     CLIMBERS,
     DIRTY,
@@ -64,8 +64,8 @@ from fairslice.alloc.records import (
     WHOLE,
     ZERO,
 )
-from fairslice.alloc.rises import begin_rises, inherit, list_heirs, take
-from fairslice.alloc.waiting import leave, second, sink, wait
+from fairslice.alloc.kernel.rises import begin_rises, inherit, list_heirs, take
+from fairslice.alloc.kernel.waiting import leave, second, sink, wait
 
 
 def water_fill(rows, classes, events, event, link, users_of, users, ends, groups, lists, queue, kinds):

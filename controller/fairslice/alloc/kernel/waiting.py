@@ -2,12 +2,12 @@
 
 Four entries below each, and the keys beside the entries, so that a step down reads one line of the cache.
 
-Part of the source that :mod:`fairslice.alloc.guise` runs in several guises: see
-:mod:`fairslice.alloc.filling`.
+Part of the source that :mod:`fairslice.alloc.kernel.guise` runs in several guises: see
+:mod:`fairslice.alloc.kernel.filling`.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from fairslice.alloc.records import NEVER, WAITING
+from fairslice.alloc.kernel.records import NEVER, WAITING
 
 
 def climb(at, heap, sorted_, where):

@@ -1,7 +1,7 @@
 """The records of the filling: what stands where in its flat sequences, and the constants of its arithmetic.
 
-Part of the source that :mod:`fairslice.alloc.guise` runs in several guises: see
-:mod:`fairslice.alloc.filling`.
+Part of the source that :mod:`fairslice.alloc.kernel.guise` runs in several guises: see
+:mod:`fairslice.alloc.kernel.filling`.
 """
 
 ZERO = 0.0

@@ -1,12 +1,12 @@
 """Putting flows and classes on the table, and reading off what they got.
 
-Part of the source that :mod:`fairslice.alloc.guise` runs in several guises: see
-:mod:`fairslice.alloc.filling`.
+Part of the source that :mod:`fairslice.alloc.kernel.guise` runs in several guises: see
+:mod:`fairslice.alloc.kernel.filling`.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from fairslice.alloc.doubles import gather, mul, normal, ratio
-from fairslice.alloc.records import (
+from fairslice.alloc.kernel.doubles import gather, mul, normal, ratio
+from fairslice.alloc.kernel.records import (
     AMOUNT,
     AT,
     CAPPED,

@@ -2,13 +2,13 @@
 
 A group is a slice on a link: its flows there share what the slice may push into the link.
 
-Part of the source that :mod:`fairslice.alloc.guise` runs in several guises: see
-:mod:`fairslice.alloc.filling`.
+Part of the source that :mod:`fairslice.alloc.kernel.guise` runs in several guises: see
+:mod:`fairslice.alloc.kernel.filling`.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from fairslice.alloc.doubles import add, div, mul
-from fairslice.alloc.records import (
+from fairslice.alloc.kernel.doubles import add, div, mul
+from fairslice.alloc.kernel.records import (
     CHANGED,
     COARSE,
     DIRTY,

@@ -1,13 +1,13 @@
 """What happens to classes: flows pass their floors, reach their caps, or stop at a full place.
 
-Part of the source that :mod:`fairslice.alloc.guise` runs in several guises: see
-:mod:`fairslice.alloc.filling`.
+Part of the source that :mod:`fairslice.alloc.kernel.guise` runs in several guises: see
+:mod:`fairslice.alloc.kernel.filling`.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
-from fairslice.alloc.doubles import add, div, gather, mul
-from fairslice.alloc.loads import growth_of, move
-from fairslice.alloc.records import (
+from fairslice.alloc.kernel.doubles import add, div, gather, mul
+from fairslice.alloc.kernel.loads import growth_of, move
+from fairslice.alloc.kernel.records import (
     AMOUNT,
     AT,
     CAPPED,
@@ -43,8 +43,8 @@ from fairslice.alloc.records import (
     WHOLE,
     ZERO,
 )
-from fairslice.alloc.rises import take
-from fairslice.alloc.waiting import leave
+from fairslice.alloc.kernel.rises import take
+from fairslice.alloc.kernel.waiting import leave
 
 
 def set_next(k, rise, wide, soon, mark, rated, events, event):

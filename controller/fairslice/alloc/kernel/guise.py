@@ -1,7 +1,7 @@
 """One source in three guises: Python on floats, compiled by numba, and Python on fractions.
 
-The source is that of :mod:`fairslice.alloc.doubles`, :mod:`~fairslice.alloc.filling` and
-:mod:`~fairslice.alloc.layout`. A guise has a copy of every function whose globals are the other copies.
+The source is that of all other modules of this package. A guise has a copy of every function; the globals of
+a copy are the other copies.
 """
 
 import importlib.util
@@ -15,7 +15,17 @@ from hashlib import blake2b
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
-from fairslice.alloc import doubles, filling, happenings, layout, loads, records, rises, shares, waiting
+from fairslice.alloc.kernel import (
+    doubles,
+    filling,
+    happenings,
+    layout,
+    loads,
+    records,
+    rises,
+    shares,
+    waiting,
+)
 
 _SOURCES: tuple[ModuleType, ...] = (
     records,

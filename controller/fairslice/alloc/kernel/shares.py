@@ -1,7 +1,9 @@
 """How the weights of subflows are set anew, round by round; the rule is in :mod:`fairslice.alloc.multipath`.
 
-Part of the source that :mod:`fairslice.alloc.guise` runs in several guises, other than fractions: see
-:mod:`fairslice.alloc.filling`. What can stop a subflow is a place: L links, n demands, and limits of slices.
+Part of the source that :mod:`fairslice.alloc.kernel.guise` runs in several guises, other than fractions: see
+:mod:`fairslice.alloc.kernel.filling`.
+
+What can stop a subflow is a place: L links, n demands, and limits of slices.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 

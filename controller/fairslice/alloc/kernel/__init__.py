@@ -1,0 +1,1 @@
+"""The filling itself: one source that runs interpreted, compiled, or on fractions."""
