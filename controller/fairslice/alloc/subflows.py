@@ -6,7 +6,6 @@ The rule and its sources are in :mod:`fairslice.alloc.multipath`.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fairslice.alloc.kernel import guise as guises
 from fairslice.alloc.allocation import CAP
 from fairslice.alloc.columns import Columns
 from fairslice.alloc.engine import (
@@ -17,6 +16,7 @@ from fairslice.alloc.engine import (
     solve,
     solve_as,
 )
+from fairslice.alloc.kernel import guise as guises
 from fairslice.alloc.kernel.guise import Guise
 from fairslice.alloc.kernel.shares import LEAST_SHARE, TINY
 from fairslice.alloc.problem import AllocationProblem
