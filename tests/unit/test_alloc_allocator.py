@@ -97,6 +97,14 @@ def test_a_guarantee_returns_with_the_demand() -> None:
     assert dict(allocator.change(demand={"f": math.inf}).rates) == {"f": 8, "g": 2}
 
 
+def test_amounts_beyond_what_floats_can_multiply() -> None:
+    """A weight of 1e200 leaves 1e-199 of a capacity to the other; then all is as usual again."""
+    flows = [ProblemFlow("f", {"A": 1}), ProblemFlow("g", {"A": 1})]
+    allocator = Allocator(AllocationProblem({"A": 10}, flows))
+    assert dict(allocator.change(weight={"f": 1e200}).rates) == {"f": 10, "g": 1e-199}
+    assert dict(allocator.change(weight={"f": 4}).rates) == {"f": 8, "g": 2}
+
+
 def test_what_makes_no_sense_is_refused_whole() -> None:
     allocator = two_links()
     before = allocator.allocation

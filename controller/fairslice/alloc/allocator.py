@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fairslice.alloc.allocation import CAP, Allocation
+from fairslice.alloc.columns import is_extreme
 from fairslice.alloc.engine import TRUSTED, solve_as
 from fairslice.alloc.kernel.guise import exact
 from fairslice.alloc.layouts import Layout
@@ -216,7 +217,7 @@ class Allocator:
             self._loads = np.bincount(c.indices, used, minlength=len(c.capacity))
         return self._loads
 
-    def _apply(self, changes: Iterable[_Change]) -> list[_Change]:
+    def _apply(self, changes: Sequence[_Change]) -> list[_Change]:
         """Write amounts down; what takes them back, in the order to do so."""
         undo: list[_Change] = []
         for column, i, amount in changes:
@@ -233,6 +234,10 @@ class Allocator:
                 self._layout.set_capacity(i, amount)
             else:
                 self._layout.touch(i)
+        if any(is_extreme(amount) for _, _, amount in (*changes, *undo)):
+            # Other arithmetic may be needed from now on, or no longer.
+            self._columns = replace(self._columns)
+            self._layout = Layout(self._columns)
         return undo[::-1]
 
     def _solved(self) -> Allocation:

@@ -52,12 +52,9 @@ class Columns:
     @cached_property
     def is_extreme(self) -> bool:
         """Whether products of the amounts may leave the range of floats."""
-        low, high = 1e-60, 1e60
         columns = (self.capacity, self.coefficient, self.weight, self.cap, self.floor, self.slice_weight)
         return any(
-            any(0 < x < low or high < x < math.inf for x in column)
-            if isinstance(column, list)
-            else _any_extreme(column, low, high)
+            any(map(is_extreme, column)) if isinstance(column, list) else _any_extreme(column)
             for column in (*columns, self.slice_limit)
             if column is not None and len(column)
         )
@@ -139,7 +136,15 @@ class Columns:
         )
 
 
-def _any_extreme(column: Any, low: float, high: float) -> bool:
+_LOW, _HIGH = 1e-60, 1e60
+
+
+def is_extreme(amount: float) -> bool:
+    """Whether an amount is so small or so large that products of some such may leave the range of floats."""
+    return 0 < amount < _LOW or _HIGH < amount < math.inf
+
+
+def _any_extreme(column: Any) -> bool:
     import numpy as np
 
-    return bool(np.any((column > 0) & (column < low) | (column > high) & (column < np.inf)))
+    return bool(np.any((column > 0) & (column < _LOW) | (column > _HIGH) & (column < np.inf)))

@@ -1,9 +1,9 @@
 r"""The inner loop of water-filling: one source, run by Python as it stands or compiled by numba.
 
 It is plain Python over flat sequences, in three guises (:mod:`fairslice.alloc.kernel.guise` makes them): with
-lists of floats; compiled, with arrays of floats; and with lists of fractions, where the arithmetic of this
-module is replaced by that of :mod:`fractions`. So it may use no names
-but numbers and functions of the files that are part of it.
+lists of floats; compiled, with arrays of floats; and with lists of fractions, where the arithmetic of
+:mod:`~fairslice.alloc.kernel.doubles` is replaced by that of fractions. So it may use no names but numbers
+and functions of the modules that are part of it.
 
 **The clock.** Flows of one slice over the same path form a *class* and rise alike. Between two instants the
 level of class k is a straight line :math:`\alpha_k + \rho_k t`, a flow of weight w holds w times that unless
