@@ -32,6 +32,9 @@ ROUNDS = 30
 WORTH_IT = 1e-5
 """Of a flow's rate: less is neither given up for nor shifted."""
 
+LITTLE = 1e-3
+"""Of a flow's rate: a path found to carry less is left out, since switches would hold entries for it."""
+
 _Rates = dict[str, list[float]]
 """What flows of several paths have on each of them, by id; only the ratios count."""
 
@@ -63,11 +66,16 @@ def free_splits(problem: MultipathProblem) -> dict[str, tuple[int, ...]]:
     # Floors that do not fit are refused here, by the names of their flows and links.
     least = _lowest(allocate(_fixed(problem, on_first)))
     found = allocate_free(problem)
-    rates = {flow.id: list(found.path_rates[flow.id]) for flow in several}
+    rates = {flow.id: _without_little(found.path_rates[flow.id]) for flow in several}
     if least > _lowest(_moved(problem, rates, (_give_up, _shift))) * (1 + WORTH_IT):
         rates = on_first
         _moved(problem, rates, (_shift,))
     return {flow: rounded(on_paths) for flow, on_paths in rates.items()}
+
+
+def _without_little(rates: Sequence[float]) -> list[float]:
+    least = LITTLE * math.fsum(rates)
+    return [0.0 if rate < least else rate for rate in rates]
 
 
 def _moved(problem: MultipathProblem, rates: _Rates, moves: Sequence[_Move]) -> Allocation:

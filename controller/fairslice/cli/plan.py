@@ -12,7 +12,7 @@ from fairslice.cli.options import json_output
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fairslice.alloc.view import AllocationView
+    from fairslice.alloc.view import AllocationView, PathView
     from fairslice.state.desired import FlowEntry, SwitchState
 
 
@@ -103,16 +103,22 @@ def _rates(shown: "AllocationView") -> "Table":
 
     table = _table(f"Rates of {shown.policy}", "slice", "flow", "rate", "because of", "path")
     for flow in shown.flows:
+        used = [path for path in flow.paths if path.share > 0]
         table.add_row(
             flow.slice,
             f"{flow.source} → {flow.destination} {flow.match}".rstrip(),
             format_rate(flow.allocated_bps),
             flow.bottleneck,
-            " ".join(flow.path) if len(flow.paths) == 1 else f"over {len(flow.paths)} paths:",
+            " ".join(flow.path) if len(flow.paths) == 1 else _over(used, len(flow.paths)),
         )
-        for path in flow.paths if len(flow.paths) > 1 else ():
+        for path in used if len(flow.paths) > 1 else ():
             table.add_row("", "", format_rate(path.rate_bps), f"{path.share:.2%} of it", " ".join(path.nodes))
     return table
+
+
+def _over(used: "list[PathView]", all_paths: int) -> str:
+    some = "" if len(used) == all_paths else f" of {all_paths}"
+    return f"over {len(used)}{some} paths:"
 
 
 def _tables(title: str, state: "SwitchState") -> "list[Table]":
