@@ -84,6 +84,15 @@ def test_flows_without_names_are_numbers() -> None:
     assert allocator.problem.flows[2].id == "2"
 
 
+def test_what_it_was_given_and_gave_stays_as_it_was() -> None:
+    problem = AllocationProblem.from_arrays([12], [0, 1, 2], [0, 0], [1, 2], [np.inf, np.inf])
+    allocator = Allocator(problem)
+    added = allocator.change(add=[ProblemFlow("whatever", {"0": 1})])
+    allocator.change(demand={2: 1}, capacity={0: 6})
+    assert [flow.cap for flow in added.problem.flows] == [math.inf] * 3
+    assert dict(added.problem.capacities) == dict(problem.capacities) == {"0": 12}
+
+
 def test_the_first_guarantee() -> None:
     allocator = two_links()
     assert dict(allocator.change(floor={"long": 8}).rates) == {"long": 8, "short": 2, "other": 22}

@@ -38,6 +38,22 @@ CAP = -1
 """In ``Allocation.bottleneck``: the flow is at its cap."""
 
 
+def bottlenecks_of(
+    numbers: Sequence[int], capacities: Mapping[str, object], slices: Mapping[str, object]
+) -> list[Bottleneck]:
+    """What numbers mean that are coded as :attr:`Allocation.bottleneck`, by the names of links and slices."""
+    links, names = list(capacities), list(slices)
+
+    def stated(number: int) -> Bottleneck:
+        if number == CAP:
+            return Bottleneck(BottleneckKind.CAP)
+        if number < CAP:
+            return Bottleneck(BottleneckKind.LIMIT, names[-2 - number])
+        return Bottleneck(BottleneckKind.LINK, links[number])
+
+    return [stated(int(number)) for number in numbers]
+
+
 @dataclass(frozen=True)
 class Allocation:
     """The rate of every flow of a problem with the reason for it, in the order of the problem.
@@ -74,14 +90,5 @@ class Allocation:
     @cached_property
     def bottlenecks(self) -> Mapping[str, Bottleneck]:
         """What stops the flows, by the flow's id."""
-        links, slices = list(self.problem.capacities), list(self.problem.slices)
-
-        def stated(number: int) -> Bottleneck:
-            if number == CAP:
-                return Bottleneck(BottleneckKind.CAP)
-            if number < CAP:
-                return Bottleneck(BottleneckKind.LIMIT, slices[-2 - number])
-            return Bottleneck(BottleneckKind.LINK, links[number])
-
-        flows = zip(self.problem.flows, self.raw_bottleneck, strict=True)
-        return {flow.id: stated(int(number)) for flow, number in flows}
+        named = bottlenecks_of(self.raw_bottleneck, self.problem.capacities, self.problem.slices)
+        return {flow.id: why for flow, why in zip(self.problem.flows, named, strict=True)}

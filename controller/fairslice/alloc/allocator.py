@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from fairslice.alloc.allocation import CAP, Allocation
-from fairslice.alloc.columns import is_extreme
+from fairslice.alloc.columns import Columns, is_extreme
 from fairslice.alloc.engine import TRUSTED, solve_as
+from fairslice.alloc.kept import Kept
 from fairslice.alloc.kernel.guise import exact
-from fairslice.alloc.layouts import Layout
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocation_of
 from fairslice.errors import Fault, InputError
@@ -59,16 +59,8 @@ class Allocator:
 
     def __init__(self, problem: AllocationProblem) -> None:
         self._named = problem
-        c = problem.columns.arrays()
-        # Copies, since they change.
-        self._columns = replace(
-            c,
-            capacity=np.array(c.capacity),
-            weight=np.array(c.weight),
-            cap=np.array(c.cap),
-            floor=None if c.floor is None else np.array(c.floor),
-        )
-        self._layout = Layout(self._columns)
+        self._columns = _own(problem.columns)
+        self._kept = Kept(self._columns)
         self._loads: Any = None
         self._allocation = self._solved()
 
@@ -85,7 +77,7 @@ class Allocator:
     @property
     def classes(self) -> int:
         """How many classes the flows form."""
-        return self._layout.classes
+        return self._kept.classes
 
     def solve_again(self) -> Allocation:
         """Fill all links again with what is kept, whether anything has changed or not."""
@@ -226,22 +218,22 @@ class Allocator:
                 if amount == 0:
                     continue
                 self._columns = replace(self._columns, floor=np.zeros(len(self._columns.weight)))
-                self._layout = Layout(self._columns)
+                self._kept = Kept(self._columns)
                 values = self._columns.floor
             undo.append((column, i, float(values[i])))
             values[i] = amount
             if column == "capacity":
-                self._layout.set_capacity(i, amount)
+                self._kept.set_capacity(i, amount)
             else:
-                self._layout.touch(i)
+                self._kept.touch(i)
         if any(is_extreme(amount) for _, _, amount in (*changes, *undo)):
             # Other arithmetic may be needed from now on, or no longer.
             self._columns = replace(self._columns)
-            self._layout = Layout(self._columns)
+            self._kept = Kept(self._columns)
         return undo[::-1]
 
     def _solved(self) -> Allocation:
-        solution = self._layout.solve(self._columns)
+        solution = self._kept.solve(self._columns)
         if not solution.error <= TRUSTED:
             solution = solve_as(exact(), self._columns)
         problem = self._named if solution.overbooked < 0 else self.problem
@@ -255,22 +247,34 @@ class Allocator:
         undo = self._apply(changes)
         try:
             self._named = self.problem.with_flows(add)
-            self._columns = self._named.columns.arrays()
-            self._layout.append(self._columns, len(add))
+            self._columns = _own(self._named.columns)
+            self._kept.append(self._columns, len(add))
             self._allocation = self._solved()
         except BaseException:
             self._named, self._columns = named, columns
             self._apply(undo)
-            self._layout = Layout(self._columns)
+            self._kept = Kept(self._columns)
             raise
         self.__dict__.pop("_flows", None)
         return self._allocation
 
 
-_AMOUNT = ("a number from 0 up", lambda x: 0 <= x < math.inf)
+def _own(columns: Columns) -> Columns:
+    """Arrays with the amounts copied, since they change."""
+    c = columns.arrays()
+    return replace(
+        c,
+        capacity=c.capacity.copy(),
+        weight=c.weight.copy(),
+        cap=c.cap.copy(),
+        floor=None if c.floor is None else c.floor.copy(),
+    )
+
+
+_AMOUNT = ("a finite number from 0 up", lambda x: 0 <= x < math.inf)
 _EXPECTED: dict[str, tuple[str, Any]] = {
     "cap": ("a number from 0 up, or inf", lambda x: x >= 0),
     "weight": ("a finite number above 0", lambda x: 0 < x < math.inf),
-    "floor": ("a finite number from 0 up", _AMOUNT[1]),
-    "capacity": ("a finite number from 0 up", _AMOUNT[1]),
+    "floor": _AMOUNT,
+    "capacity": _AMOUNT,
 }

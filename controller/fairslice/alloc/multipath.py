@@ -39,7 +39,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fairslice.alloc.allocation import CAP, Bottleneck, BottleneckKind
+from fairslice.alloc.allocation import Bottleneck, BottleneckKind, bottlenecks_of
 from fairslice.alloc.engine import TRUSTED
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.subflows import BRISK, FEW, PATIENT, Rounds, Subflows
@@ -183,7 +183,14 @@ def split_evenly(
     ]
     if any(faults):
         raise InputError(Fault(fault) for fault in faults if fault)
-    flows = [flow.using(_mixed(flow, ratios.get(flow.id))) for flow in problem.flows]
+    flows = [
+        flow.using(
+            mixed_uses(flow, ratios[flow.id], 1)
+            if flow.id in ratios
+            else mixed_uses(flow, [1.0] * len(flow.paths), len(flow.paths))
+        )
+        for flow in problem.flows
+    ]
     mixed = AllocationProblem(problem.capacities, flows, problem.slices, problem.per_flow)
     mixed.check()
     return mixed
@@ -200,9 +207,11 @@ def _fault_of_ratios(flow: MultipathFlow, ratios: Sequence[float]) -> str:
     return ""
 
 
-def _mixed(flow: MultipathFlow, ratios: Sequence[float] | None) -> dict[str, float]:
-    # Divided once and last where all are equal: paths that are the same are then exactly one path.
-    parts, whole = (ratios, 1) if ratios is not None else ([1.0] * len(flow.paths), len(flow.paths))
+def mixed_uses(flow: MultipathFlow, parts: Sequence[float], whole: float) -> dict[str, float]:
+    """What a flow uses of each link that sends ``parts`` of a ``whole`` over its paths.
+
+    Divided once and last: where all parts meet again they are exactly the whole.
+    """
     uses: dict[str, list[float]] = {}
     for path, part in zip(flow.paths, parts, strict=True):
         for link, use in path.items() if part else ():
@@ -240,16 +249,8 @@ class MultipathAllocation:
     @cached_property
     def path_bottlenecks(self) -> Mapping[str, tuple[Bottleneck, ...]]:
         """What stops each path, by the flow's id; the cap is the flow's."""
-        links, slices = list(self.problem.capacities), list(self.problem.slices)
-
-        def stated(number: int) -> Bottleneck:
-            if number == CAP:
-                return Bottleneck(BottleneckKind.CAP)
-            if number < CAP:
-                return Bottleneck(BottleneckKind.LIMIT, slices[-2 - number])
-            return Bottleneck(BottleneckKind.LINK, links[number])
-
-        return self._by_flow([stated(number) for number in self.path_bottleneck.tolist()])
+        numbers, problem = self.path_bottleneck.tolist(), self.problem
+        return self._by_flow(bottlenecks_of(numbers, problem.capacities, problem.slices))
 
     @cached_property
     def bottlenecks(self) -> Mapping[str, Bottleneck]:

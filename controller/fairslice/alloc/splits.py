@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 
 from fairslice.alloc.allocation import Allocation, BottleneckKind
-from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free
+from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free, mixed_uses
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
 
@@ -80,11 +80,13 @@ def _without_little(rates: Sequence[float]) -> list[float]:
 
 def _moved(problem: MultipathProblem, rates: _Rates, moves: Sequence[_Move]) -> Allocation:
     """Make such moves while there are any; the allocation that they end with."""
+    allocation = allocate(_fixed(problem, rates))
     for move in moves:
         for _ in range(ROUNDS):
-            if not move(problem, allocate(_fixed(problem, rates)), rates):
+            if not move(problem, allocation, rates):
                 break
-    return allocate(_fixed(problem, rates))
+            allocation = allocate(_fixed(problem, rates))
+    return allocation
 
 
 def _lowest(allocation: Allocation) -> float:
@@ -128,14 +130,7 @@ def _fixed(problem: MultipathProblem, rates: Mapping[str, Sequence[float]]) -> A
 
 
 def _uses(flow: MultipathFlow, rates: Sequence[float]) -> Mapping[str, float]:
-    if len(flow.paths) == 1:
-        return flow.paths[0]
-    uses: dict[str, float] = {}
-    parts = rounded(rates)
-    for path, part in zip(flow.paths, parts, strict=True):
-        for link, use in path.items() if part else ():
-            uses[link] = uses.get(link, 0.0) + part * use
-    return {link: use / PARTS for link, use in uses.items()}
+    return flow.paths[0] if len(flow.paths) == 1 else mixed_uses(flow, rounded(rates), PARTS)
 
 
 def _give_up(problem: MultipathProblem, allocation: Allocation, rates: _Rates) -> bool:

@@ -80,7 +80,10 @@ class Guise:
     def joined(self, *parts: Sequence[float]) -> Any:
         """Columns one after another."""
         column = self.reals(sum(map(len, parts)))
-        column[:] = [value for part in parts for value in part]
+        end = 0
+        for part in parts:
+            column[end : end + len(part)] = part
+            end += len(part)
         return column
 
     def column(self, array: Any) -> Any:

@@ -144,6 +144,7 @@ def reach_caps(p, until_hi, until_lo, rows, classes, events, event, link, users_
         picked[n] = j
         n += hi <= until_hi
         quiet = min(quiet, hi if hi > until_hi else NEVER)
+    # Reads ahead, as in freeze.
     indptr, indices = rows[0], rows[1]
     warm = 0
     for m in range(n):

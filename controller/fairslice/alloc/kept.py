@@ -22,7 +22,7 @@ from fairslice.alloc.kernel.records import (
 )
 
 
-class Layout:
+class Kept:
     """The classes of columns, laid out; those whose flows change are brought up to date when it is solved."""
 
     def __init__(self, columns: Columns) -> None:
