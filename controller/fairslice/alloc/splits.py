@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 
 from fairslice.alloc.allocation import Allocation, BottleneckKind
+from fairslice.alloc.kernel.shares import LEAST_SHARE
 from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free, mixed_uses
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
@@ -32,8 +33,9 @@ ROUNDS = 30
 WORTH_IT = 1e-5
 """Of a flow's rate: less is neither given up for nor shifted."""
 
-LITTLE = 1e-3
-"""Of a flow's rate: a path found to carry less is left out, since switches would hold entries for it."""
+LITTLE = 2 * LEAST_SHARE
+"""Of a flow's rate: a path with less has only what every path is left with, and is left out. Leaving out
+more would cost what the others then lack room for."""
 
 _Rates = dict[str, list[float]]
 """What flows of several paths have on each of them, by id; only the ratios count."""
