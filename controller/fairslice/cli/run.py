@@ -9,7 +9,9 @@ import click
 from fairslice.cli.options import json_output
 
 if TYPE_CHECKING:
+    from fairslice.emulation.network import Datapath
     from fairslice.experiment.run import Experiment
+    from fairslice.vm.choice import Wanted
 
 
 @click.command(short_help="Emulate a network, enforce a policy, measure every flow, and report.")
@@ -43,10 +45,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--datapath",
-    type=click.Choice(["user", "kernel"]),
-    default="user",
+    type=click.Choice(["auto", "kernel", "user"]),
+    default="auto",
     show_default=True,
-    help="Of the switches.",
+    help="Of the switches; auto: the kernel's if it is loaded, else userspace.",
+)
+@click.option(
+    "--vm", is_flag=True, help="In a virtual machine, with its kernel datapath (see `fairslice vm`)."
 )
 @json_output
 @click.option("--inside", is_flag=True, hidden=True)
@@ -59,13 +64,15 @@ def command(
     out: Path | None,
     senders: tuple[str, ...],
     congestion_control: str,
-    datapath: str,
+    datapath: "Wanted",
+    vm: bool,
     as_json: bool,
     inside: bool,
 ) -> int:
     """Bring up the topology, install the policy, measure all flows at once, and report.
 
-    Everything runs in namespaces of its own, which vanish with the run, however it ends. Needs root.
+    Everything runs in namespaces of its own, which vanish with the run, however it ends. That needs root;
+    without it, or for the kernel datapath on a kernel that has not loaded it, a virtual machine is booted.
 
     Exits 0 if every flow is within the tolerance, 4 if one is not, 5 if the machine was too busy to tell,
     2 on bad input, 3 if the guarantees do not fit, 6 if the machine lacks something.
@@ -74,18 +81,30 @@ def command(
         from fairslice.emulation.isolation import prepare_inside
 
         prepare_inside()
-    experiment = _experiment(
-        topology, policy, duration, warmup, tolerance, senders, congestion_control, datapath
-    )
-    if not inside:
-        from fairslice.emulation.isolation import check_visible, run_isolated
-        from fairslice.experiment.output import check_writable
+    from fairslice.vm.choice import choose, look_here
 
-        check_visible(path for path in (policy, out) if path is not None)
-        if out is not None:
-            check_writable(out)
-        return run_isolated([sys.executable, "-m", "fairslice", "run", "--inside", *sys.argv[2:]])
-    return _run(experiment, out, as_json)
+    choice = choose(datapath, vm, look_here())
+    experiment = _experiment(
+        topology, policy, duration, warmup, tolerance, senders, congestion_control, choice.datapath
+    )
+    if inside:
+        return _run(experiment, out, as_json)
+    from fairslice.emulation.isolation import check_visible, run_isolated
+    from fairslice.experiment.output import check_writable
+
+    check_visible(path for path in (policy, out) if path is not None)
+    if out is not None:
+        check_writable(out)
+    again = [sys.executable, "-m", "fairslice", "run"]
+    if not choice.vm:
+        return run_isolated([*again, "--inside", *sys.argv[2:]])
+    from fairslice.vm.machine import Machine, make_outputs, run_in_vm
+
+    if not as_json:
+        click.echo(f"in a virtual machine ({choice.why})", err=True)
+    outputs = () if out is None else (out,)
+    with make_outputs(outputs):
+        return run_in_vm(Machine((*again, *sys.argv[2:]), outputs, reads_input=False))
 
 
 def _experiment(
@@ -96,11 +115,10 @@ def _experiment(
     tolerance: float,
     senders: tuple[str, ...],
     congestion_control: str,
-    datapath: str,
+    datapath: "Datapath",
 ) -> "Experiment":
     """All that can be refused is refused here, before anything is built."""
     from datetime import UTC, datetime
-    from typing import Literal, cast
 
     from fairslice.alloc.slices import allocate_slices
     from fairslice.alloc.view import view
@@ -131,7 +149,7 @@ def _experiment(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         senders=wanted,
         congestion_control=congestion_control,
-        datapath=cast(Literal["user", "kernel"], datapath),
+        datapath=datapath,
     )
 
 

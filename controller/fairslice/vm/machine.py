@@ -1,0 +1,303 @@
+"""A virtual machine for one command: user-mode Linux with the host's file system as its root."""
+
+import base64
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import tty
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from fairslice.errors import Fault, InputError, MachineError
+
+KERNEL = "linux.uml"
+MODULES_DIRECTORY = Path("/usr/lib/uml/modules")
+MODULES = ("openvswitch", "sch_htb", "sch_netem", "veth")
+"""Loaded before the command runs; others come when something asks for them."""
+DEFAULT_MEMORY_BYTES = 1 << 30
+MIN_MEMORY_BYTES = 256 << 20
+COVERED = (Path("/run"), Path("/dev"), Path("/proc"), Path("/sys"))
+"""The machine has its own; the host's can't be seen."""
+VM_VARIABLE = "FAIRSLICE_VM"
+"""Set in the environment of what runs inside."""
+
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG])(?:i?B)?", re.IGNORECASE)
+_FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_POLL_S = 0.02
+_CHUNK_BYTES = 1 << 16
+_LINE_BYTES = 3 * 19
+"""Input bytes in a line of base 64; a terminal's line may have 4095 characters, and its queue holds 4096."""
+# Outlives a supervisor that is killed: UML's own end at SIGTERM takes its processes along, which SIGKILL
+# would leave, and the exchange directory ($0) goes. What it prints is the status.
+_KEEPER = """
+trap 'kill -TERM "$machine"' TERM
+"$@" >&2 &
+machine=$!
+wait "$machine"
+wait "$machine"
+cat "$0/status"
+rm -rf -- "$0"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the virtual machine is given.
+
+    ``outputs`` are directories of the host that the command may write; everything else that it writes stays
+    in the machine's memory and vanishes with it.
+    """
+
+    argv: tuple[str, ...]
+    outputs: tuple[Path, ...] = ()
+    memory_bytes: int = DEFAULT_MEMORY_BYTES
+    reads_input: bool = True
+    """Whether the command gets standard input; without it, it reads nothing."""
+
+
+def missing_for_vm() -> tuple[str, ...]:
+    """What keeps a virtual machine from starting here; empty if nothing is known to."""
+    if shutil.which(KERNEL) is None:
+        return (f"{KERNEL} not found; install the package user-mode-linux",)
+    if not any(MODULES_DIRECTORY.glob("*/modules.dep")):
+        return (f"no kernel modules in {MODULES_DIRECTORY}; install the package user-mode-linux again",)
+    return ()
+
+
+def check_outputs(outputs: Sequence[Path]) -> None:
+    """Refuse directories that can't be written from inside.
+
+    Raises:
+        InputError: names each that is none, or that lies where the machine has a file system of its own.
+    """
+    faults = []
+    for path in outputs:
+        resolved = path.resolve()
+        if any(resolved.is_relative_to(covered) for covered in COVERED):
+            faults.append(
+                Fault(f"{path} is hidden by the virtual machine's own; expected a directory elsewhere")
+            )
+        elif not resolved.is_dir():
+            faults.append(Fault(f"{path} is no directory; expected one that exists"))
+        elif not os.access(resolved, os.W_OK | os.X_OK):
+            faults.append(Fault(f"{path} can't be written; expected a directory that can"))
+    if faults:
+        raise InputError(faults)
+
+
+def read_memory(text: str) -> int:
+    """Bytes of ``512M`` or ``1.5 GiB``; K, M and G are powers of 1024 here.
+
+    Raises:
+        InputError: it is written otherwise, or too little to boot with.
+    """
+    found = _MEMORY.fullmatch(text.strip())
+    if found is None:
+        raise InputError(f"{text!r} is no amount of memory; expected a number and a unit, as 512M or 2G")
+    memory_bytes = int(float(found[1]) * _FACTORS[found[2].upper()])
+    if memory_bytes < MIN_MEMORY_BYTES:
+        raise InputError(f"{text!r} is too little memory; expected at least {MIN_MEMORY_BYTES >> 20}M")
+    return memory_bytes
+
+
+@contextmanager
+def make_outputs(outputs: Sequence[Path]) -> Iterator[None]:
+    """Make directories that are missing; those that are still empty at the end go again."""
+    made: list[Path] = []
+    try:
+        for path in outputs:
+            absolute = path.absolute()
+            missing = [p for p in (absolute, *absolute.parents) if not p.exists()]
+            for directory in reversed(missing):
+                try:
+                    directory.mkdir()
+                except OSError as error:
+                    raise InputError(
+                        f"{path} can't be made: {error.strerror}; expected a directory"
+                    ) from error
+                made.append(directory)
+        yield
+    finally:
+        for directory in reversed(made):
+            with contextlib.suppress(OSError):  # Something has been written.
+                directory.rmdir()
+
+
+def run_in_vm(machine: Machine) -> int:
+    """Boot a virtual machine, run a command in it as root, and end it with the command.
+
+    The command sees the host's files and this process's environment and working directory; what it writes
+    goes to memory, but for ``machine.outputs``. It has this process's terminal if standard input and both
+    outputs are one; otherwise its input and outputs are streamed one by one. SIGINT, SIGTERM or SIGHUP end
+    the machine at once, and so does SIGKILL. Call it from the main thread.
+
+    Returns:
+        The command's exit status, or 128+n for a stop signal to the caller.
+
+    Raises:
+        InputError: see :func:`check_outputs`.
+        MachineError: no user-mode Linux here, or it did not boot; quotes its messages.
+    """
+    if missing := missing_for_vm():
+        raise MachineError("; ".join(missing))
+    check_outputs(machine.outputs)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    exchange = Path(tempfile.mkdtemp(prefix="fairslice-vm-"))
+    try:
+        return _Supervisor(machine, exchange).run()
+    finally:
+        shutil.rmtree(exchange, ignore_errors=True)
+
+
+class _Supervisor:
+    """The host's side of one machine."""
+
+    def __init__(self, machine: Machine, exchange: Path) -> None:
+        self.machine = machine
+        self.exchange = exchange
+        self.interactive = machine.reads_input and all(os.isatty(descriptor) for descriptor in (0, 1, 2))
+        self.received: list[int] = []
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ended = threading.Event()
+
+    def run(self) -> int:
+        self._write_exchange()
+        into, out, err, status = (os.pipe() for _ in range(4))
+        theirs = (into[0], out[1], err[1], status[1])
+        with self._stop_signals(), tempfile.TemporaryFile() as log, os.fdopen(status[0], "rb") as ended:
+            try:
+                self.process = self._start(log, *theirs)
+            finally:
+                for descriptor in theirs:
+                    os.close(descriptor)
+            if self.received:
+                self.process.terminate()
+            copies = [_copy(out[0], 1), _copy(err[0], 2)]
+            threading.Thread(target=self._feed, args=(into[1],), daemon=True).start()
+            with _raw_terminal(self.interactive):
+                self.process.wait()
+                self.ended.set()
+                for copy in copies:
+                    copy.join()
+            if self.received:
+                return 128 + self.received[0]
+            text = ended.read()
+            if not text:
+                log.seek(0)
+                said = "\n".join(log.read().decode(errors="replace").splitlines()[-10:])
+                raise MachineError(f"the virtual machine did not run the command; it said:\n{said}")
+            return int(text)
+
+    def _write_exchange(self) -> None:
+        init = self.exchange / "init.sh"
+        init.write_bytes(files("fairslice.vm").joinpath("init.sh").read_bytes())
+        init.chmod(0o755)
+        columns, rows = shutil.get_terminal_size()
+        settings = {
+            "VM_MODULES": " ".join(MODULES),
+            "VM_INPUT": "ttyS0" if self.interactive else "ttyS2",
+            "VM_TERMINALS": " ".join(line for line, fd in (("ttyS0", 1), ("ttyS1", 2)) if os.isatty(fd)),
+            "VM_ROWS": str(rows),
+            "VM_COLUMNS": str(columns),
+        }
+        lines = [f"{key}={shlex.quote(value)}" for key, value in settings.items()]
+        lines += [f"output {shlex.quote(str(path.resolve()))}" for path in self.machine.outputs]
+        (self.exchange / "settings.sh").write_text("\n".join(lines) + "\n")
+        environment = {**os.environ, VM_VARIABLE: "1"}
+        # env(1) takes names that a shell's export would refuse.
+        assigned = [f"{key}={value}" for key, value in environment.items()]
+        command = shlex.join(["env", "-i", *assigned, *self.machine.argv])
+        (self.exchange / "command.sh").write_text(
+            f"cd {shlex.quote(str(Path.cwd()))} || exit 1\nexec {command}\n"
+        )
+
+    def _start(self, log: IO[bytes], into: int, out: int, err: int, status: int) -> "subprocess.Popen[bytes]":
+        first, third = (f"fd:{into}", "null") if self.interactive else ("null", f"fd:{into}")
+        kernel = [
+            *(KERNEL, "rootfstype=hostfs", "rootflags=/", "ro", f"mem={self.machine.memory_bytes >> 20}M"),
+            *(f"init={self.exchange / 'init.sh'}", f"{VM_VARIABLE}={self.exchange}"),
+            *("con=null", "con0=null,fd:2", "ssl=null"),
+            *(f"ssl0={first},fd:{out}", f"ssl1=null,fd:{err}", f"ssl2={third},null"),
+            *(f"uml_dir={self.exchange}", "umid=machine", "noreboot", "quiet"),
+        ]
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "TERM", "sh", "-c", _KEEPER, str(self.exchange), *kernel],
+            stdin=subprocess.DEVNULL,
+            stdout=status,
+            stderr=log,
+            pass_fds=(into, out, err),
+            # A terminal's Ctrl-C reaches only this process.
+            start_new_session=True,
+        )
+
+    def _feed(self, into: int) -> None:
+        """Standard input, to the machine's line: as it is to a terminal, else in base 64 with an end."""
+        size = _CHUNK_BYTES if self.interactive else _LINE_BYTES
+        listening = self.exchange / "listening"
+        with os.fdopen(into, "wb", buffering=0) as line:
+            while not listening.exists():
+                if self.ended.wait(_POLL_S):
+                    return
+            with contextlib.suppress(OSError):  # The machine has gone.
+                while self.machine.reads_input and (chunk := os.read(0, size)):
+                    line.write(chunk if self.interactive else base64.b64encode(chunk) + b"\n")
+                line.write(b"\x04")
+                self.ended.wait()
+
+    def _stop(self, signum: int, _frame: FrameType | None) -> None:
+        self.received.append(signum)
+        if len(self.received) == 1 and self.process is not None:
+            self.process.terminate()
+
+    @contextmanager
+    def _stop_signals(self) -> Iterator[None]:
+        """As in emulation.isolation: those that the caller ignores stay ignored."""
+        heeded = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = [signal.signal(number, self._stop) for number in heeded]
+        try:
+            yield
+        finally:
+            for number, old in zip(heeded, before, strict=True):
+                signal.signal(number, signal.SIG_DFL if old is None else old)
+
+
+def _copy(source: int, target: int) -> threading.Thread:
+    def run() -> None:
+        with os.fdopen(source, "rb", buffering=0) as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                with contextlib.suppress(OSError):  # Nobody reads any more; the machine must not wait for it.
+                    while chunk:
+                        chunk = chunk[os.write(target, chunk) :]
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+@contextmanager
+def _raw_terminal(wanted: bool) -> Iterator[None]:
+    """The machine's terminal edits lines and echoes; the host's passes keys on as they are."""
+    if not wanted:
+        yield
+        return
+    before = termios.tcgetattr(0)
+    tty.setraw(0, termios.TCSADRAIN)  # What has been typed already is not lost.
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)

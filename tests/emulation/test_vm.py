@@ -1,0 +1,220 @@
+"""``fairslice vm``: commands in user-mode Linux, as root and as nobody, that leave the host as it was."""
+
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.emulation, pytest.mark.timeout(120)]
+
+ROOT = Path(__file__).parents[2]
+FAIRSLICE = (sys.executable, "-m", "fairslice")
+BOOT_S = 5.0
+
+
+def vm(*arguments: str, stdin: bytes = b"", timeout_s: float = 60) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [*FAIRSLICE, "vm", *arguments],
+        input=stdin,
+        capture_output=True,
+        timeout=timeout_s,
+        cwd=ROOT,
+        check=False,
+    )
+
+
+@pytest.fixture
+def as_ordinary_user(tmp_path: Path) -> "Iterator[tuple[str, ...]]":
+    """The start of a command line that runs the rest as nobody, who sees the repository elsewhere."""
+    place = Path("/tmp") / f"fairslice-{tmp_path.name}-{os.getpid()}"
+    place.mkdir(mode=0o755)
+    script = (
+        f"mount --bind {ROOT} {place} && cd {place} && "
+        f"exec setpriv --reuid=65534 --regid=65534 --clear-groups env HOME=/nonexistent "
+        f"PYTHONPATH={place}/controller PYTHONDONTWRITEBYTECODE=1 "
+        f'{place}/.venv/bin/python -m fairslice "$@"'
+    )
+    yield ("unshare", "--mount", "sh", "-c", script, "sh")
+    place.rmdir()
+
+
+def test_boots_and_says_which_kernel() -> None:
+    began = time.monotonic()
+    done = vm("--", "uname", "-r")
+    took_s = time.monotonic() - began
+    print(f"took {took_s:.1f} s, at most {BOOT_S} s")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == next(Path("/usr/lib/uml/modules").iterdir()).name.encode()
+    assert not done.stderr
+    assert took_s < BOOT_S
+
+
+def test_an_ordinary_user_boots_too(as_ordinary_user: tuple[str, ...]) -> None:
+    began = time.monotonic()
+    done = subprocess.run(
+        [*as_ordinary_user, "vm", "--", "sh", "-c", "uname -r; id -u; ls /sys/module; ip -br link; pwd"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    took_s = time.monotonic() - began
+    print(f"took {took_s:.1f} s, at most {BOOT_S} s")
+    assert done.returncode == 0, done.stderr
+    kernel, uid, *rest = done.stdout.split("\n")
+    assert kernel == next(Path("/usr/lib/uml/modules").iterdir()).name
+    assert uid == "0"
+    assert {"openvswitch", "sch_htb", "sch_netem", "veth"} <= set(rest)
+    assert took_s < BOOT_S
+
+
+def test_streams_and_status_come_through() -> None:
+    data = os.urandom(300_000)
+    done = vm(
+        "--",
+        "sh",
+        "-c",
+        "sha256sum; test -t 0 || test -t 1 || test -t 2 || echo pipes >&2; exit 7",
+        stdin=data,
+    )
+    expected = subprocess.run(["sha256sum"], input=data, capture_output=True, check=True).stdout
+    assert (done.returncode, done.stdout, done.stderr) == (7, expected, b"pipes\n")
+
+
+def test_much_output_arrives_whole_though_its_reader_is_slow(tmp_path: Path) -> None:
+    big = tmp_path / "big"
+    big.write_bytes(os.urandom(5_000_000))
+    with subprocess.Popen(
+        [*FAIRSLICE, "vm", "--", "cat", str(big)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        time.sleep(4)
+        assert process.stdout.read() == big.read_bytes()
+    assert process.returncode == 0
+
+
+def test_what_it_leaves_running_ends_with_it() -> None:
+    began = time.monotonic()
+    assert vm("--", "sh", "-c", "sleep 1000 & exit 3").returncode == 3
+    assert time.monotonic() - began < 30
+
+
+def test_a_terminal_is_passed_on() -> None:
+    main, end = pty.openpty()
+    process = subprocess.Popen(
+        [*FAIRSLICE, "vm", "--", "sh"], stdin=end, stdout=end, stderr=end, start_new_session=True, cwd=ROOT
+    )
+    os.close(end)
+    said = b""
+    try:
+        os.write(main, b"test -t 0 && test -t 1 && test -t 2 && echo $((6 * 7)) $(tty); sleep 50\n")
+        deadline = time.monotonic() + 30
+        while b"42 /dev/ttyS0" not in said and time.monotonic() < deadline:
+            said += _read(main)
+        assert b"42 /dev/ttyS0" in said
+        os.write(main, b"\x03exit 9\n")
+        while process.poll() is None and time.monotonic() < deadline:
+            said += _read(main)
+        assert process.poll() == 9, said
+    finally:
+        process.kill()
+        process.wait()
+        os.close(main)
+
+
+def _read(descriptor: int) -> bytes:
+    if not select.select([descriptor], [], [], 0.2)[0]:
+        return b""
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""
+
+
+def test_what_it_writes_stays_inside_but_for_the_output(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    places = ["/etc", "/usr/bin", "/var/lib", "/tmp", str(ROOT), str(Path.home())]
+    before = snapshot(places)
+    script = "; ".join(f"echo x > {place}/fairslice-was-here" for place in places)
+    done = vm("--output", str(out), "--", "sh", "-ec", f"{script}; rm /etc/hostname; echo kept > {out}/kept")
+    assert done.returncode == 0, done.stderr
+    assert (out / "kept").read_text() == "kept\n"
+    assert snapshot(places) == before
+
+
+def snapshot(places: list[str]) -> dict[str, tuple[int, int]]:
+    """Size and time of change of all that lies in some directories."""
+    found = {}
+    for place in places:
+        for path in Path(place).iterdir():
+            if not path.name.startswith(("pytest-", "fairslice-test")):
+                state = path.lstat()
+                found[str(path)] = (state.st_size, state.st_mtime_ns)
+    return found
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_end_from_outside_leaves_nothing(how: signal.Signals, tmp_path: Path) -> None:
+    token = f"FAIRSLICE_TEST_VM={tmp_path.name}"
+    process = subprocess.Popen(
+        ["env", token, f"TMPDIR={tmp_path}", *FAIRSLICE, "vm", "--", "sh", "-c", "echo up; sleep 60"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        assert len(processes(token)) > 2
+        process.send_signal(how)
+        process.wait(10)
+        assert process.returncode == (-how if how == signal.SIGKILL else 128 + how)
+    deadline = time.monotonic() + 10
+    while (left := processes(token)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not left
+    assert not list(tmp_path.iterdir())
+
+
+def processes(token: str) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if token.encode() in (path / "environ").read_bytes():
+                found.append(f"{path.name} {(path / 'cmdline').read_text()}")
+        except OSError:
+            continue
+    return found
+
+
+def test_a_machine_that_does_not_boot_says_why(tmp_path: Path) -> None:
+    """A kernel that refuses: its messages reach the user, the status is the machine's."""
+    kernel = tmp_path / "linux.uml"
+    kernel.write_text("#!/bin/sh\necho no room in /dev/shm\nexit 1\n")
+    kernel.chmod(0o755)
+    done = subprocess.run(
+        [*FAIRSLICE, "vm", "--", "true"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 6
+    assert "no room in /dev/shm" in done.stderr
+
+
+def test_no_such_command() -> None:
+    done = vm("--", "no-such-command")
+    assert done.returncode == 127
+    assert b"no-such-command" in done.stderr
+    assert shutil.which("no-such-command") is None

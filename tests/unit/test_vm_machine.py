@@ -1,0 +1,118 @@
+"""The virtual machine's host side: what it is asked for, and what it refuses before it boots."""
+
+import itertools
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairslice.errors import InputError, MachineError
+from fairslice.vm import machine as vm
+from fairslice.vm.choice import Choice, Here, Wanted, choose
+from fairslice.vm.machine import check_outputs, make_outputs, missing_for_vm, read_memory
+
+HERES = [Here(*flags) for flags in itertools.product((True, False), repeat=3)]
+WANTED: tuple[Wanted, ...] = ("auto", "kernel", "user")
+ALL = list(itertools.product(WANTED, (True, False), HERES))
+
+
+@pytest.mark.parametrize(("wanted", "force_vm", "here"), ALL)
+def test_laws_of_the_choice(wanted: Wanted, force_vm: bool, here: Here) -> None:
+    chosen = choose(wanted, force_vm, here)
+    if wanted != "auto":
+        assert chosen.datapath == wanted, "what is asked for is what is run"
+    if here.inside_vm:
+        assert not chosen.vm, "no machine in a machine"
+    elif force_vm or not here.root:
+        assert chosen.vm
+    if not chosen.vm and not here.inside_vm:
+        assert here.root
+        assert chosen.datapath == "user" or here.kernel_datapath, "the kernel's datapath only where it is"
+    assert bool(chosen.why) == chosen.vm
+
+
+def test_auto_prefers_the_kernel_where_it_is_loaded() -> None:
+    assert choose("auto", False, Here(True, True, False)) == Choice("kernel")
+    assert choose("auto", False, Here(True, False, False)) == Choice("user")
+    assert choose("auto", False, Here(True, True, True)).datapath == "kernel"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("512M", 512 << 20),
+        ("1G", 1 << 30),
+        ("1.5 GiB", 3 << 29),
+        ("2gb", 2 << 30),
+        ("300000k", 300_000 << 10),
+    ],
+)
+def test_memory(text: str, expected: int) -> None:
+    assert read_memory(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "1", "G", "-1G", "1T", "1e9", "1,5G", "1G x", "16M", "255M"])
+def test_memory_refused(text: str) -> None:
+    with pytest.raises(InputError, match="memory; expected"):
+        read_memory(text)
+
+
+@given(st.integers(256, 1 << 20))
+def test_memory_is_whole_bytes(megabytes: int) -> None:
+    assert read_memory(f"{megabytes}M") == megabytes << 20
+
+
+def test_outputs_that_the_machine_could_not_write(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError) as caught:
+        check_outputs([Path("/run/x"), Path("/dev"), tmp_path / "file", tmp_path / "none", tmp_path])
+    assert [str(fault).split()[0] for fault in caught.value.faults] == [
+        "/run/x",
+        "/dev",
+        str(tmp_path / "file"),
+        str(tmp_path / "none"),
+    ]
+
+
+def test_outputs_are_made_and_those_left_empty_go(tmp_path: Path) -> None:
+    kept, gone, there = tmp_path / "a" / "b", tmp_path / "c" / "d", tmp_path / "e"
+    there.mkdir()
+    with make_outputs([kept, gone, there]):
+        assert kept.is_dir()
+        assert gone.is_dir()
+        (kept / "results.json").touch()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "e", "results.json"]
+
+
+def test_an_output_under_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(InputError, match="can't be made"),
+        make_outputs([tmp_path / "new", tmp_path / "file" / "x"]),
+    ):
+        pass
+    assert not (tmp_path / "new").exists(), "nothing is left half-made"
+
+
+def test_without_user_mode_linux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "install the package user-mode-linux" in missing_for_vm()[0]
+    with pytest.raises(MachineError, match="user-mode-linux"):
+        vm.run_in_vm(vm.Machine(("true",)))
+
+
+def test_without_its_modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / vm.KERNEL).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(vm, "MODULES_DIRECTORY", tmp_path)
+    assert "no kernel modules" in missing_for_vm()[0]
+
+
+def test_the_boot_script_is_a_posix_script() -> None:
+    shell = shutil.which("dash") or shutil.which("sh")
+    assert shell is not None
+    script = Path(vm.__file__).with_name("init.sh")
+    assert subprocess.run([shell, "-n", str(script)], check=False).returncode == 0
