@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,16 +19,18 @@ pytestmark = [pytest.mark.emulation, pytest.mark.timeout(180)]
 ROOT = Path(__file__).parents[2]
 DUMBBELL = str(ROOT / "topologies/dumbbell.py")
 GOLD_SILVER_BRONZE = str(ROOT / "policies/gold-silver-bronze.yaml")
+DATAPATH = os.environ.get("FAIRSLICE_TEST_DATAPATH", "user")
 Inside = Callable[..., Any]
 
 
 @contextlib.contextmanager
 def bed(topology: str, policy: str) -> Iterator[Any]:
     """An emulated network with its policy in force; in fresh namespaces only."""
-    from fairslice.experiment.testbed import open_testbed
+    from fairslice.experiment.testbed import Datapath, open_testbed
     from fairslice.topology.load import load_network
 
-    with open_testbed(load_network(topology), Path(policy), congestion_control="cubic") as opened:
+    network, datapath = load_network(topology), cast(Datapath, DATAPATH)
+    with open_testbed(network, Path(policy), datapath=datapath, congestion_control="cubic") as opened:
         opened.wait_in_force()
         yield opened
 
@@ -68,6 +70,7 @@ def apply_twice(topology: str, policy: str) -> dict[str, Any]:
         }
 
 
+@pytest.mark.both_datapaths
 def test_the_same_policy_again_sends_nothing(inside: Inside) -> None:
     found = inside(apply_twice, DUMBBELL, GOLD_SILVER_BRONZE)
     print(f"\nmodifications {found['first']} -> {found['second']}, youngest entry {found['youngest_s']} s")
@@ -105,6 +108,7 @@ def change_and_return(topology: str, policy: str) -> dict[str, Any]:
         }
 
 
+@pytest.mark.both_datapaths
 def test_policies_change_and_foreign_entries_stay(inside: Inside) -> None:
     found = inside(change_and_return, DUMBBELL, GOLD_SILVER_BRONZE)
     assert found["problems"] == []
@@ -147,6 +151,7 @@ def spoof(topology: str, policy: str) -> dict[str, Any]:
         return {"sent_bytes": sent}
 
 
+@pytest.mark.both_datapaths
 def test_a_host_that_marks_its_packets_gains_nothing(inside: Inside, tmp_path: Path) -> None:
     policy = tmp_path / "two.yaml"
     policy.write_text(
@@ -185,6 +190,7 @@ def spoof_under_load(topology: str, policy: str) -> dict[str, Any]:
         return {flow.slice: [flow.allocated_bps, rates[flow.id].wire_bps] for flow in allocation.flows}
 
 
+@pytest.mark.both_datapaths
 def test_a_flood_with_a_stolen_mark_takes_nothing_from_slices(inside: Inside, tmp_path: Path) -> None:
     policy = tmp_path / "two.yaml"
     policy.write_text(
@@ -218,6 +224,7 @@ def die_and_return(topology: str, policy: str) -> dict[str, Any]:
         return {"modifications": status.modifications, "ping": summary}
 
 
+@pytest.mark.both_datapaths
 def test_the_controller_dies_and_returns_without_a_packet_lost(inside: Inside) -> None:
     found = inside(die_and_return, DUMBBELL, GOLD_SILVER_BRONZE)
     print(f"\nmodifications after the return: {found['modifications']}, expected 0; {found['ping']}")
@@ -256,6 +263,7 @@ def fail_a_link(topology: str, policy: str) -> dict[str, Any]:
         }
 
 
+@pytest.mark.both_datapaths
 def test_a_ring_survives_a_broadcast_and_a_lost_link(inside: Inside) -> None:
     found = inside(fail_a_link, str(ROOT / "topologies/ring.py"), str(ROOT / "policies/ring.yaml"))
     print(f"\n{found['before']} -> {found['after']}; {found['bytes_sent']} bytes sent after ARP for nobody")

@@ -1,6 +1,7 @@
 """``fairslice run``: policies become rates that iperf3 measures on real Open vSwitch."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from fairslice.measure.results import RunResult, from_json
 pytestmark = [pytest.mark.emulation, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
+DATAPATH = os.environ.get("FAIRSLICE_TEST_DATAPATH", "user")
 JOBS = [
     # topology, policy, largest error
     ("dumbbell", "gold-silver-bronze", 0.03),
@@ -48,7 +50,7 @@ def run(topology: str, policy: str | Path, out: Path, *more: str) -> RunResult:
     for _ in range(2):
         done = fairslice(
             *("run", "--topology", f"topologies/{topology}.py", "--policy", str(policy)),
-            *("--warmup", "5", "--duration", "8", "--out", str(out), "--json", *more),
+            *("--datapath", DATAPATH, "--warmup", "5", "--duration", "8", "--out", str(out), "--json", *more),
         )
         assert done.returncode in (0, 4, EXIT_CPU_BOUND), done.stderr
         assert not done.stderr
@@ -72,6 +74,7 @@ def show(result: RunResult) -> None:
         )
 
 
+@pytest.mark.both_datapaths
 @pytest.mark.parametrize(("topology", "policy", "bound"), JOBS, ids=[job[1] for job in JOBS])
 def test_every_flow_gets_its_allocation(topology: str, policy: str, bound: float, tmp_path: Path) -> None:
     result = run(topology, f"policies/{policy}.yaml", tmp_path / "out", "--tolerance", str(100 * bound))
@@ -119,6 +122,7 @@ def with_enforcement(enforcement: str, directory: Path) -> Path:
     return path
 
 
+@pytest.mark.both_datapaths
 @pytest.mark.parametrize("enforcement", ["police", "both", "shape"])
 def test_a_sender_that_does_not_listen(enforcement: str, tmp_path: Path) -> None:
     """UDP at ten times its allocation; the TCP slices keep at least 95 % of theirs."""

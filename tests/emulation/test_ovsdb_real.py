@@ -38,13 +38,20 @@ SOON_S = 5.0
 
 
 def qos(port_no: int = OUT, shares: dict[int, float] = SHARES, buffer_bytes: int = BUFFER_BYTES) -> PortQos:
-    queues = {0: 0.002, **shares}
+    """A queue for each share, and one for the rest; their depths differ by a byte from one to the next."""
     return PortQos(
         port_no,
         CAPACITY_BPS,
-        buffer_bytes,
-        tuple(Queue(number, round(share * CAPACITY_BPS), CAPACITY_BPS) for number, share in queues.items()),
+        tuple(
+            Queue(number, round(share * CAPACITY_BPS), CAPACITY_BPS, buffer_bytes + number)
+            for number, share in {0: 0.002, **shares}.items()
+        ),
     )
+
+
+def leaves(buffer_bytes: int) -> dict[int, int]:
+    """What the classes of :func:`qos` hold, by minor."""
+    return {queue.queue_id + 1: queue.buffer_bytes for queue in qos(buffer_bytes=buffer_bytes).queues}
 
 
 REPORT: list[str] = []
@@ -203,15 +210,15 @@ def changes_in_place() -> list[str]:
                 (2, 3),
                 (10, 11),
             }
-            assert tc(port).leaf_bytes == dict.fromkeys((1, 2, 3, 11), BUFFER_BYTES)
+            assert tc(port).leaf_bytes == leaves(BUFFER_BYTES)
             assert sync(database.owned_ports()) == 0
 
             def handles() -> list[str]:
-                leaves = run("tc", "qdisc", "show", "dev", port).splitlines()[1:]
-                return [*leaves, run("tc", "filter", "show", "dev", port, "parent", "1:")]
+                qdiscs = run("tc", "qdisc", "show", "dev", port).splitlines()[1:]
+                return [*qdiscs, run("tc", "filter", "show", "dev", port, "parent", "1:")]
 
             before = handles()
-            changed = PortQos(OUT, 40_000_000, BUFFER_BYTES, qos(shares={1: 0.2, 2: 0.2, 10: 0.3}).queues)
+            changed = PortQos(OUT, 40_000_000, qos(shares={1: 0.2, 2: 0.2, 10: 0.3}).queues)
             database.write_qos(DPID, {OUT: changed})
             shown = run("tc", "class", "show", "dev", port)
             assert re.search(r"1:2 .* rate 10Mbit", shown), shown
@@ -220,7 +227,7 @@ def changes_in_place() -> list[str]:
 
             # The depth changes in the leaf that is there, which keeps its packets.
             database.write_qos(DPID, {OUT: qos(buffer_bytes=50_000)})
-            took = eventually("new depth", lambda: set(tc(port).leaf_bytes.values()) == {50_000})
+            took = eventually("new depth", lambda: tc(port).leaf_bytes == leaves(50_000))
             say(f"agent: new depth {1000 * took:.0f} ms after it is in OVSDB, expected < 5000")
 
             # Open vSwitch can't delete a class while our filter leads to it.
@@ -358,8 +365,8 @@ def three_slices(seconds: int) -> dict[str, Any]:
         pair = flow(1, "-u", "-b", "80M", "-l", "1400", "-t", "2")
         deepest, drops = 0, 0
         while pair[1].poll() is None:
-            leaves = json.loads(run("tc", "-s", "-json", "qdisc", "show", "dev", port))
-            leaf = next(qdisc for qdisc in leaves if qdisc.get("parent") == "1:2")
+            qdiscs = json.loads(run("tc", "-s", "-json", "qdisc", "show", "dev", port))
+            leaf = next(qdisc for qdisc in qdiscs if qdisc.get("parent") == "1:2")
             deepest, drops = max(deepest, leaf["backlog"]), leaf["drops"]
             time.sleep(0.05)
         finish(*pair)
@@ -378,6 +385,7 @@ def test_on_open_vswitch(inside: Inside, function: Callable[[], list[str]]) -> N
 
 def test_three_dscp_marked_flows_get_the_shares_of_their_queues(inside: Inside) -> None:
     found = inside(three_slices, 12, timeout_s=60)
+    depth = leaves(BUFFER_BYTES)[2]
     errors = {}
     for number, share in SHARES.items():
         expected = share * CAPACITY_BPS * PAYLOAD_OF_FRAME
@@ -387,9 +395,9 @@ def test_three_dscp_marked_flows_get_the_shares_of_their_queues(inside: Inside) 
             f"queue {number}: measured {measured / 1e6:.2f} Mbit/s, expected {expected / 1e6:.2f} "
             f"({(1 - TOLERANCE) * expected / 1e6:.2f} to {(1 + TOLERANCE) * expected / 1e6:.2f})"
         )
-    print(f"queue 1: leaf at most {found['deepest']} bytes, expected {BUFFER_BYTES - 1514} to {BUFFER_BYTES}")
+    print(f"queue 1: leaf at most {found['deepest']} bytes, expected {depth - 1514} to {depth}")
     assert max(map(abs, errors.values())) <= TOLERANCE, errors
-    assert BUFFER_BYTES - 1514 < found["deepest"] <= BUFFER_BYTES
+    assert depth - 1514 < found["deepest"] <= depth
     assert found["drops"] > 0
     # Open vSwitch still reads the statistics of its classes, though their leaves are not its own.
     assert all(int(found["sent"][str(number)]) > 1_000_000 for number in SHARES), found

@@ -18,6 +18,7 @@ from fairslice.testing.pipeline import Packet, walk
 from fairslice.testing.policies import policies
 from fairslice.testing.switch import FakeSwitch
 from fairslice.topology.network import Host, Network
+from fairslice.units import FULL_FRAME_BYTES
 
 QUEUE_IDS = st.sets(st.integers(0, 3), min_size=1)
 
@@ -39,9 +40,8 @@ def states(draw: st.DrawFn) -> SwitchState:
         port: PortQos(
             port,
             draw(st.integers(1, 2)),
-            draw(st.integers(1, 2)),
             tuple(
-                Queue(i, draw(st.integers(1, 2)), 5)
+                Queue(i, draw(st.integers(1, 2)), 5, draw(st.integers(1, 2)))
                 for i in sorted(draw(st.sets(st.integers(0, 3), min_size=1)))
             ),
         )
@@ -191,6 +191,25 @@ def test_queues_fit_their_port(allocation: NetworkAllocation) -> None:
         assert minimum <= link.capacity_bps * (1 + 1e-9) + MIN_QUEUE_BPS * len(qos.queues)
         assert all(queue.min_rate_bps <= queue.max_rate_bps <= qos.max_rate_bps for queue in qos.queues)
         assert queue_of(BEST_EFFORT) in {queue.queue_id for queue in qos.queues}
+
+
+@given(allocations())
+def test_a_slice_waits_no_longer_than_its_buffer_on_a_full_link(allocation: NetworkAllocation) -> None:
+    """At its min-rate, which it always has; but fewer than four full frames would starve TCP.
+
+    Best effort, which has next to no min-rate, waits no longer than that if slices leave it all.
+    """
+    buffer_s = allocation.policy.buffer_s
+    for state in compile_switches(allocation).values():
+        for qos in state.qos.values():
+            for queue in qos.queues:
+                least, most = (8 * queue.buffer_bytes / bps for bps in (qos.max_rate_bps, queue.min_rate_bps))
+                whole = 4 * FULL_FRAME_BYTES
+                assert queue.buffer_bytes >= whole
+                assert most > buffer_s - 8 / queue.min_rate_bps
+                assert least <= buffer_s or queue.buffer_bytes == whole
+                if queue.queue_id != queue_of(BEST_EFFORT):
+                    assert most <= buffer_s or queue.buffer_bytes == whole
 
 
 @given(allocations())

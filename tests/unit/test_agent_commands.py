@@ -8,18 +8,20 @@ from fairslice.agent.commands import commands, lacks, stale_classes
 from fairslice.agent.tc import DscpFilter, TcState
 from fairslice.state.desired import PortQos, Queue
 
-QOS = PortQos(1, 50_000_000, 62_500, tuple(Queue(n, 1_000_000, 50_000_000) for n in (0, 1, 10)))
-CLASSES = frozenset({1, 2, 11})
-LEAVES = dict.fromkeys(CLASSES, 62_500)
+LEAVES = {1: 312_500, 2: 62_500, 11: 6250}
+QOS = PortQos(
+    1, 50_000_000, tuple(Queue(minor - 1, 1_000_000, 50_000_000, size) for minor, size in LEAVES.items())
+)
+CLASSES = frozenset(LEAVES)
 FILTERS = tuple(DscpFilter(f"800::80{n}", dscp, dscp + 1) for n, dscp in enumerate((0, 1, 10)))
 READY = TcState(True, CLASSES, LEAVES, FILTERS)
 
 
 def test_a_port_fresh_from_open_vswitch_gets_leaves_and_filters_with_hexadecimal_classes() -> None:
     assert commands("p1", TcState(True, CLASSES), QOS, userspace=True) == [
-        "qdisc replace dev p1 parent 1:1 bfifo limit 62500",
+        "qdisc replace dev p1 parent 1:1 bfifo limit 312500",
         "qdisc replace dev p1 parent 1:2 bfifo limit 62500",
-        "qdisc replace dev p1 parent 1:b bfifo limit 62500",
+        "qdisc replace dev p1 parent 1:b bfifo limit 6250",
         "filter add dev p1 parent 1: protocol ip prio 1 u32 match ip dsfield 0x00 0xfc flowid 1:1",
         "filter add dev p1 parent 1: protocol ip prio 1 u32 match ip dsfield 0x04 0xfc flowid 1:2",
         "filter add dev p1 parent 1: protocol ip prio 1 u32 match ip dsfield 0x28 0xfc flowid 1:b",
@@ -54,14 +56,31 @@ def test_a_wrong_and_a_second_filter_go_by_their_handles() -> None:
     assert lacks(extra, QOS, userspace=True) == "a wrong filter for DSCP 5"
 
 
-def test_the_default_queue_has_a_depth_even_if_the_policy_names_none() -> None:
+def test_the_class_of_the_default_queue_is_left_alone_if_nothing_describes_it() -> None:
+    """Open vSwitch makes it even so."""
     qos = dataclasses.replace(QOS, queues=QOS.queues[1:])
-    lines = commands("p1", TcState(True, CLASSES), qos, userspace=True)
-    assert "qdisc replace dev p1 parent 1:1 bfifo limit 62500" in lines
-    assert not any(
-        "flowid 1:1" in line and not line.endswith("1:b") for line in lines if line.endswith("1:1")
-    )
+    bare = TcState(True, CLASSES)
+    lines = commands("p1", bare, qos, userspace=True)
+    assert len(lines) == 4
+    assert not any(line.endswith("flowid 1:1") or "parent 1:1 " in line for line in lines)
+    assert lacks(apply(bare, lines), qos, userspace=True) == ""
     assert stale_classes(READY, qos) == frozenset()
+
+
+def test_one_queue_of_another_depth_is_one_command() -> None:
+    deeper = dataclasses.replace(QOS.queues[1], buffer_bytes=70_000)
+    qos = dataclasses.replace(QOS, queues=(QOS.queues[0], deeper, QOS.queues[2]))
+    lines = commands("p1", READY, qos, userspace=True)
+    assert lines == ["qdisc replace dev p1 parent 1:2 bfifo limit 70000"]
+    assert lacks(READY, qos, userspace=True) == "no leaf of 70000 bytes for queue 1"
+
+
+def test_a_queue_whose_depth_nobody_has_written_keeps_its_leaf() -> None:
+    """So a new agent on an earlier version's database drops nothing until the controller has mended it."""
+    unsaid = dataclasses.replace(QOS.queues[1], buffer_bytes=0)
+    qos = dataclasses.replace(QOS, queues=(QOS.queues[0], unsaid, QOS.queues[2]))
+    assert commands("p1", READY, qos, userspace=True) == []
+    assert lacks(READY, qos, userspace=True) == "no depth in OVSDB for queue 1"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +89,10 @@ def test_the_default_queue_has_a_depth_even_if_the_policy_names_none() -> None:
         (None, "no such device"),
         (TcState(), "no linux-htb root qdisc"),
         (TcState(True, frozenset({1})), "no class for queue 1, 10"),
-        (TcState(True, CLASSES, {1: 62_500, 2: 1}), "no leaf of 62500 bytes for queue 1, 10"),
+        (
+            TcState(True, CLASSES, {1: 312_500, 2: 1}),
+            "no leaf of 62500 bytes for queue 1, 6250 bytes for queue 10",
+        ),
     ],
 )
 def test_what_is_lacking_in_words(state: TcState | None, text: str) -> None:
@@ -124,13 +146,15 @@ tc_states = st.builds(
 )
 
 
-@given(tc_states, st.sets(st.integers(0, 80)), st.integers(1, 3), st.booleans())
+@given(tc_states, st.dictionaries(st.integers(0, 80), st.integers(1, 3)), st.booleans())
 def test_from_any_state_one_application_is_enough(
-    state: TcState, queue_ids: set[int], size: int, userspace: bool
+    state: TcState, queue_ids: dict[int, int], userspace: bool
 ) -> None:
-    qos = PortQos(1, 9, size, tuple(Queue(queue_id, 1, 9) for queue_id in sorted(queue_ids)))
+    qos = PortQos(1, 9, tuple(Queue(queue_id, 1, 9, size) for queue_id, size in sorted(queue_ids.items())))
     after = apply(state, commands("p1", state, qos, userspace))
     assert commands("p1", after, qos, userspace) == []
+    for queue_id, size in queue_ids.items():
+        assert after.leaf_bytes.get(queue_id + 1) == (size if queue_id + 1 in state.classes else None)
     missing = {queue_id + 1 for queue_id in queue_ids} - state.classes
     assert bool(lacks(after, qos, userspace)) == bool(missing)
     if userspace:

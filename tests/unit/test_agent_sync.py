@@ -14,8 +14,8 @@ from fairslice.state.desired import PortQos, Queue
 
 
 def owned(name: str, *queue_ids: int) -> OwnedPort:
-    queues = tuple(Queue(queue_id, 1_000_000, 9_000_000) for queue_id in queue_ids)
-    return OwnedPort("s1", name, True, PortQos(1, 9_000_000, 45_000, queues))
+    queues = tuple(Queue(queue_id, 1_000_000, 9_000_000, 45_000 - queue_id) for queue_id in queue_ids)
+    return OwnedPort("s1", name, True, PortQos(1, 9_000_000, queues))
 
 
 class Kernel:

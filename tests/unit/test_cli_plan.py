@@ -107,6 +107,11 @@ def test_every_rate_meter_queue_and_entry_is_shown(
         for meter in state.meters.values():
             row = [str(meter.meter_id), format_rate(1000 * meter.rate_kbps), f"{meter.burst_kbits} kbit"]
             assert row in rows
+        for qos in state.qos.values():
+            for queue in qos.queues:
+                of_port = [str(qos.port_no), format_rate(qos.max_rate_bps), str(queue.queue_id)]
+                limits = [format_rate(queue.min_rate_bps), format_rate(queue.max_rate_bps)]
+                assert [*of_port, *limits, f"{queue.buffer_bytes} B"] in rows
         for entry in state.flows.values():
             assert len([line for line in lines if told(entry) in line]) >= 1
 

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "controller" / "fairslice"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "units": {"errors"},
+    "vm": {"errors"},
     "policy": {"errors", "units"},
     "topology": {"errors", "units"},
     "measure": {"errors", "units"},
@@ -22,9 +23,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "agent": {"errors", "units", "state", "ovsdb"},
     "app": {"errors", "units", "policy", "topology", "alloc", "state", "openflow", "ovsdb"},
     "emulation": {"errors", "units", "topology", "ovsdb", "agent", "measure"},
+    "doctor": {"errors", "units", "topology", "emulation", "vm"},
     "experiment": {
         *("errors", "units", "policy", "topology", "alloc", "state", "ovsdb", "agent", "app", "measure"),
-        "emulation",
+        *("emulation", "vm"),
     },
 }
 ONLY = {

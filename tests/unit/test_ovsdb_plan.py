@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -106,8 +107,8 @@ class Database:
 
 
 def qos(port_no: int, *rates: int, capacity: int = 50_000_000, buffer_bytes: int = 312_500) -> PortQos:
-    queues = tuple(Queue(number, rate, capacity) for number, rate in enumerate(rates))
-    return PortQos(port_no, capacity, buffer_bytes, queues)
+    queues = tuple(Queue(number, rate, capacity, buffer_bytes) for number, rate in enumerate(rates))
+    return PortQos(port_no, capacity, queues)
 
 
 def kinds(operations: list[Operation]) -> list[tuple[str, str]]:
@@ -119,8 +120,8 @@ def test_rates_are_written_as_whole_numbers_in_text() -> None:
     rows = {operation["table"]: operation["row"] for operation in operations if operation["op"] == "insert"}
     assert rows["QoS"]["other_config"] == ["map", [["max-rate", "50000000"]]]
     assert rows["Queue"]["other_config"] == ["map", [["min-rate", "5000000"], ["max-rate", "50000000"]]]
-    assert rows["Queue"]["external_ids"] == ["map", [["owner", "fairslice"]]]
-    assert rows["QoS"]["external_ids"] == [
+    assert rows["QoS"]["external_ids"] == ["map", [["owner", "fairslice"]]]
+    assert rows["Queue"]["external_ids"] == [
         "map",
         [["owner", "fairslice"], ["fairslice-buffer-bytes", "312500"]],
     ]
@@ -141,17 +142,38 @@ def test_a_changed_queue_rate_changes_only_the_row_of_the_queue() -> None:
     assert kinds(database.write({1: qos(1, 1_000_000, 3_000_000)})) == [("update", "Queue")]
 
 
-def test_capacity_and_depth_change_the_row_of_the_qos_in_place() -> None:
+def test_capacity_and_depth_change_rows_in_place() -> None:
     database = Database()
-    database.write({1: qos(1, 1_000_000)})
+    database.write({1: qos(1, 1_000_000, 2_000_000)})
     uuid = database.tables["Port"]["s1-eth1"]["qos"]
-    operations = database.write({1: qos(1, 1_000_000, buffer_bytes=100)})
-    assert kinds(operations) == [("update", "QoS")]
+    first, second = qos(1, 1_000_000, 2_000_000).queues
+    deeper = PortQos(1, 50_000_000, (first, replace(second, buffer_bytes=100)))
+    operations = database.write({1: deeper})
+    assert kinds(operations) == [("update", "Queue")]
     assert set(operations[0]["row"]) == {"external_ids"}
-    assert set(database.write({1: PortQos(1, 9, 100, qos(1, 1_000_000).queues)})[0]["row"]) == {
-        "other_config"
-    }
+    operations = database.write({1: replace(deeper, max_rate_bps=9)})
+    assert kinds(operations) == [("update", "QoS")]
+    assert set(operations[0]["row"]) == {"other_config"}
     assert database.tables["Port"]["s1-eth1"]["qos"] == uuid
+
+
+def test_rows_of_an_earlier_version_are_mended_in_place() -> None:
+    """It wrote one depth for all queues of a port, into the QoS."""
+    database = Database()
+    desired = {1: qos(1, 1_000_000, 2_000_000)}
+    database.write(desired)
+    for row in database.tables["Queue"].values():
+        row["external_ids"] = ["map", [["owner", "fairslice"]]]
+    for row in database.tables["QoS"].values():
+        row["external_ids"] = ["map", [["owner", "fairslice"], ["fairslice-buffer-bytes", "312500"]]]
+    rows = {name: set(database.tables[name]) for name in ("QoS", "Queue")}
+    assert database.snapshot().port_qos(DPID) != desired
+    operations = database.write(desired)
+    assert sorted(kinds(operations)) == [("update", "QoS"), ("update", "Queue"), ("update", "Queue")]
+    assert all(set(operation["row"]) == {"external_ids"} for operation in operations)
+    assert {name: set(database.tables[name]) for name in ("QoS", "Queue")} == rows
+    assert database.snapshot().port_qos(DPID) == desired
+    assert database.write(desired) == []
 
 
 def test_a_queue_comes_and_goes_under_the_same_qos() -> None:
@@ -222,7 +244,7 @@ def test_an_unknown_port_and_a_bond_are_refused() -> None:
 
 
 rates = st.integers(1, 10**10)
-queue_lists = st.dictionaries(st.integers(0, 63), st.tuples(rates, rates), max_size=4)
+queue_lists = st.dictionaries(st.integers(0, 63), st.tuples(rates, rates, st.integers(1, 10**7)), max_size=4)
 
 
 @st.composite
@@ -232,8 +254,7 @@ def desired_states(draw: st.DrawFn) -> dict[int, PortQos]:
         port_no: PortQos(
             port_no,
             draw(rates),
-            draw(st.integers(1, 10**7)),
-            tuple(Queue(number, *pair) for number, pair in sorted(draw(queue_lists).items())),
+            tuple(Queue(number, *values) for number, values in sorted(draw(queue_lists).items())),
         )
         for port_no in chosen
     }

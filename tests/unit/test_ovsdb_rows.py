@@ -13,7 +13,7 @@ from fairslice.ovsdb.rows import (
 from fairslice.state.desired import PortQos, Queue
 
 EMPTY: list[Any] = ["set", []]
-OURS = ["map", [["owner", "fairslice"], ["fairslice-buffer-bytes", "62500"]]]
+OURS = ["map", [["owner", "fairslice"]]]
 
 
 def interface(uuid: str, name: str, ofport: Any, ids: list[list[str]] | None = None) -> dict[str, Any]:
@@ -75,9 +75,9 @@ def answer(**changed: list[dict[str, Any]]) -> list[dict[str, Any]]:
             {
                 "_uuid": ["uuid", name],
                 "other_config": ["map", [["min-rate", rate], ["max-rate", "10000000"]]],
-                "external_ids": ["map", [["owner", "fairslice"]]],
+                "external_ids": ["map", [["owner", "fairslice"], ["fairslice-buffer-bytes", depth]]],
             }
-            for name, rate in (("q0", "1000000"), ("q10", "9e6"))
+            for name, rate, depth in (("q0", "1000000", "62500"), ("q10", "9e6", "56250"))
         ],
     }
     tables.update(changed)
@@ -85,7 +85,7 @@ def answer(**changed: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 # "9e6" is what Open vSwitch reads as 9: it must differ from every desired value.
-QOS = PortQos(1, 10_000_000, 62_500, (Queue(0, 1_000_000, 10_000_000), Queue(10, 0, 10_000_000)))
+QOS = PortQos(1, 10_000_000, (Queue(0, 1_000_000, 10_000_000, 62_500), Queue(10, 0, 10_000_000, 56_250)))
 
 
 def test_ports_leave_out_the_bridge_itself_and_those_without_a_number() -> None:
@@ -102,6 +102,17 @@ def test_only_qos_of_ours_is_read_with_queues_in_rising_order() -> None:
     assert snapshot.port_qos(10) == {1: QOS}
     assert snapshot.owned_ports() == (OwnedPort("s1", "s1-eth1", True, QOS),)
     assert (snapshot.next_cfg, snapshot.cur_cfg) == (7, 6)
+
+
+@pytest.mark.parametrize("depth", [[], [["fairslice-buffer-bytes", "50 ms"]]])
+def test_a_queue_without_a_readable_depth_equals_no_desired_one(depth: list[list[str]]) -> None:
+    """Earlier versions wrote one depth for the whole port, into the QoS."""
+    rows = [dict(row) for row in answer()[5]["rows"]]
+    rows[0]["external_ids"] = ["map", [["owner", "fairslice"], *depth]]
+    whole = [dict(row) for row in answer()[4]["rows"]]
+    whole[0]["external_ids"] = ["map", [["owner", "fairslice"], ["fairslice-buffer-bytes", "62500"]]]
+    found = snapshot_of(answer(QoS=whole, Queue=rows)).port_qos(10)
+    assert [queue.buffer_bytes for queue in found[1].queues] == [0, 56_250]
 
 
 def test_an_empty_datapath_type_is_the_kernel() -> None:

@@ -9,7 +9,7 @@ from fairslice.alloc.slices import allocate_slices
 from fairslice.errors import Location
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice
 from fairslice.state.desired import PortQos, Queue
-from fairslice.state.queues import BEST_EFFORT_SHARE, MIN_QUEUE_BPS, port_queues
+from fairslice.state.queues import BEST_EFFORT_SHARE, MIN_BUFFER_BYTES, MIN_QUEUE_BPS, port_queues
 from fairslice.testing.networks import build_network
 from fairslice.topology.network import Network
 from fairslice.units import FULL_FRAME_BYTES
@@ -185,14 +185,40 @@ def test_the_common_queue_has_no_limit() -> None:
     assert queues(qos_of(limited)["s1", "s2"])[0].max_rate_bps == 30 * M
 
 
-@pytest.mark.parametrize(("buffer_s", "expected"), [(0.05, 187_500), (0.1, 375_000)])
-def test_a_queue_is_as_deep_as_the_time_it_holds(buffer_s: float, expected: int) -> None:
-    assert qos_of(*THREE, buffer_s=buffer_s)["s1", "s2"].buffer_bytes == pytest.approx(expected, abs=1)
+def depths(qos: PortQos) -> dict[int, int]:
+    return {number: queue.buffer_bytes for number, queue in queues(qos).items()}
 
 
-def test_a_slow_links_queue_holds_a_few_frames() -> None:
-    shallow = qos_of(network=dumbbell(100_000.0))["s1", "s2"].buffer_bytes
-    assert shallow >= 2 * FULL_FRAME_BYTES > 100_000 * 0.05 / 8
+@pytest.mark.parametrize("buffer_s", [0.05, 0.1])
+def test_a_queue_is_as_deep_as_the_time_that_it_waits_at_its_own_rate(buffer_s: float) -> None:
+    trunk = depths(qos_of(*THREE, buffer_s=buffer_s)["s1", "s2"])
+    del trunk[0]
+    assert trunk == pytest.approx(
+        {n: rate * M * buffer_s / 8 for n, rate in ((1, 15), (2, 10), (3, 5))}, abs=1
+    )
+
+
+def test_best_effort_is_as_deep_as_if_slices_left_it_everything() -> None:
+    assert depths(qos_of(*THREE)["s1", "s2"])[0] == 30 * M * 0.05 / 8
+    assert depths(qos_of(network=dumbbell())["s1", "s2"])[0] == 30 * M * 0.05 / 8
+
+
+@pytest.mark.parametrize("demand", [4, None])
+def test_a_queue_that_policed_slices_share_is_as_deep_as_what_shaped_ones_leave(demand: float | None) -> None:
+    police = slice_(1, flow("h1", "h4", demand), enforcement=Enforcement.POLICE)
+    shape = slice_(2, flow("h2", "h5", 12), enforcement=Enforcement.SHAPE)
+    qos = qos_of(police, shape, return_share=0.0)
+    assert depths(qos["s1", "s2"])[0] == pytest.approx((30 - 12) * M * 0.05 / 8, abs=1)
+    assert depths(qos["s2", "h4"])[0] == pytest.approx(100 * M * 0.05 / 8, abs=1)
+    assert depths(qos["s2", "h6"])[0] == pytest.approx(100 * M * 0.05 / 8, abs=1)
+
+
+def test_a_slow_queue_holds_a_few_frames() -> None:
+    """One of 100 kbit/s would hold 625 bytes, in which no full frame fits."""
+    assert MIN_BUFFER_BYTES >= 2 * FULL_FRAME_BYTES
+    slow = slice_(1, flow("h1", "h4", 0.1))
+    assert depths(qos_of(slow)["s1", "s2"])[1] == MIN_BUFFER_BYTES
+    assert depths(qos_of(network=dumbbell(100_000.0))["s1", "s2"]) == {0: MIN_BUFFER_BYTES}
 
 
 def test_a_link_slower_than_a_class_can_be_has_the_least_class() -> None:

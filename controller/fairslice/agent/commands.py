@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fairslice.agent.tc import DscpFilter, TcState
-from fairslice.state.desired import PortQos
+from fairslice.state.desired import PortQos, Queue
 
 DEFAULT_QUEUE = 0
 """Open vSwitch always makes its class, and sends there what nothing classifies."""
@@ -19,16 +19,16 @@ def minor_of(queue_id: int) -> int:
 def commands(name: str, current: TcState, qos: PortQos, userspace: bool) -> list[str]:
     """Lines for ``tc -batch`` that complete a port named ``name``; empty if all is right.
 
-    Each class gets a leaf that holds ``buffer_bytes``; on a userspace datapath, where OpenFlow's set_queue
-    has no effect, each queue gets a filter on the DSCP of the same number. A class that Open vSwitch has not
-    made yet gets nothing: see :func:`lacks`. Other filters than those on a DSCP alone are left alone.
+    Each queue's class gets a leaf that holds its ``buffer_bytes``; on a userspace datapath, where OpenFlow's
+    set_queue has no effect, each queue gets a filter on the DSCP of the same number. A class that Open
+    vSwitch has not made yet gets nothing: see :func:`lacks`. A class of no queue, or of one whose depth is
+    not in OVSDB (0), keeps the leaf that it has. Other filters than those on a DSCP alone are left alone.
     """
     if not current.htb:
         return []
     lines = [
-        f"qdisc replace dev {name} parent 1:{minor:x} bfifo limit {qos.buffer_bytes}"
-        for minor in _leaf_minors(qos)
-        if minor in current.classes and current.leaf_bytes.get(minor) != qos.buffer_bytes
+        f"qdisc replace dev {name} parent 1:{minor_of(queue.queue_id):x} bfifo limit {queue.buffer_bytes}"
+        for queue in _misfit(current, qos)
     ]
     if not userspace:
         return lines
@@ -52,13 +52,12 @@ def lacks(current: TcState | None, qos: PortQos, userspace: bool) -> str:
     missing = [queue_id for queue_id in _queue_ids(qos) if minor_of(queue_id) not in current.classes]
     if missing:
         return f"no class for queue {_listed(missing)}"
-    leafless = [
-        minor - 1
-        for minor in _leaf_minors(qos)
-        if minor in current.classes and current.leaf_bytes.get(minor) != qos.buffer_bytes
-    ]
+    unsaid = [queue.queue_id for queue in qos.queues if queue.buffer_bytes <= 0]
+    if unsaid:
+        return f"no depth in OVSDB for queue {_listed(unsaid)}"
+    leafless = [f"{queue.buffer_bytes} bytes for queue {queue.queue_id}" for queue in _misfit(current, qos)]
     if leafless:
-        return f"no leaf of {qos.buffer_bytes} bytes for queue {_listed(leafless)}"
+        return f"no leaf of {', '.join(leafless)}"
     if userspace:
         kept, wrong = _sorted_out(current.filters, qos)
         unfiltered = [queue_id for queue_id in _dscps(qos) if queue_id not in kept]
@@ -101,8 +100,16 @@ def _dscps(qos: PortQos) -> list[int]:
     return [queue_id for queue_id in _queue_ids(qos) if queue_id <= MAX_DSCP]
 
 
-def _leaf_minors(qos: PortQos) -> list[int]:
-    return sorted({minor_of(queue_id) for queue_id in (*_queue_ids(qos), DEFAULT_QUEUE)})
+def _misfit(current: TcState, qos: PortQos) -> list[Queue]:
+    """Queues whose class is there, but without a leaf of the right depth."""
+    return [
+        queue
+        for queue in qos.queues
+        if (minor := minor_of(queue.queue_id)) in current.classes
+        and current.leaf_bytes.get(minor) != queue.buffer_bytes
+        # A leaf of no bytes would drop everything.
+        and queue.buffer_bytes > 0
+    ]
 
 
 def _listed(numbers: Iterable[int]) -> str:

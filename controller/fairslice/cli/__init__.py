@@ -15,12 +15,14 @@ COMMANDS = (
     "agent",
     "check",
     "controller",
+    "doctor",
     "explain",
     "measure",
     "plan",
     "run",
     "status",
     "topology",
+    "vm",
 )
 
 

@@ -127,16 +127,16 @@ def _tables(title: str, state: "SwitchState") -> "list[Table]":
     meters = _table(f"{title}: meters", "meter_id", "rate", "burst")
     for meter in state.meters.values():
         meters.add_row(str(meter.meter_id), format_rate(meter.rate_kbps * 1000), f"{meter.burst_kbits} kbit")
-    queues = _table(f"{title}: queues", "port_no", "capacity", "buffer", "queue_id", "min-rate", "max-rate")
+    queues = _table(f"{title}: queues", "port_no", "capacity", "queue_id", "min-rate", "max-rate", "buffer")
     for qos in state.qos.values():
         for queue in qos.queues:
             queues.add_row(
                 str(qos.port_no),
                 format_rate(qos.max_rate_bps),
-                f"{qos.buffer_bytes} B",
                 str(queue.queue_id),
                 format_rate(queue.min_rate_bps),
                 format_rate(queue.max_rate_bps),
+                f"{queue.buffer_bytes} B",
             )
     return [table for table in (meters, queues) if table.row_count]
 

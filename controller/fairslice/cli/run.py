@@ -74,6 +74,8 @@ def command(
     Everything runs in namespaces of its own, which vanish with the run, however it ends. That needs root;
     without it, or for the kernel datapath on a kernel that has not loaded it, a virtual machine is booted.
 
+    Before that it looks whether this machine can do it (see `fairslice doctor --quick`), and refuses if not.
+
     Exits 0 if every flow is within the tolerance, 4 if one is not, 5 if the machine was too busy to tell,
     2 on bad input, 3 if the guarantees do not fit, 6 if the machine lacks something.
     """
@@ -89,6 +91,8 @@ def command(
     )
     if inside:
         return _run(experiment, out, as_json)
+    from fairslice.doctor.examine import quick_findings
+    from fairslice.doctor.findings import require_fit
     from fairslice.emulation.isolation import check_visible, run_isolated
     from fairslice.experiment.output import check_writable
 
@@ -97,6 +101,7 @@ def command(
         check_writable(out)
     again = [sys.executable, "-m", "fairslice", "run"]
     if not choice.vm:
+        require_fit(quick_findings(choice.datapath))
         return run_isolated([*again, "--inside", *sys.argv[2:]])
     from fairslice.vm.machine import Machine, make_outputs, run_in_vm
 

@@ -10,6 +10,7 @@ from fairslice.experiment.run import Experiment, Outcome
 from fairslice.measure.iperf import parse_server
 from fairslice.measure.pictures import wire_series
 from fairslice.measure.report import ReportInput
+from fairslice.vm.choice import look_here
 
 
 def report_input(experiment: Experiment, outcome: Outcome) -> ReportInput:
@@ -31,7 +32,7 @@ def report_input(experiment: Experiment, outcome: Outcome) -> ReportInput:
             "Open vSwitch": _first_line("ovs-vswitchd", "--version"),
             "iperf3": _first_line("iperf3", "--version"),
             "Mininet": version("mininet"),
-            "Linux": platform.release(),
+            "Linux": platform.release() + (", in a virtual machine" if look_here().inside_vm else ""),
         },
         command=" ".join(["fairslice", *(word for word in sys.argv[1:] if word != "--inside")]),
     )

@@ -21,6 +21,8 @@ from fairslice.state.desired import PortQos, Queue
 Operation = dict[str, Any]
 """An operation of RFC 7047 §5.2."""
 
+_ROOT_IDS = {OWNER_KEY: OWNER}
+
 
 def plan_qos(snapshot: Snapshot, dpid: int, desired: Mapping[int, PortQos]) -> list[Operation]:
     """Operations that make ``desired`` (by port_no) the QoS of ours on a bridge; empty if it is so.
@@ -107,7 +109,7 @@ class _Planner:
             queue.queue_id: self._queue(at.port_no, queue, row.queues.get(queue.queue_id))
             for queue in qos.queues
         }
-        wanted = {"type": HTB, "other_config": _root_config(qos), "external_ids": _root_ids(qos)}
+        wanted = {"type": HTB, "other_config": _root_config(qos), "external_ids": _ROOT_IDS}
         found = {"type": row.type, "other_config": row.other_config, "external_ids": row.external_ids}
         changes: dict[str, Any] = {
             name: _map(value) if isinstance(value, dict) else value
@@ -129,7 +131,7 @@ class _Planner:
         row = {
             "type": HTB,
             "other_config": _map(_root_config(qos)),
-            "external_ids": _map(_root_ids(qos)),
+            "external_ids": _map(_ROOT_IDS),
             "queues": ["map", queues],
         }
         self.operations.append({"op": "insert", "table": "QoS", "uuid-name": name, "row": row})
@@ -156,14 +158,16 @@ class _Planner:
 
     def _queue(self, port_no: int, queue: Queue, uuid: str | None) -> list[str]:
         """A reference to the queue's row, which is changed in place or inserted where need be."""
-        config = {"min-rate": str(int(queue.min_rate_bps)), "max-rate": str(int(queue.max_rate_bps))}
+        wanted = _queue_columns(queue)
         row: QueueRow | None = None if uuid is None else self.snapshot.queues.get(uuid)
         if row is not None and row.ours and self.queue_users[row.uuid] == 1:
-            if row.other_config != config:
-                self.operations.append(_update("Queue", row.uuid, {"other_config": _map(config)}))
+            found = {"other_config": row.other_config, "external_ids": row.external_ids}
+            changes = {name: _map(value) for name, value in wanted.items() if value != found[name]}
+            if changes:
+                self.operations.append(_update("Queue", row.uuid, changes))
             return ["uuid", row.uuid]
         name = f"queue_{port_no}_{queue.queue_id}"
-        values = {"other_config": _map(config), "external_ids": _map({OWNER_KEY: OWNER})}
+        values = {name: _map(value) for name, value in wanted.items()}
         self.operations.append({"op": "insert", "table": "Queue", "uuid-name": name, "row": values})
         return ["named-uuid", name]
 
@@ -183,8 +187,11 @@ def _root_config(qos: PortQos) -> dict[str, str]:
     return {"max-rate": str(int(qos.max_rate_bps))}
 
 
-def _root_ids(qos: PortQos) -> dict[str, str]:
-    return {OWNER_KEY: OWNER, BUFFER_KEY: str(int(qos.buffer_bytes))}
+def _queue_columns(queue: Queue) -> dict[str, dict[str, str]]:
+    return {
+        "other_config": {"min-rate": str(int(queue.min_rate_bps)), "max-rate": str(int(queue.max_rate_bps))},
+        "external_ids": {OWNER_KEY: OWNER, BUFFER_KEY: str(int(queue.buffer_bytes))},
+    }
 
 
 def _map(value: Mapping[str, str]) -> list[Any]:

@@ -11,6 +11,10 @@ OWNER_KEY = "owner"
 OWNER = "fairslice"
 """Rows with external_ids:owner=fairslice are ours; no other is ever written."""
 BUFFER_KEY = "fairslice-buffer-bytes"
+"""Key of a Queue's external_ids: how many bytes it holds. Open vSwitch has no such setting; the agent has.
+
+Earlier versions wrote one for all queues into the QoS; a queue without it reads as 0 and is mended.
+"""
 CAPACITY_KEY = "fairslice-capacity-bps"
 HTB = "linux-htb"
 USERSPACE = "netdev"
@@ -90,6 +94,9 @@ class QueueRow:
     def ours(self) -> bool:
         """Whether fairslice made it."""
         return self.external_ids.get(OWNER_KEY) == OWNER
+
+
+_NO_QUEUE = QueueRow("", {}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,14 +205,16 @@ class Snapshot:
     def _qos_value(self, port_no: int, row: QosRow) -> PortQos:
         queues = []
         for queue_id, uuid in sorted(row.queues.items()):
-            config = self.queues[uuid].other_config if uuid in self.queues else {}
-            queues.append(Queue(queue_id, _number(config, "min-rate"), _number(config, "max-rate")))
-        return PortQos(
-            port_no,
-            _number(row.other_config, "max-rate"),
-            _number(row.external_ids, BUFFER_KEY),
-            tuple(queues),
-        )
+            found = self.queues.get(uuid, _NO_QUEUE)
+            queues.append(
+                Queue(
+                    queue_id,
+                    _number(found.other_config, "min-rate"),
+                    _number(found.other_config, "max-rate"),
+                    _number(found.external_ids, BUFFER_KEY),
+                )
+            )
+        return PortQos(port_no, _number(row.other_config, "max-rate"), tuple(queues))
 
 
 def select_operations() -> list[dict[str, Any]]:

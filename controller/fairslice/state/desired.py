@@ -45,23 +45,23 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue of a linux-htb port: min-rate and max-rate in bit/s."""
+    """A queue of a linux-htb port: min-rate and max-rate in bit/s, and what it holds before it drops."""
 
     queue_id: int
     min_rate_bps: int
     max_rate_bps: int
+    buffer_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class PortQos:
-    """The linux-htb QoS of a port: the root's max-rate (the link's capacity), queue depth, and the queues.
+    """The linux-htb QoS of a port: the root's max-rate (the link's capacity), and the queues.
 
-    ``buffer_bytes`` is how much each queue holds before it drops. Queues stand in rising order of queue_id.
+    Queues stand in rising order of queue_id.
     """
 
     port_no: int
     max_rate_bps: int
-    buffer_bytes: int
     queues: tuple[Queue, ...]
 
 

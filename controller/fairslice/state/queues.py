@@ -16,6 +16,10 @@ MIN_QUEUE_BPS = 12_000
 BEST_EFFORT_SHARE = 0.01
 """What best effort (and with it ARP and LLDP) keeps of a link where slices leave that much."""
 MIN_BUFFER_BYTES = 4 * FULL_FRAME_BYTES
+"""A lost frame and the three behind it, whose acknowledgements tell TCP of the loss (RFC 5681 §3.2).
+
+It is enough, for many flows in one queue too: docs/architecture.md has the measurement.
+"""
 
 
 def port_queues(allocation: NetworkAllocation) -> Mapping[str, Mapping[int, PortQos]]:
@@ -24,6 +28,17 @@ def port_queues(allocation: NetworkAllocation) -> Mapping[str, Mapping[int, Port
     Idle capacity is lent: a queue's max-rate is its link's capacity, except where the slice's limit stops a
     flow: there it is what the slice's flows hold, so that shaping keeps the limit too. A port's min-rates
     never add up to more than its link carries, but for the :data:`MIN_QUEUE_BPS` of every class.
+
+    A slice's queue is as deep as what it sends in the policy's ``buffer_s`` at its min-rate. That bounds the
+    wait on a full link, where the min-rate is all that it gets. A queue that borrows drains faster, so that
+    its depth is a shorter time; one that is not its flows' bottleneck stays nearly empty, whatever its depth.
+    Both cost TCP nothing while a round trip without queues is shorter than that time.
+
+    Best effort has no rate of its own to take a time at: slices leave it anything up to the capacity, and its
+    min-rate may be next to nothing. Its queue is ``buffer_s`` at the capacity, so that it can use all that is
+    left; nothing bounds its wait while slices fill the link. Where slices that only police share it, it is as
+    deep as what shaped slices leave in that time: what meters let through at once, a quarter of a second at
+    the rate, would wait in it otherwise.
     """
     held: dict[LinkKey, dict[int, float]] = {key: defaultdict(float) for key in allocation.network.links}
     stopped: dict[LinkKey, dict[int, set[BottleneckKind]]] = {key: defaultdict(set) for key in held}
@@ -39,25 +54,37 @@ def port_queues(allocation: NetworkAllocation) -> Mapping[str, Mapping[int, Port
         if link.source in qos and link.capacity_bps > 0:
             limited = {q for q, kinds in stopped[link.key].items() if BottleneckKind.LIMIT in kinds}
             limited.discard(queue_of(BEST_EFFORT))
-            queues = _queues(link, held[link.key], limited)
-            buffer_bytes = max(int(link.capacity_bps * allocation.policy.buffer_s / 8), MIN_BUFFER_BYTES)
-            qos[link.source][link.port_no] = PortQos(link.port_no, _capacity(link), buffer_bytes, queues)
+            queues = _queues(link, held[link.key], limited, allocation.policy.buffer_s)
+            qos[link.source][link.port_no] = PortQos(link.port_no, _capacity(link), queues)
     return qos
+
+
+def buffer_bytes(rate_bps: float, buffer_s: float) -> int:
+    """How many bytes wait for ``buffer_s`` at a rate; at least :data:`MIN_BUFFER_BYTES`."""
+    return max(int(rate_bps * buffer_s / 8), MIN_BUFFER_BYTES)
 
 
 def _capacity(link: Link) -> int:
     return max(int(link.capacity_bps), MIN_QUEUE_BPS)
 
 
-def _queues(link: Link, held_bps: Mapping[int, float], limited: Set[int]) -> tuple[Queue, ...]:
+def _queues(
+    link: Link, held_bps: Mapping[int, float], limited: Set[int], buffer_s: float
+) -> tuple[Queue, ...]:
     capacity = _capacity(link)
     free = link.capacity_bps - sum(held_bps.values())
     minimum = dict(held_bps)
     best_effort = queue_of(BEST_EFFORT)
     spare = max(0.0, min(free, BEST_EFFORT_SHARE * link.capacity_bps))
     minimum[best_effort] = minimum.get(best_effort, 0.0) + spare
+    policed = held_bps.get(best_effort, 0.0)
+    left = link.capacity_bps - (sum(held_bps.values()) - policed)
     queues = []
     for queue_id, rate in sorted(minimum.items()):
         least = min(capacity, max(MIN_QUEUE_BPS, int(rate)))
-        queues.append(Queue(queue_id, least, least if queue_id in limited else capacity))
+        drains: float = least
+        if queue_id == best_effort:
+            drains = max(least, left) if policed else capacity
+        most = least if queue_id in limited else capacity
+        queues.append(Queue(queue_id, least, most, buffer_bytes(drains, buffer_s)))
     return tuple(queues)

@@ -25,8 +25,11 @@ from fairslice.errors import Fault, InputError, MachineError
 
 KERNEL = "linux.uml"
 MODULES_DIRECTORY = Path("/usr/lib/uml/modules")
-MODULES = ("openvswitch", "sch_htb", "sch_netem", "veth")
-"""Loaded before the command runs; others come when something asks for them."""
+MODULES = ("openvswitch", "sch_htb", "sch_netem", "veth", "tun")
+"""Loaded before the command runs; others come when something asks for them.
+
+The userspace datapath needs tun, but only looks whether /dev/net/tun is there.
+"""
 DEFAULT_MEMORY_BYTES = 1 << 30
 MIN_MEMORY_BYTES = 256 << 20
 COVERED = (Path("/run"), Path("/dev"), Path("/proc"), Path("/sys"))

@@ -1,0 +1,1 @@
+"""What this machine can do for fairslice, and what stands in the way."""

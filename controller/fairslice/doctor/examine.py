@@ -1,0 +1,88 @@
+"""The doctor's rounds: the cheap ones of every run, and all of them."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from fairslice.doctor.findings import Finding, from_json, ordered
+from fairslice.doctor.live import live_findings
+from fairslice.doctor.processor import Watch, processor_finding
+from fairslice.doctor.software import see_administrators_tools, software_findings
+from fairslice.emulation.isolation import run_isolated
+from fairslice.errors import EXIT_OK, MachineError
+
+QUICK_WINDOW_S = 0.2
+WINDOW_S = 1.0
+_NEEDED = ("Mininet", "Open vSwitch", "tools", "namespaces and privileges")
+_STOPPED = tuple(128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+
+
+def quick_findings(datapath: str = "auto") -> tuple[Finding, ...]:
+    """What a run looks at before it begins, in less than 0.3 s; see :func:`~.findings.require_fit`.
+
+    Args:
+        datapath: "user", "kernel" (whose module is then required here) or "auto".
+    """
+    watch = Watch()
+    findings = software_findings(datapath, thorough=False)
+    return ordered((*findings, processor_finding(watch, QUICK_WINDOW_S)))
+
+
+def cheap_findings() -> tuple[Finding, ...]:
+    """All that needs no packets: software, privileges, load, and a live Open vSwitch beside; about 2 s."""
+    see_administrators_tools()
+    watch = Watch()
+    findings = (*software_findings("auto", thorough=True), *live_findings())
+    return ordered((*findings, processor_finding(watch, WINDOW_S)))
+
+
+def not_tested(findings: Sequence[Finding]) -> Finding | None:
+    """Why there can be no packet tests, from the cheap findings; None if there can be."""
+    # Lack of privileges is only a warning where `fairslice vm` gives them, but there they lack all the same.
+    lacking = [
+        finding.subject
+        for finding in findings
+        if finding.subject in _NEEDED
+        and finding.status in (("warn", "fail") if finding.subject == _NEEDED[-1] else ("fail",))
+    ]
+    if not lacking:
+        return None
+    found = f"not done, for what is said of {', '.join(lacking)}"
+    return Finding("warn", "packet tests", found, "mend that, then sudo fairslice doctor")
+
+
+def isolated_findings(argv: Sequence[str]) -> tuple[tuple[Finding, ...], int]:
+    """Run a command in namespaces of its own that writes findings as JSON, and read them.
+
+    It writes to memory, so that nothing is left wherever it ends. Progress goes to standard error.
+
+    Returns:
+        The findings, and 0 or the exit status to end with: the caller was told to stop.
+    """
+    descriptor = os.memfd_create("findings")
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(descriptor, 1)
+        try:
+            status = run_isolated(argv)
+        except MachineError as error:
+            found, _, fix = str(error).partition("; ")
+            return (Finding("fail", "packet tests", found, fix or "see namespaces and privileges"),), EXIT_OK
+        finally:
+            os.dup2(kept, 1)
+        with os.fdopen(os.dup(descriptor), "r", encoding="utf-8") as stream:
+            stream.seek(0)
+            text = stream.read()
+    finally:
+        os.close(kept)
+        os.close(descriptor)
+    if status in _STOPPED and not text:
+        return (), status
+    try:
+        return tuple(map(from_json, json.loads(text))), EXIT_OK
+    except ValueError:
+        found = f"the packet tests ended with status {status} and told nothing"
+        return (Finding("fail", "packet tests", found, "see the messages above"),), EXIT_OK
