@@ -209,7 +209,7 @@ class DefaultsKeys(_Keys):
     )
     buffer: Annotated[float, PlainValidator(read_time), WithJsonSchema(_TIME)] = Field(
         default=0.05,
-        description="Depth of each queue as a time at the port's capacity.",
+        description="Depth of each queue, as a time at what its slice holds on the link.",
         json_schema_extra={"default": "50 ms"},
     )
     return_share: Annotated[float, PlainValidator(read_share), WithJsonSchema(_SHARE)] = Field(
