@@ -1,6 +1,7 @@
 """Two switches with one bottleneck between them: the textbook's picture of congestion.
 
 Use: mn --custom topologies/dumbbell.py --topo dumbbell,4,bottleneck=50
+With a longer cable between the switches: --topo dumbbell,3,delay=10ms,loss=1
 """
 
 from mininet.topo import Topo
@@ -9,8 +10,12 @@ from mininet.topo import Topo
 class Dumbbell(Topo):
     """Hosts h1..hn on s1 (left) and h(n+1)..h(2n) on s2 (right); rates in Mbit/s."""
 
-    def build(self, n=3, bottleneck=30, access=100):
-        """Put n hosts on either side of a ``bottleneck``; hosts' own cables carry ``access``."""
+    def build(self, n=3, bottleneck=30, access=100, delay=0, loss=0):
+        """Put n hosts on either side of a ``bottleneck``; hosts' own cables carry ``access``.
+
+        ``delay`` (a time with its unit, such as 10ms) and ``loss`` (in per cent) are of the bottleneck alone,
+        for each direction.
+        """
         if not isinstance(n, int) or n < 1:
             raise ValueError(f"n={n!r}: expected a whole number of host pairs, 1 or more")
         for name, bw in (("bottleneck", bottleneck), ("access", access)):
@@ -18,7 +23,8 @@ class Dumbbell(Topo):
                 raise ValueError(f"{name}={bw!r}: expected a rate above 0, up to Mininet's 1000 Mbit/s")
 
         left, right = self.addSwitch("s1"), self.addSwitch("s2")
-        self.addLink(left, right, bw=bottleneck)
+        extra = {key: value for key, value in (("delay", delay), ("loss", loss)) if value}
+        self.addLink(left, right, bw=bottleneck, **extra)
         for i in range(1, 2 * n + 1):
             octets = i >> 16, i >> 8 & 255, i & 255
             host = self.addHost(

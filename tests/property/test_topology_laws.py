@@ -10,6 +10,7 @@ import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairslice.testing.networks import conditions
 from fairslice.topology.discovery import SeenHost, SeenLink, merge
 from fairslice.topology.jsonplaces import find_places
 from fairslice.topology.network import Host, Link, LinkKey, Network, Switch
@@ -45,7 +46,7 @@ def networks(draw: st.DrawFn, max_switches: int = 8) -> Network:
     for a, b in draw(st.permutations([*tree, *loops, *homes.items()])):
         for source, target in ((a, b), (b, a)):
             capacity = draw(st.floats(1e3, 1e10))
-            links[source, target] = Link(source, target, capacity, port(source))
+            links[source, target] = Link(source, target, capacity, port(source), **draw(conditions))
     hosts = {
         name: Host(name, f"02:00:00:00:00:{i:02x}", f"10.0.0.{i}", switch, links[switch, name].port_no)
         for i, (name, switch) in enumerate(homes.items(), start=1)
@@ -153,6 +154,16 @@ def test_a_network_file_round_trips(network: Network) -> None:
     assert from_json(json.loads(json.dumps(to_json(network))), "net.json") == network
 
 
+@given(networks())
+def test_a_delay_or_loss_is_written_only_where_there_is_one(network: Network) -> None:
+    for edge in to_json(network)["edges"]:
+        link = network.links[edge["source"], edge["target"]]
+        assert ("delay" in edge) == (link.delay_s != 0)
+        assert ("loss" in edge) == (link.loss != 0)
+        assert network.graph.edges[link.key].get("delay", 0.0) == link.delay_s
+        assert network.graph.edges[link.key].get("loss", 0.0) == link.loss
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
@@ -247,7 +258,8 @@ def test_without_a_file_the_same_network_is_found_up_to_names(network: Network) 
     for key, link in network.links.items():
         # A host's own sending rate can't be seen; its switch's port stands for both.
         rate = network.links[key[::-1]].capacity_bps if key[0] in network.hosts else link.capacity_bps
-        renamed = replace(link, source=new[key[0]], target=new[key[1]], capacity_bps=rate)
+        # Nor can delays and losses.
+        renamed = Link(new[key[0]], new[key[1]], rate, link.port_no)
         expected[renamed.key] = renamed
     assert found.network.links == expected
     assert found.network.hosts == {n: replace(h, switch=new[h.switch]) for n, h in network.hosts.items()}

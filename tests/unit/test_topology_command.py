@@ -52,5 +52,5 @@ def test_a_fault_ends_with_status_2_and_no_output(
     assert run(monkeypatch, f"{DUMBBELL}:dumbbell,0", *option) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith(f"{DUMBBELL}:15:13: dumbbell(0) can't be built: n=0: expected")
+    assert captured.err.startswith(f"{DUMBBELL}:20:13: dumbbell(0) can't be built: n=0: expected")
     assert "Traceback" not in captured.err

@@ -99,6 +99,15 @@ def test_a_cable_at_other_ports_carries_what_the_file_says_of_its_switches() -> 
     )
 
 
+def test_delay_and_loss_are_those_of_the_file_wherever_the_cable_is() -> None:
+    far = replace(FILE.links["s1", "s2"], delay_s=0.01, loss=0.02)
+    file = replace(FILE, links={**FILE.links, far.key: far})
+    assert merge(file, UP, SEEN, (), {}).network.links[far.key] == far
+    moved = merge(file, {1: {1, 3, 5}, 2: {1, 2}, 3: {1}}, cable(1, 5, 2, 2) | cable(1, 3, 3, 1), (), {})
+    assert moved.network.links[far.key] == replace(far, port_no=5)
+    assert moved.network.links["s2", "s1"] == FILE.links["s2", "s1"]
+
+
 def test_a_new_cable_is_used_if_its_capacity_is_known() -> None:
     up = {1: {1, 2, 3}, 2: {1, 2, 3}, 3: {1, 2}}
     seen = SEEN | cable(2, 3, 3, 2)

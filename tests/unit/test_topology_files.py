@@ -3,6 +3,7 @@
 import ast
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ SPECS = [
     "dumbbell",
     "dumbbell,4,bottleneck=50",
     "dumbbell,n=130,access=2.5",
+    "dumbbell,3,delay=10ms,loss=0.5",
     "fat_tree",
     "fat_tree,6,10",
     "parking_lot",
@@ -93,6 +95,11 @@ def test_dumbbell() -> None:
     other = load("dumbbell,4,bottleneck=50")
     assert len(other.hosts) == 8
     assert capacities(other, trunks(other)) == {50e6}
+    far = load("dumbbell,3,delay=10ms,loss=0.5")
+    assert far.links == {
+        key: replace(link, delay_s=0.010, loss=0.005) if key in trunks(network) else link
+        for key, link in network.links.items()
+    }
 
 
 def test_parking_lot() -> None:
@@ -184,6 +191,8 @@ def test_fat_tree_spreads_destinations_over_its_cores() -> None:
         ("dumbbell,access=nan", "access=nan: expected a rate above 0"),
         ("dumbbell,access=fast", "access='fast': expected a rate above 0"),
         ("dumbbell,access=1001", "up to Mininet's 1000 Mbit/s"),
+        ("dumbbell,delay=10", "delay=10; expected a time with its unit"),
+        ("dumbbell,loss=100", "loss=100; expected a number of per cent"),
         ("parking_lot,0", "n=0: expected a whole number of hops"),
         ("parking_lot,bw=-1", "bw=-1: expected a rate above 0"),
         ("star,0", "n=0: expected a whole number of hosts"),
@@ -270,3 +279,60 @@ def test_systems_mininet_builds_what_fairslice_reads(topo: str) -> None:
         for link in network.links.values()
         if link.source in network.switches
     }
+
+
+UNDER_TC = """
+import json, sys
+from mininet.link import TCLink
+from mininet.net import Mininet
+from mininet.node import Host, OVSSwitch
+from mininet.util import buildTopo
+
+customs = {}
+exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"), customs, customs)
+commands = []
+
+class Nothing:
+    def startShell(self, *args, **kwargs): pass
+    def mountPrivateDirs(self): pass
+    def cmd(self, *args, **kwargs):
+        commands.append(" ".join(str(arg) for arg in args))
+        return ""
+    @classmethod
+    def checkSetup(cls): pass
+    def isOldOVS(self): return False
+
+class StillHost(Nothing, Host): pass
+class StillSwitch(Nothing, OVSSwitch): pass
+class StillLink(TCLink):
+    def makeIntfPair(self, *args, **kwargs): pass
+
+Mininet.init = classmethod(lambda cls: None)
+topo = buildTopo(customs["topos"], sys.argv[2])
+net = Mininet(topo, switch=StillSwitch, host=StillHost, link=StillLink, controller=None, build=False)
+net.buildFromTopo(topo)
+print(json.dumps([command for command in commands if "netem" in command]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("topo", "netem"),
+    [
+        ("dumbbell", ""),
+        ("dumbbell,3,delay=10ms", "delay 10ms"),
+        ("dumbbell,3,loss=0.5", "loss 0.50000"),
+        ("dumbbell,3,delay=10ms,loss=2", "delay 10ms loss 2.00000"),
+    ],
+)
+def test_mn_with_link_tc_gives_the_same_delay_and_loss(topo: str, netem: str) -> None:
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", UNDER_TC, str(file_of(topo)), topo],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = [command.partition(" netem ")[::2] for command in json.loads(done.stdout)]
+    ends = ["s1-eth1", "s2-eth1"] if netem else []
+    assert [before.split()[4] for before, _ in found] == ends
+    assert [options.strip() for _, options in found] == [netem] * len(ends)

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 import fairslice.topology.load
+import fairslice.topology.mininet_topo
 import fairslice.topology.paths
 from fairslice.errors import InputError, Location, MachineError
 from fairslice.topology.load import load_network, parse_spec
+from fairslice.topology.mininet_topo import read_delay
 from fairslice.topology.network import Host, Link
 
 HEAD = "from mininet.topo import Topo\nclass T(Topo):\n    def build(self, n=1, *, name='s'):\n"
@@ -35,7 +37,9 @@ def refused(folder: Path, body: str) -> str:
     return str(error.value).replace(str(file), "net.py")
 
 
-@pytest.mark.parametrize("module", [fairslice.topology.load, fairslice.topology.paths])
+@pytest.mark.parametrize(
+    "module", [fairslice.topology.load, fairslice.topology.mininet_topo, fairslice.topology.paths]
+)
 def test_examples_in_docstrings_run(module: object) -> None:
     result = doctest.testmod(module)  # type: ignore[arg-type]
     assert result.attempted > 0
@@ -89,6 +93,40 @@ def test_defaults_are_those_of_mininet(tmp_path: Path) -> None:
     # The next port that Topo chooses is the number of ports there are, plus one.
     assert network.links["s10", "core"] == Link("s10", "core", 3e6, 2)
     assert network.links["core", "s10"] == Link("core", "s10", 4e6, 1)
+
+
+def test_delay_and_loss_are_in_mininets_words(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        HEAD
+        + """
+        s, t = self.addSwitch('s1'), self.addSwitch('s2')
+        self.addLink(s, t, bw=1, delay='10ms', loss=2)
+        self.addLink(self.addHost('h1'), s, bw=1, params1={'delay': '5us', 'loss': 0.5}, params2={'loss': 3})
+        h2 = self.addHost('h2')
+        self.addLink(h2, t, bw=1, delay='1s', params1={'delay': '2s'}, use_htb=True, jitter=None)
+"""
+        + TAIL,
+    )
+    links = load_network(str(file)).links
+    assert links["s1", "s2"] == Link("s1", "s2", 1e6, 1, 0.010, 0.02)
+    assert links["s2", "s1"] == Link("s2", "s1", 1e6, 1, 0.010, 0.02)
+    assert links["h1", "s1"] == Link("h1", "s1", 1e6, 0, 5e-6, 0.005)
+    assert links["s1", "h1"] == Link("s1", "h1", 1e6, 2, 0.0, 0.03)
+    # As Mininet's Link does it, what is of both directions overrides what is of one.
+    assert links["h2", "s2"] == Link("h2", "s2", 1e6, 0, delay_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "delay_s"),
+    [
+        *(("2s", 2.0), ("2sec", 2.0), ("2secs", 2.0), ("2ms", 0.002), ("2msec", 0.002), ("2msecs", 0.002)),
+        *(("2us", 2e-6), ("2usec", 2e-6), ("2usecs", 2e-6), ("1.5MS", 0.0015), (".5s", 0.5), ("1e2us", 1e-4)),
+        *((0, 0.0), (0.0, 0.0), (None, 0.0), ("0ms", 0.0), ("60s", 60.0)),
+    ],
+)
+def test_a_delay_is_a_time_as_tc_takes_it(text: object, delay_s: float) -> None:
+    assert read_delay(text) == delay_s
 
 
 def test_the_file_runs_as_under_mn_and_its_prints_stay_out_of_stdout(
@@ -206,6 +244,46 @@ PAIR = "s, t = self.addSwitch('s1'), self.addSwitch('s2')\nh = self.addHost('h1'
         (PAIR + "self.addLink(s, t, bw=float('inf'))", r"cable s1 - s2: bw=inf; expected"),
         (PAIR + "self.addLink(s, t, bw=10**400)", r"cable s1 - s2: bw=1000"),
         (PAIR + "self.addLink(s, t, bw=True)", r"cable s1 - s2: bw=True; expected"),
+        *(
+            (
+                PAIR + f"self.addLink(s, t, bw=1, delay={value})",
+                f"cable s1 - s2: delay={value}; expected a time",
+            )
+            for value in (
+                "10",
+                "'10'",
+                "'10 ms'",
+                "'-1ms'",
+                "'61s'",
+                "'1e400s'",
+                "'fast'",
+                "True",
+                "'5m'",
+                "''",
+            )
+        ),
+        *(
+            (
+                PAIR + f"self.addLink(s, t, bw=1, loss={value})",
+                f"cable s1 - s2: loss={value}; expected a number",
+            )
+            for value in ("100", "-1", "'2%'", "True", "[]")
+        ),
+        (PAIR + "self.addLink(s, t, bw=1, loss=float('nan'))", "loss=nan; expected a number of per cent"),
+        *(
+            (
+                PAIR + f"self.addLink(s, t, bw=1, {keyword})",
+                f"cable s1 - s2: {keyword}; expected none, because",
+            )
+            for keyword in (
+                *("jitter='1ms'", "max_queue_size=100", "latency_ms=5", "speedup=9", "use_hfsc=True"),
+                *("use_tbf=True", "enable_ecn=True", "enable_red=True"),
+            )
+        ),
+        (
+            PAIR + "self.addLink(s, t, bw=1, params2={'jitter': '2ms'})",
+            "cable s1 - s2: jitter='2ms'; expected",
+        ),
         (PAIR, "the network is in 2 parts: no links lead to s2; expected one part"),
         (
             PAIR + "self.addLink(s, t, bw=1)\nself.addLink(t, s, bw=1)",
@@ -284,7 +362,7 @@ def test_all_faults_are_listed_at_once_and_each_once(tmp_path: Path) -> None:
     body = """s = self.addSwitch('s1')
 t = self.addSwitch('core')
 self.addLink(s, t)
-self.addLink(s, self.addHost('h1', mac='?'), bw=0)
+self.addLink(s, self.addHost('h1', mac='?'), bw=0, delay=3, loss=200)
 self.addHost('h2', ip='?')"""
     assert refused(tmp_path, body).splitlines() == [
         "net.py:3:1: switch core: neither a dpid nor a number in its name; expected a name such as s23",
@@ -292,6 +370,9 @@ self.addHost('h2', ip='?')"""
         "net.py:3:1: host h2: IP address '?'; expected an IPv4 address of a host, such as 10.0.0.1",
         "net.py:3:1: cable s1 - core: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20)",
         "net.py:3:1: cable s1 - h1: bw=0; expected a number of Mbit/s above 0, up to 1000000",
+        "net.py:3:1: cable s1 - h1: delay=3; expected a time with its unit, s, ms or us, up to 60 s,"
+        " as in delay='10ms'",
+        "net.py:3:1: cable s1 - h1: loss=200; expected a number of per cent, 0 to below 100, as in loss=2",
         "net.py:3:1: host h2 has no links; expected one, to a switch",
     ]
 

@@ -66,6 +66,18 @@ def test_whole_numbers_are_capacities_too() -> None:
     assert from_json(data, "net.json") == NETWORK
 
 
+def test_delay_and_loss_are_of_one_direction() -> None:
+    data = copy.deepcopy(FILE)
+    data["edges"][0] |= {"delay": 0.01, "loss": 0.02}
+    data["edges"][2]["delay"] = 1
+    network = from_json(data, "net.json")
+    assert network.links["s1", "s2"] == Link("s1", "s2", 30e6, 1, 0.01, 0.02)
+    assert network.links["s2", "s1"] == NETWORK.links["s2", "s1"]
+    assert network.links["s2", "h1"] == Link("s2", "h1", 100e6, 4, delay_s=1.0)
+    assert to_json(network) == data
+    assert network.graph.edges["s1", "s2"] == {"capacity": 30e6, "port_no": 1, "delay": 0.01, "loss": 0.02}
+
+
 def drop(*path: str | int) -> Callable[[Any], None]:
     def act(data: Any) -> None:
         for part in path[:-1]:
@@ -118,6 +130,16 @@ SWITCH3 = {"kind": "switch", "dpid": "3", "id": "s3"}
         (put(float("nan"), "edges", 1, "capacity"), "edges[1].capacity", "found nan"),
         (put(float("inf"), "edges", 1, "capacity"), "edges[1].capacity", "finite number; found inf"),
         (put(10**400, "edges", 1, "capacity"), "edges[1].capacity", "edges[1].capacity"),
+        (put(-0.01, "edges", 1, "delay"), "edges[1].delay", "greater than or equal to 0; found -0.01"),
+        (put(61, "edges", 1, "delay"), "edges[1].delay", "less than or equal to 60; found 61"),
+        (put("10ms", "edges", 1, "delay"), "edges[1].delay", "valid number; found '10ms'"),
+        (put(float("nan"), "edges", 1, "delay"), "edges[1].delay", "found nan"),
+        (put(None, "edges", 1, "delay"), "edges[1].delay", "valid number; found None"),
+        (put(-0.01, "edges", 1, "loss"), "edges[1].loss", "greater than or equal to 0; found -0.01"),
+        (put(1, "edges", 1, "loss"), "edges[1].loss", "less than 1; found 1"),
+        (put(float("nan"), "edges", 1, "loss"), "edges[1].loss", "found nan"),
+        (put(True, "edges", 1, "loss"), "edges[1].loss", "valid number; found True"),
+        (put("1ms", "edges", 1, "jitter"), "edges[1].jitter", "unknown key"),
         (put(1.0, "edges", 1, "port_no"), "edges[1].port_no", "valid integer; found 1.0"),
         (put(0, "edges", 1, "port_no"), "edges[1]", "port 0 of s2; expected 1 to 65279"),
         (put(4, "edges", 1, "port_no"), "edges[2]", "port 4 of s2 leads to s1 and h1"),

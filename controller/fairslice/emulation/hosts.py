@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fairslice.errors import Fault, InputError
+from fairslice.topology.check import MAX_DELAY_S
 from fairslice.topology.network import Link, Network
 from fairslice.units import FULL_FRAME_BYTES
 
@@ -36,10 +37,10 @@ def check_emulable(network: Network) -> None:
     """Refuse a network that Linux and Mininet can't build.
 
     Raises:
-        InputError: every name that makes no interface name, every capacity that is not positive, every
-            address that is no IPv4 address.
+        InputError: every name that makes no interface name, every capacity that is not positive, every delay
+            and loss out of range, every address that is no IPv4 address.
     """
-    faults = [*_name_faults(network), *_capacity_faults(network), *_address_faults(network)]
+    faults = [*_name_faults(network), *_link_faults(network), *_address_faults(network)]
     if faults:
         raise InputError(faults)
 
@@ -66,13 +67,19 @@ def _name_faults(network: Network) -> Iterator[Fault]:
         yield Fault(f"the node name {interface!r} is also the name of another node's interface")
 
 
-def _capacity_faults(network: Network) -> Iterator[Fault]:
+def _link_faults(network: Network) -> Iterator[Fault]:
     for link in network.links.values():
         if not link.capacity_bps >= 1:
             yield Fault(
                 f"link {link.name} has a capacity of {link.capacity_bps:g} bit/s; "
                 "expected at least 1 bit/s to emulate it"
             )
+        if not 0 <= link.delay_s <= MAX_DELAY_S:
+            yield Fault(
+                f"link {link.name} has a delay of {link.delay_s:g} s; expected 0 to {MAX_DELAY_S:g} s"
+            )
+        if not 0 <= link.loss < 1:
+            yield Fault(f"link {link.name} has a loss of {link.loss:g}; expected 0 to below 1")
 
 
 def _address_faults(network: Network) -> Iterator[Fault]:

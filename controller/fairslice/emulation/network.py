@@ -23,11 +23,13 @@ from fairslice.emulation.hosts import (
     parse_sockets,
 )
 from fairslice.emulation.openvswitch import RUN_DIRECTORY
+from fairslice.emulation.wires import Wires, cables, check_wires, is_wire
 from fairslice.errors import InputError, MachineError
 from fairslice.topology.network import Link, Network
 
 try:
     from mininet.link import Intf
+    from mininet.link import Link as MininetLink
     from mininet.log import setLogLevel
     from mininet.net import Mininet
     from mininet.node import Host as MininetHost
@@ -51,6 +53,13 @@ class _Interface(Intf):  # type: ignore[misc]
 
     def config(self, **_params: Any) -> dict[str, Any]:
         return {}
+
+
+class _Wire(MininetLink):  # type: ignore[misc]
+    """A cable whose interfaces :class:`fairslice.emulation.wires.Wires` makes."""
+
+    def makeIntfPair(self, *_args: Any, **_kwargs: Any) -> None:  # noqa: N802
+        pass
 
 
 class _Switch(OVSSwitch):  # type: ignore[misc]
@@ -92,7 +101,8 @@ class EmulatedNetwork:
 
     Names, datapath ids, port numbers, MAC and IP addresses are the Network's. Switch ports have no queue of
     their own yet: their capacity stands in external_ids:fairslice-capacity-bps of their Interface. What a
-    host sends is limited to its link's capacity, behind a queue of 50 ms.
+    host sends is limited to its link's capacity, behind a queue of 50 ms. Cables with a delay or a loss are
+    built by :class:`fairslice.emulation.wires.Wires`.
 
     Args:
         network: what to build.
@@ -116,6 +126,7 @@ class EmulatedNetwork:
         self.controller_port = controller_port
         self.congestion_control = congestion_control
         self._mininet: Any = None
+        self._wires = Wires(network)
         self._processes: list[subprocess.Popen[str]] = []
 
     def start(self) -> None:
@@ -123,9 +134,10 @@ class EmulatedNetwork:
 
         Raises:
             InputError: a name, address or capacity that can't be emulated, or an unknown congestion control.
-            MachineError: a tool is missing or refused its work.
+            MachineError: a tool is missing or refused its work, or the kernel has no delay and loss of links.
         """
         check_emulable(self.network)
+        check_wires(self.network)
         self._check_congestion_control()
         if self.datapath == "kernel" and not Path("/sys/module/openvswitch").exists():
             raise MachineError(
@@ -139,8 +151,10 @@ class EmulatedNetwork:
         Mininet.inited = True
         try:
             self._build()
+            self._wires.start(self.pid)
             self._set_up_switch_ports()
             self._set_up_hosts()
+            self._wires.watch()
             self._mininet.start()
         except SystemExit as exit_:
             self.stop()
@@ -163,6 +177,7 @@ class EmulatedNetwork:
         links = "".join(f"link del dev {end}\n" for end in self._switch_interfaces())
         with contextlib.suppress(MachineError):
             _run(["ovs-vsctl", f"--timeout={_COMMAND_TIMEOUT_S - 1}", *bridges])
+        self._wires.stop()
         with contextlib.suppress(MachineError):
             # Of a pair, the second end goes with the first.
             _run(["ip", "-force", "-batch", "-"], links)
@@ -257,9 +272,8 @@ class EmulatedNetwork:
                 ip="127.0.0.1",
                 port=self.controller_port,
             )
-        for link in network.links.values():
-            if link.key < link.key[::-1]:
-                self._add_cable(link, network.links[link.key[::-1]])
+        for there, back in cables(network):
+            self._add_cable(there, back)
         # Scripts configure the hosts; Mininet would take ten commands for each.
         mininet.built = True
 
@@ -269,7 +283,8 @@ class EmulatedNetwork:
             for end, node in enumerate(there.key, start=1)
             if node in self.network.hosts
         }
-        self._mininet.addLink(there.source, there.target, there.port_no, back.port_no, **addresses)
+        kind = _Wire if is_wire(there, back) else MininetLink
+        self._mininet.addLink(there.source, there.target, there.port_no, back.port_no, cls=kind, **addresses)
 
     def _switch_interfaces(self) -> list[str]:
         return [

@@ -2,9 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 from hypothesis import strategies as st
 
+from fairslice.topology.check import MAX_DELAY_S
 from fairslice.topology.network import Host, Link, Network, Switch
 
 
@@ -36,6 +39,12 @@ def build_network(
     return Network(switches, hosts, links, name)
 
 
+conditions: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {"delay_s": st.floats(0, MAX_DELAY_S), "loss": st.floats(0, 1, exclude_max=True)}
+)
+"""The delay and the loss of a link."""
+
+
 @st.composite
 def networks(draw: st.DrawFn, max_switches: int = 6, max_hosts: int = 6) -> Network:
     """Connected networks of switches s1, s2, … with loops, and hosts h1, h2, …"""
@@ -48,4 +57,8 @@ def networks(draw: st.DrawFn, max_switches: int = 6, max_hosts: int = 6) -> Netw
         (f"h{i}", f"s{draw(st.integers(1, count))}") for i in range(1, draw(st.integers(2, max_hosts)) + 1)
     ]
     # A switch that stands alone has no cable to be known by.
-    return build_network([*sorted(cables), *hosts], capacity_bps=draw(st.sampled_from([1e6, 10e6, 100e6])))
+    network = build_network([*sorted(cables), *hosts], capacity_bps=draw(st.sampled_from([1e6, 10e6, 100e6])))
+    # Few of the links have a delay or a loss.
+    strange = draw(st.lists(st.sampled_from(sorted(network.links)), unique=True, max_size=2))
+    links = {key: replace(network.links[key], **draw(conditions)) for key in strange}
+    return replace(network, links={**network.links, **links})

@@ -17,6 +17,8 @@ _Value = TypeVar("_Value", bound=Hashable)
 MAX_PORT_NO = 0xFEFF
 """The highest number that Open vSwitch gives to a port (ovs-vswitchd.conf.db(5), ofport_request)."""
 
+MAX_DELAY_S = 60.0
+"""The longest delay of a link; more is a slip of units."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -91,6 +93,8 @@ class DraftLink:
     capacity_bps: float | None
     port_no: int | None
     location: Location | None = None
+    delay_s: float | None = 0.0
+    loss: float | None = 0.0
 
     @property
     def key(self) -> LinkKey:
@@ -143,9 +147,14 @@ class Draft:
                 if h.mac is not None and h.ip is not None
             },
             {
-                link.key: Link(link.source, link.target, link.capacity_bps, link.port_no)
+                link.key: Link(
+                    link.source, link.target, link.capacity_bps, link.port_no, link.delay_s, link.loss
+                )
                 for link in self.links
-                if link.capacity_bps is not None and link.port_no is not None
+                if link.capacity_bps is not None
+                and link.port_no is not None
+                and link.delay_s is not None
+                and link.loss is not None
             },
             self.name,
         )

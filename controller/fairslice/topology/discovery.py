@@ -113,11 +113,11 @@ def merge(
     """Put together the network that works now: LLDP says what is there, the file its names and capacities.
 
     With a file the network has the file's switches that are connected, its hosts whose port is up and leads
-    to no switch, and the cables that LLDP passed both ways and whose ports are up. A cable that is not in the
-    file, or at other ports, is a surprise; it is used if its capacity is known. A host of the file that is
-    seen at its port and with its IP address has the MAC address that it is seen with. Without a file switches
-    are called s{dpid}, and hosts h1, h2, … by rising IP address; a host's cable carries both ways what its
-    switch's port does.
+    to no switch, and the cables that LLDP passed both ways and whose ports are up. A cable that is not in
+    the file, or at other ports, is a surprise; it is used if its capacity is known. Delays and losses are
+    the file's: what switches see does not tell them. A host of the file that is seen at its port and with
+    its IP address has the MAC address that it is seen with. Without a file switches are called s{dpid}, and
+    hosts h1, h2, … by rising IP address; a host's cable carries both ways what its switch's port does.
 
     One cable joins two switches, and a port leads to one place: of several, that of the file is taken, or
     else that of the smallest dpid and port_no.
@@ -172,8 +172,10 @@ def _join_cables(found: _Found, sight: _Sight, expected: Network | None) -> None
         links = []
         for (source, target), port in ((key, cable[0]), (key[::-1], cable[1])):
             link = said.get((source, target))
-            capacity = sight.capacity_bps(port) if link is None else link.capacity_bps
-            if capacity is not None:
+            capacity = sight.capacity_bps(port)
+            if link is not None:
+                links.append(replace(link, port_no=port[1]))
+            elif capacity is not None:
                 links.append(Link(source, target, capacity, port[1]))
         if key[0] == key[1]:
             obstacle = "it leads back to its switch"

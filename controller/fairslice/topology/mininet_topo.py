@@ -1,11 +1,13 @@
 """Reading a Mininet Topo object, by its methods alone: fairslice.topology does not import Mininet."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from fairslice.errors import InputError, Location
 from fairslice.topology.check import (
+    MAX_DELAY_S,
     Draft,
     DraftHost,
     DraftLink,
@@ -22,6 +24,20 @@ MBIT = 1e6
 
 MAX_BW = 1_000_000
 """In Mbit/s; more than 1 Tbit/s is a slip of units."""
+
+_DELAY = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)(s|ms|us)(?:ecs?)?", re.IGNORECASE)
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
+_UNSUPPORTED = {
+    "jitter": "a link's delay is constant",
+    "max_queue_size": "a queue's depth is the policy's buffer",
+    "latency_ms": "a queue's depth is the policy's buffer",
+    "speedup": "a link carries its bw",
+    "use_hfsc": "a link is shared by HTB queues",
+    "use_tbf": "a link is shared by HTB queues",
+    "enable_ecn": "queues drop what comes when they are full",
+    "enable_red": "queues drop what comes when they are full",
+}
+"""What a link under tc would heed (mininet.link.TCIntf.config) and fairslice would not, and why."""
 
 _INTERFACE_NAME_LENGTH = 15
 """The most that Linux allows (IFNAMSIZ without its end)."""
@@ -119,7 +135,8 @@ def _cable(info: Mapping[str, Any], faults: Faults) -> list[DraftLink]:
     links = []
     for (source, port_no, params), (target, _, _) in (ends, ends[::-1]):
         # Link.__init__ of Mininet lets what holds for both interfaces override what is meant for one.
-        bw = info.get("bw", (info.get(params) or {}).get("bw"))
+        given = {**(info.get(params) or {}), **info}
+        bw = given.get("bw")
         capacity_bps = None
         if bw is None:
             faults.add(f"{cable}: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20)")
@@ -130,5 +147,56 @@ def _cable(info: Mapping[str, Any], faults: Faults) -> list[DraftLink]:
         if not isinstance(port_no, int):
             faults.add(f"{cable}: port {port_no!r} of {source}; expected a number")
             port_no = None
-        links.append(DraftLink(source, target, capacity_bps, port_no))
+        delay_s = loss = None
+        try:
+            delay_s = read_delay(given.get("delay"))
+        except ValueError as error:
+            faults.add(f"{cable}: {error}")
+        try:
+            loss = read_loss(given.get("loss"))
+        except ValueError as error:
+            faults.add(f"{cable}: {error}")
+        for keyword, reason in _UNSUPPORTED.items():
+            if given.get(keyword):
+                faults.add(f"{cable}: {keyword}={given[keyword]!r}; expected none, because {reason}")
+        links.append(DraftLink(source, target, capacity_bps, port_no, delay_s=delay_s, loss=loss))
     return links
+
+
+def read_delay(value: object) -> float:
+    """Seconds from a ``delay`` of ``addLink``: a time as tc takes it, or None or 0 for no delay.
+
+    A number without a unit, which tc takes for microseconds (tc(8), "TIMES"), is hardly meant: it is refused.
+
+    Raises:
+        ValueError: it is something else, negative, or longer than MAX_DELAY_S.
+
+    >>> read_delay("2.5ms")
+    0.0025
+    """
+    if value is None or (isinstance(value, int | float) and value == 0 and value is not False):
+        return 0.0
+    found = _DELAY.fullmatch(value) if isinstance(value, str) else None
+    delay_s = float(found[1]) / _PER_SECOND[found[2].lower()] if found else math.nan
+    if not delay_s <= MAX_DELAY_S:
+        raise ValueError(
+            f"delay={value!r}; expected a time with its unit, s, ms or us, up to {MAX_DELAY_S:g} s,"
+            " as in delay='10ms'"
+        )
+    return delay_s
+
+
+def read_loss(value: object) -> float:
+    """A fraction from a ``loss`` of ``addLink``, which is in per cent; None is no loss.
+
+    Raises:
+        ValueError: it is no number from 0 to below 100.
+
+    >>> read_loss(2)
+    0.02
+    """
+    if value is None:
+        return 0.0
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 100:
+        raise ValueError(f"loss={value!r}; expected a number of per cent, 0 to below 100, as in loss=2")
+    return value / 100

@@ -33,13 +33,16 @@ class Host:
 class Link:
     """One direction of a cable: ``capacity_bps`` of Ethernet frames, sent by ``port_no`` of ``source``.
 
-    A host's only port is 0.
+    A host's only port is 0. Each frame is on the way for ``delay_s`` seconds, and is lost by itself with the
+    probability ``loss`` (0 ≤ loss < 1), after the sender's queues and counters.
     """
 
     source: str
     target: str
     capacity_bps: float
     port_no: int
+    delay_s: float = 0.0
+    loss: float = 0.0
 
     @property
     def key(self) -> LinkKey:
@@ -76,7 +79,8 @@ class Network:
         """The networkx view.
 
         Nodes carry ``kind`` ("switch" with ``dpid``, or "host" with ``mac`` and ``ip``), edges ``capacity``
-        (bit/s) and ``port_no`` (of the sending end).
+        (bit/s) and ``port_no`` (of the sending end), and, where they are not 0, ``delay`` (seconds) and
+        ``loss`` (a fraction).
         """
         graph: nx.DiGraph[str] = nx.DiGraph(name=self.name)
         for switch in self.switches.values():
@@ -84,7 +88,14 @@ class Network:
         for host in self.hosts.values():
             graph.add_node(host.name, kind="host", mac=host.mac, ip=host.ip)
         for link in self.links.values():
-            graph.add_edge(link.source, link.target, capacity=link.capacity_bps, port_no=link.port_no)
+            conditions = {"delay": link.delay_s, "loss": link.loss}
+            graph.add_edge(
+                link.source,
+                link.target,
+                capacity=link.capacity_bps,
+                port_no=link.port_no,
+                **{name: value for name, value in conditions.items() if value},
+            )
         return graph
 
     @cached_property

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from fairslice.errors import InputError, Location
 from fairslice.topology.check import (
+    MAX_DELAY_S,
     Draft,
     DraftHost,
     DraftLink,
@@ -46,6 +47,8 @@ class _Edge(_Model):
     target: str
     capacity: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     port_no: int
+    delay: Annotated[float, Field(ge=0, le=MAX_DELAY_S, allow_inf_nan=False)] = 0.0
+    loss: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
 
 
 class _Graph(_Model):
@@ -64,7 +67,8 @@ def to_json(network: Network) -> dict[str, Any]:
     """The network as a value fit for ``json.dump``.
 
     Nodes have ``id`` and ``kind``: "switch" with ``dpid`` (16 hexadecimal digits), or "host" with ``mac`` and
-    ``ip``. Edges are links: ``source``, ``target``, ``capacity`` in bit/s, and ``port_no`` of the sender.
+    ``ip``. Edges are links: ``source``, ``target``, ``capacity`` in bit/s, and ``port_no`` of the sender;
+    where they are not 0, ``delay`` in seconds and ``loss``, a fraction.
     """
     data: dict[str, Any] = nx.node_link_data(network.graph, edges="edges")
     nodes = [
@@ -112,7 +116,15 @@ def from_json(
         [DraftSwitch(n.id, n.dpid, where) for n, where in nodes if isinstance(n, _Switch)],
         [DraftHost(n.id, n.mac, n.ip, where) for n, where in nodes if isinstance(n, _Host)],
         [
-            DraftLink(edge.source, edge.target, edge.capacity, edge.port_no, locate(("edges", i)))
+            DraftLink(
+                edge.source,
+                edge.target,
+                edge.capacity,
+                edge.port_no,
+                locate(("edges", i)),
+                edge.delay,
+                edge.loss,
+            )
             for i, edge in enumerate(read.edges)
         ],
     )

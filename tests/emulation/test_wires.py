@@ -1,0 +1,366 @@
+"""Links have the delay and the loss of the topology where the kernel has netem, and are refused elsewhere."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fairslice.emulation.wires import missing_for_wires
+from fairslice.errors import EXIT_CPU_BOUND, EXIT_OUT_OF_TOLERANCE
+from fairslice.measure.results import from_json
+from fairslice.testing.networks import build_network
+from fairslice.topology.network import Network
+
+if TYPE_CHECKING:
+    from fairslice.emulation.network import Datapath
+
+pytestmark = [pytest.mark.emulation, pytest.mark.timeout(240)]
+
+ROOT = Path(__file__).parents[2]
+CAPACITY_BPS = 20e6
+
+PING = """
+import json, socket, struct, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+s.settimeout(5)
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+def ping(number):
+    head = lambda value: struct.pack("!BBHHH", 8, 0, value, 7, number)
+    begin = time.monotonic()
+    s.sendto(head(checksum(head(0))), (sys.argv[1], 0))
+    while True:
+        answer, (sender, _) = s.recvfrom(4096)
+        kind, _, _, _, back = struct.unpack("!BBHHH", answer[20:28])
+        if (kind, back, sender) == (0, number, sys.argv[1]):
+            return time.monotonic() - begin
+ping(0)  # The first one waits for ARP.
+print(json.dumps([ping(number) for number in range(1, int(sys.argv[2]) + 1)]))
+"""
+RECEIVE = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE
+s.bind(("0.0.0.0", 9))
+print("ready", flush=True)
+s.settimeout(20)
+count = 0
+try:
+    while s.recv(100) != b"end":
+        count += 1
+except TimeoutError:
+    print("no end")
+print(count)
+"""
+SEND = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((sys.argv[1], 9))
+count, rate = int(sys.argv[2]), float(sys.argv[3])
+begin = time.monotonic()
+for i in range(count):
+    time.sleep(max(0.0, begin + i / rate - time.monotonic()))
+    s.send(b"x")
+took = time.monotonic() - begin
+time.sleep(2)
+try:
+    for _ in range(200):  # Some of them arrive.
+        time.sleep(0.01)
+        s.send(b"end")
+except ConnectionRefusedError:
+    pass  # The receiver has seen one.
+print(took)
+"""
+
+
+def dumbbell(*, delay_s: float = 0.0, loss: float = 0.0, back_s: float | None = None) -> Network:
+    """h1 and h2 across a trunk with a delay, and a loss from left to right only."""
+    network = build_network([("h1", "s1"), ("s1", "s2"), ("s2", "h2")], capacity_bps=CAPACITY_BPS)
+    links = dict(network.links)
+    links["s1", "s2"] = replace(links["s1", "s2"], delay_s=delay_s, loss=loss)
+    links["s2", "s1"] = replace(links["s2", "s1"], delay_s=delay_s if back_s is None else back_s)
+    return replace(network, links=links)
+
+
+def run(*argv: str) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout
+
+
+def datapaths() -> "tuple[Datapath, ...]":
+    """Those that this machine has."""
+    return ("user", "kernel") if Path("/sys/module/openvswitch").exists() else ("user",)
+
+
+def emulated(
+    network: Network, act: Callable[[Any], dict[str, Any]], datapath: "Datapath | None" = None
+) -> dict[str, Any]:
+    """What ``act`` finds where switches learn by themselves, or the refusal; and what is left."""
+    from fairslice.emulation.network import EmulatedNetwork
+    from fairslice.emulation.openvswitch import OpenVSwitch
+    from fairslice.errors import MachineError
+
+    with OpenVSwitch():
+        try:
+            with EmulatedNetwork(
+                network,
+                datapath=datapath or datapaths()[-1],
+                controller_port=None,
+                congestion_control="cubic",
+            ) as running:
+                found = act(running)
+        except MachineError as error:
+            found = {"refusal": str(error)}
+        found["left"] = [line.split()[1] for line in run("ip", "-o", "link").splitlines()]
+        found["namespaces"] = run("ip", "netns", "list")
+    return found
+
+
+def is_refused(found: dict[str, Any], link: str = "s1->s2") -> bool:
+    """Whether this kernel lacks something; then the refusal must say so, and nothing be built."""
+    assert found["left"] == ["lo:"]
+    assert found["namespaces"] == ""
+    lacking = missing_for_wires()
+    if not lacking:
+        assert "refusal" not in found, found["refusal"]
+        return False
+    print(found["refusal"])
+    for said in (f"link {link} has a", *lacking, "fairslice run --vm", "CONFIG_NET_SCH_NETEM"):
+        assert said in found["refusal"]
+    return True
+
+
+def measure_round_trips(datapath: "Datapath") -> dict[str, Any]:
+    def act(running: Any) -> dict[str, Any]:
+        ping = running.popen("h1", [sys.executable, "-c", PING, "10.0.0.2", "50"])
+        output, complaint = ping.communicate(timeout=60)
+        assert ping.returncode == 0, complaint
+        inner = json.loads(run("ip", "-n", "fairslice-wires", "-json", "link"))
+        features = run("ip", "netns", "exec", "fairslice-wires", "ethtool", "-k", "s1-eth2")
+        return {
+            "round_trips_s": json.loads(output),
+            "inner": sorted(link["ifname"] for link in inner),
+            "on": [line.strip() for line in features.splitlines() if line.endswith(": on")],
+        }
+
+    return emulated(dumbbell(delay_s=0.020), act, datapath)
+
+
+def test_a_round_trip_takes_both_delays(inside: Callable[..., Any]) -> None:
+    for datapath in datapaths():
+        found = inside(measure_round_trips, datapath)
+        if not is_refused(found):
+            check_round_trips(found, datapath)
+
+
+def check_round_trips(found: dict[str, Any], datapath: str) -> None:
+    trips_s = found["round_trips_s"]
+    low, high = 0.040, 0.043
+    print(
+        f"\n{datapath} datapath: round trips {min(trips_s) * 1e3:.2f} to {max(trips_s) * 1e3:.2f} ms, "
+        f"median {statistics.median(trips_s) * 1e3:.2f} ms, expected {low * 1e3:g} to {high * 1e3:g} ms"
+    )
+    # A busy processor adds to single ones; what all have is the cable's. tc rounds each way to 1 µs.
+    assert low - 2e-6 <= min(trips_s) <= high
+    # Only the cable with the delay is built that way.
+    assert found["inner"] == ["lo", "s1-eth2", "s2-eth1"]
+    assert not {"tx-checksumming: on", "tcp-segmentation-offload: on"} & set(found["on"])
+    assert not {"generic-segmentation-offload: on", "generic-receive-offload: on"} & set(found["on"])
+
+
+def send_across(delay_s: float, loss: float, count: int, rate: float) -> dict[str, Any]:
+    """Send small datagrams one way."""
+
+    def act(running: Any) -> dict[str, Any]:
+        ping = running.popen("h2", [sys.executable, "-c", PING, "10.0.0.1", "1"])
+        ping.communicate(timeout=60)  # Whatever is lost: ARP and the switches' learning come first.
+        receiver = running.popen("h2", [sys.executable, "-c", RECEIVE])
+        assert receiver.stdout.readline() == "ready\n"
+        counter = Path("/sys/class/net/s1-eth2/statistics/tx_packets")
+        before = int(counter.read_text())
+        sender = running.popen("h1", [sys.executable, "-c", SEND, "10.0.0.2", str(count), str(rate)])
+        output, complaint = receiver.communicate(timeout=60)
+        sent = int(counter.read_text()) - before
+        took, more = sender.communicate(timeout=60)
+        assert sender.returncode == 0, complaint + more
+        return {"received": int(output), "sent": sent, "took_s": float(took)}
+
+    return emulated(dumbbell(delay_s=delay_s, loss=loss), act)
+
+
+def test_frames_are_lost_behind_the_counters_and_at_the_rate(inside: Callable[..., Any]) -> None:
+    count, loss = 1000, 0.10
+    found = inside(send_across, 0.0, loss, count, 1000.0)
+    if is_refused(found):
+        return
+    # Binomial: five standard deviations.
+    mean, deviation = count * (1 - loss), (count * loss * (1 - loss)) ** 0.5
+    low, high = mean - 5 * deviation, mean + 5 * deviation
+    print(f"\nreceived {found['received']} of {count}, expected {low:.0f} to {high:.0f}")
+    assert low <= found["received"] <= high
+    assert found["sent"] >= count
+
+
+def test_the_delay_holds_as_many_frames_as_the_link_carries(inside: Callable[..., Any]) -> None:
+    # More than three times the 1000 frames that netem holds by default are on the way at once.
+    count, delay_s = 3500, 0.8
+    found = inside(send_across, delay_s, 0.0, count, 7000.0)
+    if is_refused(found):
+        return
+    on_the_way = count * min(1.0, delay_s / found["took_s"])
+    print(f"\nreceived {found['received']} of {count}, up to {on_the_way:.0f} of them on the way at once")
+    assert on_the_way > 1000
+    assert found["received"] == count
+
+
+def send_tcp() -> dict[str, Any]:
+    """A greedy flow over a delay, and at the same time one over a line of its own without."""
+    from fairslice.emulation.traffic import Stream, run_streams
+
+    lines = [("h1", "s1"), ("s1", "s2"), ("s2", "h2"), ("h3", "s3"), ("s3", "s4"), ("s4", "h4")]
+    network = build_network(lines, capacity_bps=CAPACITY_BPS)
+    far = {key: replace(network.links[key], delay_s=0.010) for key in (("s1", "s2"), ("s2", "s1"))}
+
+    def act(running: Any) -> dict[str, Any]:
+        moments = {}
+
+        def read(phase: str) -> None:
+            counters = (Path(f"/sys/class/net/{port}/statistics/tx_bytes") for port in ("s2-eth2", "s4-eth2"))
+            moments[phase] = (time.monotonic(), [int(counter.read_text()) for counter in counters])
+
+        results = run_streams(
+            running,
+            [
+                Stream("far", "h1", "h2", "10.0.0.2", "tcp", 5001),
+                Stream("near", "h3", "h4", "10.0.0.4", "tcp", 5001),
+            ],
+            warmup_s=3,
+            duration_s=6,
+            on_phase=read,
+        )
+        (begin, before), (end, after) = moments["measuring"], moments["finishing"]
+        far_bps, near_bps = ((b - a) * 8 / (end - begin) for a, b in zip(before, after, strict=True))
+        errors = [result.error for result in results.values() if result.error]
+        return {"far_bps": far_bps, "near_bps": near_bps, "errors": errors}
+
+    return emulated(replace(network, links={**network.links, **far}), act)
+
+
+def test_tcp_fills_a_link_with_a_delay(inside: Callable[..., Any]) -> None:
+    """The sender's own queue of 50 ms is more than the round trip of 20 ms, so that cubic keeps it busy.
+
+    What a busy processor takes from one line it takes from the other.
+    """
+    found = inside(send_tcp)
+    if is_refused(found):
+        return
+    far_bps, near_bps = found["far_bps"], found["near_bps"]
+    print(
+        f"\non the wire {far_bps / 1e6:.2f} Mbit/s, expected up to 20, and at least 98 % "
+        f"of the {near_bps / 1e6:.2f} that there are without a delay"
+    )
+    assert found["errors"] == []
+    assert 0.98 * near_bps <= far_bps <= 1.01 * CAPACITY_BPS
+
+
+def cut_and_mend() -> dict[str, Any]:
+    def carrier(port: str, expected: str) -> str:
+        for _ in range(100):
+            if (state := Path(f"/sys/class/net/{port}/carrier").read_text().strip()) == expected:
+                break
+            time.sleep(0.02)
+        return state
+
+    def act(running: Any) -> dict[str, Any]:
+        seen = [carrier("s2-eth1", "1")]
+        for one, other in (("s1-eth2", "s2-eth1"), ("s2-eth1", "s1-eth2")):
+            run("ip", "link", "set", one, "down")
+            seen.append(carrier(other, "0"))
+            run("ip", "link", "set", one, "up")
+            seen += [carrier(other, "1"), carrier(one, "1")]
+        # Both down, and up in either order.
+        for order in (("s1-eth2", "s2-eth1"), ("s2-eth1", "s1-eth2")):
+            for end in ("s1-eth2", "s2-eth1"):
+                run("ip", "link", "set", end, "down")
+                time.sleep(0.1)
+            for end in order:
+                run("ip", "link", "set", end, "up")
+                time.sleep(0.1)
+            seen += [carrier("s1-eth2", "1"), carrier("s2-eth1", "1")]
+        ping = running.popen("h1", [sys.executable, "-c", PING, "10.0.0.2", "20"])
+        output, complaint = ping.communicate(timeout=60)
+        assert ping.returncode == 0, complaint
+        return {"seen": seen, "round_trip_s": min(json.loads(output))}
+
+    return emulated(dumbbell(delay_s=0.005, back_s=0.0), act)
+
+
+def test_a_port_that_goes_down_is_seen_at_the_other_end(inside: Callable[..., Any]) -> None:
+    found = inside(cut_and_mend)
+    if is_refused(found):
+        return
+    assert found["seen"] == ["1", *["0", "1", "1"] * 2, *["1", "1"] * 2]
+    # One direction has no delay; the other has it still.
+    print(f"\nshortest round trip {found['round_trip_s'] * 1e3:.2f} ms, expected 5 to 8 ms")
+    assert 0.005 - 1e-6 <= found["round_trip_s"] <= 0.008
+
+
+def test_a_host_may_be_far_away(inside: Callable[..., Any]) -> None:
+    found = inside(measure_a_far_host)
+    if is_refused(found, "h1->s1"):
+        return
+    print(f"\nshortest round trip {found['round_trip_s'] * 1e3:.2f} ms, expected 10 to 13 ms")
+    assert 0.010 - 2e-6 <= found["round_trip_s"] <= 0.013
+
+
+def measure_a_far_host() -> dict[str, Any]:
+    network = dumbbell()
+    far = {key: replace(network.links[key], delay_s=0.005) for key in (("h1", "s1"), ("s1", "h1"))}
+
+    def act(running: Any) -> dict[str, Any]:
+        ping = running.popen("h2", [sys.executable, "-c", PING, "10.0.0.1", "20"])
+        output, complaint = ping.communicate(timeout=60)
+        assert ping.returncode == 0, complaint
+        return {"round_trip_s": min(json.loads(output))}
+
+    return emulated(replace(network, links={**network.links, **far}), act)
+
+
+def test_allocations_are_reached_over_a_delay(tmp_path: Path) -> None:
+    for _ in range(2):  # Once more if the machine was busy, which one inside a virtual machine can't see.
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "fairslice", "run", "--topology"),
+                *("topologies/dumbbell.py:dumbbell,3,bottleneck=20,delay=10ms", "--policy"),
+                *("policies/gold-silver-bronze.yaml", "--warmup", "5", "--duration", "8", "--json"),
+                *("--out", str(tmp_path / "out")),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=110,
+            check=False,
+        )
+        if lacking := missing_for_wires():
+            print(done.stderr)
+            assert done.returncode == 6
+            assert "link s1->s2 has a delay of 10 ms" in done.stderr
+            assert all(name in done.stderr for name in lacking)
+            return
+        if done.returncode not in (EXIT_OUT_OF_TOLERANCE, EXIT_CPU_BOUND):
+            break
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = from_json(done.stdout)
+    for flow in result.flows:
+        print(f"{flow.slice}: allocated {flow.allocated_bps:.0f}, error {flow.error:+.2%}, within 5 %")
+    assert result.max_error <= 0.05
