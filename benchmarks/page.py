@@ -54,7 +54,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
-def check(path: Path) -> None:
+def check(path: Path, markers: tuple[str, str] = (START, END)) -> None:
     """Refuse a page that the results can't be written into, before they are measured.
 
     Raises
@@ -63,14 +63,15 @@ def check(path: Path) -> None:
         The page has not both markers, in order and once each.
     """
     if path.exists():
+        start, end = markers
         text = path.read_text(encoding="utf-8")
-        once = text.count(START) == text.count(END) == 1
-        if not once or text.index(START) > text.index(END):
-            found = f"{text.count(START)} × {START} and {text.count(END)} × {END}"
+        once = text.count(start) == text.count(end) == 1
+        if not once or text.index(start) > text.index(end):
+            found = f"{text.count(start)} × {start} and {text.count(end)} × {end}"
             raise InputError([Fault(f"{path}: found {found}, expected one of each, in this order")])
 
 
-def write(path: Path, results: str) -> None:
+def write(path: Path, results: str, markers: tuple[str, str] = (START, END)) -> None:
     """Put the results between the markers of the page, and leave the rest; a page that is not there is made.
 
     Raises
@@ -78,13 +79,14 @@ def write(path: Path, results: str) -> None:
     InputError
         As :func:`check`.
     """
-    check(path)
+    check(path, markers)
+    start, end = markers
     before, after = "", "\n"
     if path.exists():
         text = path.read_text(encoding="utf-8")
-        before, after = text[: text.index(START)], text[text.index(END) + len(END) :]
+        before, after = text[: text.index(start)], text[text.index(end) + len(end) :]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{before}{START}\n\n{results.strip()}\n\n{END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{start}\n\n{results.strip()}\n\n{end}{after}", encoding="utf-8")
 
 
 def draw(path: Path, panels: Sequence[Panel], columns: int) -> None:
