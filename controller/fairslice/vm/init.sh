@@ -1,9 +1,12 @@
 #!/bin/sh
 # The first process of the virtual machine (see machine.py). The root is the host's file system, read-only.
-# FAIRSLICE_VM, from the kernel's command line, is the directory shared with the host: settings.sh and command.sh
-# come in, status goes out.
+# FAIRSLICE_VM and FAIRSLICE_MODULES come from the kernel's command line. The first is the directory
+# shared with the host: settings.sh, fstab and command.sh come in, status goes out.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
+IFS=,
+modules=$(printf '%s ' $FAIRSLICE_MODULES)
+unset IFS
 release=$(uname -r)
 
 fail() {
@@ -19,12 +22,13 @@ halt_machine() {
     exit 1
 }
 
+# Starting a program takes some 40 ms in here: as few as possible.
 mount -t proc proc /proc || fail "no /proc"
 mount -t tmpfs -o mode=755 fairslice /run || fail "no tmpfs"
-mkdir -p /run/host/lib/modules /run/upper /run/work /run/root
+mkdir -p /run/host/lib/modules /run/upper/oldroot /run/work /run/root
 # What depmod wrote lies beside the modules, which the package keeps outside of /lib/modules.
 ln -s "/usr/lib/uml/modules/$release" "/run/host/lib/modules/$release"
-modprobe -d /run/host overlay || fail "no overlay file system in /usr/lib/uml/modules/$release"
+modprobe -d /run/host -a overlay $modules || fail "one of overlay, $modules is not in /usr/lib/uml/modules"
 
 # All that is written goes to memory and vanishes with the machine.
 mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root || fail "no overlay"
@@ -34,38 +38,25 @@ output() {
     mount -t hostfs -o "$1" host "/run/root$1" || fail "can't write into $1"
 }
 . /run/root/mnt/settings.sh
-exchange=/run/exchange
-mkdir -p /run/root/oldroot /run/root/lib/modules
-[ -e "/run/root/lib/modules/$release" ] || ln -s "/usr/lib/uml/modules/$release" "/run/root/lib/modules/$release"
 cd /run/root && pivot_root . oldroot && cd / || fail "pivot_root failed"
-
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs dev /dev
-mkdir -p /dev/pts /dev/shm
-mount -t devpts -o ptmxmode=666 devpts /dev/pts
-mount -t tmpfs shm /dev/shm
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t tmpfs -o mode=755 run /run
-mkdir -p /run/exchange /run/lock
-mount --move /mnt /run/exchange
+exchange=/run/exchange
+mount -a -T /mnt/fstab || fail "no file systems of its own"
+mkdir -p "$exchange" /run/lock "/lib/modules"
+mount --move /mnt "$exchange"
 umount -l /oldroot
 rmdir /oldroot
-ln -sf /proc/self/fd /dev/fd
+[ -e "/lib/modules/$release" ] || ln -s "/usr/lib/uml/modules/$release" "/lib/modules/$release"
+[ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
 ip link set lo up
-hostname fairslice-vm 2>/dev/null || echo fairslice-vm >/proc/sys/kernel/hostname
-
-for module in $VM_MODULES; do
-    modprobe "$module" || fail "no kernel module $module in /usr/lib/uml/modules/$release"
-done
+echo fairslice-vm >/proc/sys/kernel/hostname
 
 # What arrives before its line is open waits for the next byte: the host sends once this file is there.
 exec 3<"/dev/$VM_INPUT"
 for line in ttyS0 ttyS1; do
-    stty -F "/dev/$line" raw -echo
-done
-for line in $VM_TERMINALS; do
-    stty -F "/dev/$line" sane rows "$VM_ROWS" cols "$VM_COLUMNS"
+    case " $VM_TERMINALS " in
+    *" $line "*) stty -F "/dev/$line" sane rows "$VM_ROWS" cols "$VM_COLUMNS" ;;
+    *) stty -F "/dev/$line" raw -echo ;;
+    esac
 done
 : >"$exchange/listening"
 
@@ -97,7 +88,12 @@ fi
 for process in /proc/[0-9]*; do
     case " 1$copies " in
     *" ${process#/proc/} "*) ;;
-    *) [ -z "$(tr -d '\0' <"$process/cmdline")" ] || kill -KILL "${process#/proc/}" ;;
+    *)
+        # The kernel's own have no command line.
+        line=
+        IFS= read -r line <"$process/cmdline"
+        [ -z "$line" ] || kill -KILL "${process#/proc/}"
+        ;;
     esac
 done 2>/dev/null
 wait $copies

@@ -44,16 +44,28 @@ _POLL_S = 0.02
 _CHUNK_BYTES = 1 << 16
 _LINE_BYTES = 3 * 19
 """Input bytes in a line of base 64; a terminal's line may have 4095 characters, and its queue holds 4096."""
+# X-mount.mkdir (mount(8)) makes the directory.
+_FSTAB = """
+proc /proc proc defaults
+sysfs /sys sysfs defaults
+dev /dev devtmpfs defaults
+devpts /dev/pts devpts ptmxmode=666,X-mount.mkdir
+shm /dev/shm tmpfs X-mount.mkdir
+cgroup2 /sys/fs/cgroup cgroup2 defaults
+run /run tmpfs mode=755
+"""
 # Outlives a supervisor that is killed: UML's own end at SIGTERM takes its processes along, which SIGKILL
 # would leave, and the exchange directory ($0) goes. What it prints is the status.
 _KEEPER = """
-trap 'kill -TERM "$machine"' TERM
+trap 'kill -TERM "$machine"; (sleep 5; rm -rf -- "$0"; kill -KILL 0) &' TERM
 "$@" >&2 &
 machine=$!
 wait "$machine"
 wait "$machine"
 cat "$0/status"
 rm -rf -- "$0"
+trap '' TERM
+kill -TERM 0
 """
 
 
@@ -184,7 +196,8 @@ class _Supervisor:
         theirs = (into[0], out[1], err[1], status[1])
         with self._stop_signals(), tempfile.TemporaryFile() as log, os.fdopen(status[0], "rb") as ended:
             try:
-                self.process = self._start(log, *theirs)
+                # It holds our ends, too: one that hangs up when we are killed would keep UML busy for ever.
+                self.process = self._start(log, *theirs, (into[1], out[0], err[0]))
             finally:
                 for descriptor in theirs:
                     os.close(descriptor)
@@ -202,7 +215,9 @@ class _Supervisor:
             text = ended.read()
             if not text:
                 log.seek(0)
-                said = "\n".join(log.read().decode(errors="replace").splitlines()[-10:])
+                # A kernel that panics shows its stack, indented, last.
+                lines = log.read().decode(errors="replace").splitlines()
+                said = "\n".join([line for line in lines if not line.startswith(" ")][-10:])
                 raise MachineError(f"the virtual machine did not run the command; it said:\n{said}")
             return int(text)
 
@@ -212,7 +227,6 @@ class _Supervisor:
         init.chmod(0o755)
         columns, rows = shutil.get_terminal_size()
         settings = {
-            "VM_MODULES": " ".join(MODULES),
             "VM_INPUT": "ttyS0" if self.interactive else "ttyS2",
             "VM_TERMINALS": " ".join(line for line, fd in (("ttyS0", 1), ("ttyS1", 2)) if os.isatty(fd)),
             "VM_ROWS": str(rows),
@@ -221,6 +235,7 @@ class _Supervisor:
         lines = [f"{key}={shlex.quote(value)}" for key, value in settings.items()]
         lines += [f"output {shlex.quote(str(path.resolve()))}" for path in self.machine.outputs]
         (self.exchange / "settings.sh").write_text("\n".join(lines) + "\n")
+        (self.exchange / "fstab").write_text(_FSTAB)
         environment = {**os.environ, VM_VARIABLE: "1"}
         # env(1) takes names that a shell's export would refuse.
         assigned = [f"{key}={value}" for key, value in environment.items()]
@@ -229,11 +244,14 @@ class _Supervisor:
             f"cd {shlex.quote(str(Path.cwd()))} || exit 1\nexec {command}\n"
         )
 
-    def _start(self, log: IO[bytes], into: int, out: int, err: int, status: int) -> "subprocess.Popen[bytes]":
+    def _start(
+        self, log: IO[bytes], into: int, out: int, err: int, status: int, ours: tuple[int, ...]
+    ) -> "subprocess.Popen[bytes]":
         first, third = (f"fd:{into}", "null") if self.interactive else ("null", f"fd:{into}")
         kernel = [
             *(KERNEL, "rootfstype=hostfs", "rootflags=/", "ro", f"mem={self.machine.memory_bytes >> 20}M"),
             *(f"init={self.exchange / 'init.sh'}", f"{VM_VARIABLE}={self.exchange}"),
+            f"FAIRSLICE_MODULES={','.join(MODULES)}",
             *("con=null", "con0=null,fd:2", "ssl=null"),
             *(f"ssl0={first},fd:{out}", f"ssl1=null,fd:{err}", f"ssl2={third},null"),
             *(f"uml_dir={self.exchange}", "umid=machine", "noreboot", "quiet"),
@@ -243,7 +261,7 @@ class _Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=status,
             stderr=log,
-            pass_fds=(into, out, err),
+            pass_fds=(into, out, err, *ours),
             # A terminal's Ctrl-C reaches only this process.
             start_new_session=True,
         )
