@@ -154,6 +154,14 @@ def test_each_switch_is_read_under_its_lock_and_at_its_own_time() -> None:
     assert [s.asked for s in sessions] == [["lock", "flows", "queues"]] * 2
 
 
+def test_the_switchs_own_time_comes_first() -> None:
+    """The controller may be late at any switch; the bytes are of the moment that the switch tells."""
+    late = FakeSession(1, queues=[QueueCounter(1, 0, 8, 1, 0, 71.25)], ports=[PortCounter(1, 1, 2, 93.5)])
+    found = read(late)
+    assert [q.time_s for q in found.queues] == [71.25]
+    assert [p.time_s for p in found.ports] == [93.5]
+
+
 def test_ports_say_what_they_received_and_sent() -> None:
     (port,) = read(FakeSession(9, ports=[PortCounter(4, 10, 20)])).ports
     assert (port.dpid, port.port_no, port.received_bytes, port.sent_bytes) == (9, 4, 10, 20)

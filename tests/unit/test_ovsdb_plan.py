@@ -244,7 +244,8 @@ def test_an_unknown_port_and_a_bond_are_refused() -> None:
 
 
 rates = st.integers(1, 10**10)
-queue_lists = st.dictionaries(st.integers(0, 63), st.tuples(rates, rates, st.integers(1, 10**7)), max_size=4)
+queue_values = st.tuples(rates, rates, st.integers(1, 10**7), st.integers(0, 10**6))
+queue_lists = st.dictionaries(st.integers(0, 63), queue_values, max_size=4)
 
 
 @st.composite

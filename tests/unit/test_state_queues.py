@@ -4,12 +4,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fairslice.alloc.slices import allocate_slices
 from fairslice.errors import Location
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice
 from fairslice.state.desired import PortQos, Queue
-from fairslice.state.queues import BEST_EFFORT_SHARE, MIN_BUFFER_BYTES, MIN_QUEUE_BPS, port_queues
+from fairslice.state.queues import (
+    BEST_EFFORT_SHARE,
+    MIN_BUFFER_BYTES,
+    MIN_QUEUE_BPS,
+    MIN_QUEUE_BURST_BYTES,
+    QUEUE_BURST_S,
+    port_queues,
+)
 from fairslice.testing.networks import build_network
 from fairslice.topology.network import Network
 from fairslice.units import FULL_FRAME_BYTES
@@ -225,3 +234,12 @@ def test_a_link_slower_than_a_class_can_be_has_the_least_class() -> None:
     qos = qos_of(slice_(1, flow("h1", "h4")), network=dumbbell(5000.0))["s1", "s2"]
     assert qos.max_rate_bps == MIN_QUEUE_BPS
     assert all(queue.min_rate_bps == queue.max_rate_bps == MIN_QUEUE_BPS for queue in qos.queues)
+
+
+@given(st.floats(1e3, 1e9))
+def test_a_queue_may_catch_up_with_a_late_timer(capacity_bps: float) -> None:
+    """For ten milliseconds at its rate, and two frames at least."""
+    for queue in qos_of(slice_(1, flow("h1", "h4")), network=dumbbell(capacity_bps))["s1", "s2"].queues:
+        assert queue.burst_bytes >= 2 * FULL_FRAME_BYTES
+        at_the_rate = queue.min_rate_bps * QUEUE_BURST_S / 8
+        assert queue.burst_bytes in (int(at_the_rate), MIN_QUEUE_BURST_BYTES)

@@ -149,8 +149,10 @@ def test_statistics_requests_ask_for_everything_of_ours() -> None:
 
 def test_counters_are_read() -> None:
     parser = encode.parser
-    queue = parser.OFPQueueStats(1, 2, 300, 3, 4, 0, 0)
-    assert decode.decode_queue_counters([queue]) == [decode.QueueCounter(1, 2, 300, 3, 4)]
+    queue = parser.OFPQueueStats(1, 2, 300, 3, 4, 7, 500_000_000)
+    assert decode.decode_queue_counters([queue]) == [decode.QueueCounter(1, 2, 300, 3, 4, 7.5)]
+    queue = parser.OFPQueueStats(1, 2, 300, 3, 4, 0xFFFFFFFF, 0xFFFFFFFF)
+    assert decode.decode_queue_counters([queue]) == [decode.QueueCounter(1, 2, 300, 3, 4, None)]
     bands = [parser.OFPMeterBandStats(2, 200)]
     meter = parser.OFPMeterStats(9, 1, 5, 500, 0, 0, bands)
     assert decode.decode_meter_counters([meter]) == [decode.MeterCounter(9, 5, 500, 2, 200)]

@@ -228,7 +228,7 @@ def rows(next_cfg: int = 3, cur_cfg: int = 3) -> list[dict[str, Any]]:
     return [{"rows": table} for table in tables]
 
 
-DESIRED = {1: PortQos(1, 10_000_000, (Queue(1, 1_000_000, 10_000_000, 6250),))}
+DESIRED = {1: PortQos(1, 10_000_000, (Queue(1, 1_000_000, 10_000_000, 6250, 3028),))}
 
 
 class TestDatabase:

@@ -52,7 +52,12 @@ class PortReading(BaseModel):
 
 
 class Counters(BaseModel):
-    """One reading; times are of a monotonic clock of the controller's machine."""
+    """One reading.
+
+    Times are the switch's: how long the queue or port has been there, in seconds. A busy controller takes its
+    time from asking to asking, which must not be taken for the traffic's. Of a switch that does not tell they
+    are of a monotonic clock of the controller's machine. So only times of the same thing can be compared.
+    """
 
     flows: dict[int, FlowReading]
     queues: list[QueueReading]
@@ -96,7 +101,7 @@ def read_counters(sessions: "Iterable[Session]", clock: Callable[[], float]) -> 
                 flow.metered_packets += meter.dropped_packets
         queues += [
             QueueReading(
-                time_s=time_s,
+                time_s=time_s if queue.duration_s is None else queue.duration_s,
                 dpid=session.dpid,
                 port_no=queue.port_no,
                 queue_id=queue.queue_id,
@@ -108,7 +113,7 @@ def read_counters(sessions: "Iterable[Session]", clock: Callable[[], float]) -> 
         ]
         ports += [
             PortReading(
-                time_s=time_s,
+                time_s=time_s if port.duration_s is None else port.duration_s,
                 dpid=session.dpid,
                 port_no=port.port_no,
                 received_bytes=port.received_bytes,

@@ -21,24 +21,32 @@ class EntryCounter:
     bytes: int
 
 
+_UNKNOWN_DURATION = 0xFFFFFFFF
+
+
 @dataclass(frozen=True, slots=True)
 class QueueCounter:
-    """What a queue has sent, in bytes of Ethernet frames, and what was lost on overrun."""
+    """What a queue has sent, in bytes of Ethernet frames, and what was lost on overrun.
+
+    ``duration_s`` is how long it has been there by the switch's own clock; None: the switch does not tell.
+    """
 
     port_no: int
     queue_id: int
     bytes: int
     packets: int
     errors: int
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PortCounter:
-    """What a port has received and sent, in bytes of Ethernet frames."""
+    """What a port has received and sent, in bytes of Ethernet frames; ``duration_s`` as of a queue."""
 
     port_no: int
     received_bytes: int
     sent_bytes: int
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +90,19 @@ def decode_meters(configs: Iterable[Any]) -> list[Meter]:
 
 def decode_queue_counters(stats: Iterable[Any]) -> list[QueueCounter]:
     """Counters of queues."""
-    return [QueueCounter(s.port_no, s.queue_id, s.tx_bytes, s.tx_packets, s.tx_errors) for s in stats]
+    return [
+        QueueCounter(s.port_no, s.queue_id, s.tx_bytes, s.tx_packets, s.tx_errors, _duration_s(s))
+        for s in stats
+    ]
 
 
 def decode_port_counters(stats: Iterable[Any]) -> list[PortCounter]:
     """Counters of ports, the switch's own left out."""
-    return [PortCounter(s.port_no, s.rx_bytes, s.tx_bytes) for s in stats if s.port_no <= ofp.OFPP_MAX]
+    return [
+        PortCounter(s.port_no, s.rx_bytes, s.tx_bytes, _duration_s(s))
+        for s in stats
+        if s.port_no <= ofp.OFPP_MAX
+    ]
 
 
 def decode_meter_counters(stats: Iterable[Any]) -> list[MeterCounter]:
@@ -102,6 +117,13 @@ def decode_meter_counters(stats: Iterable[Any]) -> list[MeterCounter]:
         )
         for s in stats
     ]
+
+
+def _duration_s(stat: Any) -> float | None:
+    """A switch that does not know writes all ones (OpenFlow 1.3.5 §7.3.5.6)."""
+    if stat.duration_sec == _UNKNOWN_DURATION:
+        return None
+    return float(stat.duration_sec + stat.duration_nsec / 1e9)
 
 
 def _entry(stat: Any) -> FlowEntry:

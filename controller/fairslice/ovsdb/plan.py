@@ -188,8 +188,12 @@ def _root_config(qos: PortQos) -> dict[str, str]:
 
 
 def _queue_columns(queue: Queue) -> dict[str, dict[str, str]]:
+    config = {"min-rate": str(int(queue.min_rate_bps)), "max-rate": str(int(queue.max_rate_bps))}
+    if queue.burst_bytes:
+        # In bits, as ovs-vswitchd.conf.db(5) says of linux-htb.
+        config["burst"] = str(int(queue.burst_bytes) * 8)
     return {
-        "other_config": {"min-rate": str(int(queue.min_rate_bps)), "max-rate": str(int(queue.max_rate_bps))},
+        "other_config": config,
         "external_ids": {OWNER_KEY: OWNER, BUFFER_KEY: str(int(queue.buffer_bytes))},
     }
 

@@ -212,6 +212,7 @@ class Snapshot:
                     _number(found.other_config, "min-rate"),
                     _number(found.other_config, "max-rate"),
                     _number(found.external_ids, BUFFER_KEY),
+                    _number(found.other_config, "burst") // 8,
                 )
             )
         return PortQos(port_no, _number(row.other_config, "max-rate"), tuple(queues))

@@ -45,12 +45,16 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue of a linux-htb port: min-rate and max-rate in bit/s, and what it holds before it drops."""
+    """A queue of a linux-htb port: min-rate and max-rate in bit/s, and what it holds before it drops.
+
+    ``burst_bytes`` is what it may send at once to catch up; 0: Open vSwitch's default, a single frame.
+    """
 
     queue_id: int
     min_rate_bps: int
     max_rate_bps: int
     buffer_bytes: int
+    burst_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,13 @@ MIN_BUFFER_BYTES = 4 * FULL_FRAME_BYTES
 
 It is enough, for many flows in one queue too: docs/architecture.md has the measurement.
 """
+QUEUE_BURST_S = 0.010
+"""What a queue may catch up with when its timer was late, as a time at its min-rate.
+
+With less, what a late timer costs is lost for good: a class of HTB (tc-htb(8)) gathers no more than its
+burst. A virtual machine's timers are late by milliseconds; docs/architecture.md has the measurement.
+"""
+MIN_QUEUE_BURST_BYTES = 2 * FULL_FRAME_BYTES
 
 
 def port_queues(allocation: NetworkAllocation) -> Mapping[str, Mapping[int, PortQos]]:
@@ -86,5 +93,6 @@ def _queues(
         if queue_id == best_effort:
             drains = max(least, left) if policed else capacity
         most = least if queue_id in limited else capacity
-        queues.append(Queue(queue_id, least, most, buffer_bytes(drains, buffer_s)))
+        burst_bytes = max(int(least * QUEUE_BURST_S / 8), MIN_QUEUE_BURST_BYTES)
+        queues.append(Queue(queue_id, least, most, buffer_bytes(drains, buffer_s), burst_bytes))
     return tuple(queues)
