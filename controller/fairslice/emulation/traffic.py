@@ -146,6 +146,7 @@ def run_streams(
     *,
     warmup_s: float,
     duration_s: float,
+    reading_s: float = 0.0,
     on_phase: Callable[[Phase], None],
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -161,6 +162,7 @@ def run_streams(
         streams: with unique flow_ids, and server ports unique on each host.
         warmup_s: from the moment when the last stream runs to the measurement.
         duration_s: of the measurement.
+        reading_s: how long ``on_phase`` may take at "measuring" and at "finishing"; streams last that longer.
         on_phase: called as each phase begins; "measuring" and "finishing" begin ``duration_s`` apart.
             "measuring" is left out if no stream runs.
         now: a monotonic clock, in seconds.
@@ -172,7 +174,7 @@ def run_streams(
     _check_unique(streams)
     on_phase("connecting")
     with contextlib.ExitStack() as stack:
-        time_s = warmup_s + duration_s + SPREAD_S
+        time_s = warmup_s + max(duration_s, reading_s) + reading_s + SPREAD_S
         for round_ in range(1, _ROUNDS + 1):
             runs = [_Run(hosts, stream) for stream in streams]
             stack.callback(_kill_all, runs)
@@ -188,7 +190,7 @@ def run_streams(
             sleep(max(0.0, begin + duration_s - now()))
             end = now()
         on_phase("finishing")
-        deadline = end + SPREAD_S + 1 + _END_TIMEOUT_S
+        deadline = end + SPREAD_S + reading_s + 1 + _END_TIMEOUT_S
         results = {run.stream.flow_id: run.collect(begin, end, deadline, now) for run in runs}
     on_phase("done")
     return results

@@ -105,6 +105,7 @@ def _measure(
             [_stream(network, plan) for plan in traffic],
             warmup_s=warmup_s,
             duration_s=duration_s,
+            reading_s=bed.reading_s(),
             on_phase=on_phase,
             now=now,
         )

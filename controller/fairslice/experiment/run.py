@@ -130,6 +130,7 @@ def _measure(
         [_stream(experiment.network, plan) for plan in traffic],
         warmup_s=experiment.warmup_s,
         duration_s=experiment.duration_s,
+        reading_s=bed.reading_s(),
         on_phase=on_phase,
     )
     if len(readings.counters) != 2:
