@@ -1,8 +1,8 @@
 """Measure how exactly policies are enforced, and write docs/enforcement.md.
 
-Every run is a dumbbell of its own with four slices, of 1, 5, 20 and 50 Mbit/s, as
-:mod:`fairslice.experiment.accuracy` has it: the real controller, real counters, in fresh namespaces. Needs
-root. What is measured goes to a file as it comes, so that an interrupted benchmark can go on.
+Every run is a dumbbell of its own with slices of 1, 5, 20 and 50 Mbit/s, in the virtual machine not all at
+once, as :mod:`fairslice.experiment.accuracy` has it: the real controller, real counters, in fresh namespaces.
+Needs root. What is measured goes to a file as it comes, so that an interrupted benchmark can go on.
 """
 
 import itertools
@@ -22,7 +22,7 @@ import page
 
 from fairslice.emulation.isolation import check_isolation, check_visible, prepare_inside, run_isolated
 from fairslice.errors import EXIT_OK, EXIT_OUT_OF_TOLERANCE, FairsliceError, InputError
-from fairslice.experiment.accuracy import Cell, Row, Transport, bounds
+from fairslice.experiment.accuracy import Cell, Row, Transport, bounds, rates_at_once
 from fairslice.experiment.accuracy_run import run_cell
 from fairslice.experiment.testbed import Datapath
 from fairslice.measure.results import Enforcement
@@ -32,6 +32,7 @@ MARKERS = ("<!-- benchmarks/enforcement.py -->", "<!-- /benchmarks/enforcement.p
 KERNEL_MODULE = Path("/sys/module/openvswitch")
 FLOWS = (1, 3, 8)
 QUICK_FLOWS = (1,)
+FIELDS = ("datapath", "enforcement", "transport", "flows", "rates_bps")
 TRIES = 2
 """A run on a busy machine, or one that failed, is tried this often."""
 
@@ -48,9 +49,8 @@ class Plan:
 
     def missing(self, rows: Sequence[Row]) -> Iterator[tuple[Cell, int]]:
         """The runs that have no rows yet; all cells once before any twice."""
-        there = {accuracy_tables.run_key(row) for row in rows}
         for repeat, cell in itertools.product(range(1, self.repeats + 1), self.cells):
-            if (cell.datapath, cell.enforcement, cell.transport, cell.flows, repeat) not in there:
+            if not rows_of(rows, cell, repeat):
                 yield cell, repeat
 
 
@@ -64,7 +64,9 @@ def read(path: Path) -> tuple[Row, ...]:
 def rows_of(rows: Sequence[Row], cell: Cell, repeat: int) -> tuple[Row, ...]:
     """Those of one run."""
     key = (cell.datapath, cell.enforcement, cell.transport, cell.flows, repeat)
-    return tuple(row for row in rows if accuracy_tables.run_key(row) == key)
+    return tuple(
+        row for row in rows if accuracy_tables.run_key(row) == key and row.rate_bps in cell.rates_bps
+    )
 
 
 def measure(plan: Plan) -> tuple[str, ...]:
@@ -107,13 +109,14 @@ def run_inside(plan: Plan, cell: Cell, repeat: int) -> int:
 
 def job_text(cell: Cell, repeat: int, warmup_s: float, duration_s: float) -> str:
     """What the inner process is to do."""
-    named = {name: getattr(cell, name) for name in ("datapath", "enforcement", "transport", "flows")}
+    named = {name: getattr(cell, name) for name in FIELDS}
     return json.dumps({"cell": named, "repeat": repeat, "warmup_s": warmup_s, "duration_s": duration_s})
 
 
 def read_job(job: Mapping[str, Any]) -> tuple[Cell, int, float, float]:
     """The inverse of :func:`job_text`."""
-    return Cell(**job["cell"]), job["repeat"], job["warmup_s"], job["duration_s"]
+    cell = Cell(**{**job["cell"], "rates_bps": tuple(job["cell"]["rates_bps"])})
+    return cell, job["repeat"], job["warmup_s"], job["duration_s"]
 
 
 def inside(job: Mapping[str, Any], rows: Path) -> None:
@@ -225,10 +228,11 @@ def main(
         if quick:
             transports, flows, repeats, duration, warmup = transports[:1], QUICK_FLOWS, 1, 3.0, 2.0
         cells = tuple(
-            Cell(datapath, enforcement, transport, count)
+            Cell(datapath, enforcement, transport, count, rates)
             for datapath, enforcement, transport, count in itertools.product(
                 datapaths, enforcements, transports, flows
             )
+            for rates in rates_at_once(datapath, count)
         )
         plan = Plan(cells, repeats, warmup, duration, rows.absolute())
         faults = () if render else _measure_all(plan, resume)

@@ -108,7 +108,6 @@ def change_and_return(topology: str, policy: str) -> dict[str, Any]:
         }
 
 
-@pytest.mark.both_datapaths
 def test_policies_change_and_foreign_entries_stay(inside: Inside) -> None:
     found = inside(change_and_return, DUMBBELL, GOLD_SILVER_BRONZE)
     assert found["problems"] == []
@@ -190,7 +189,6 @@ def spoof_under_load(topology: str, policy: str) -> dict[str, Any]:
         return {flow.slice: [flow.allocated_bps, rates[flow.id].wire_bps] for flow in allocation.flows}
 
 
-@pytest.mark.both_datapaths
 def test_a_flood_with_a_stolen_mark_takes_nothing_from_slices(inside: Inside, tmp_path: Path) -> None:
     policy = tmp_path / "two.yaml"
     policy.write_text(
@@ -263,7 +261,6 @@ def fail_a_link(topology: str, policy: str) -> dict[str, Any]:
         }
 
 
-@pytest.mark.both_datapaths
 def test_a_ring_survives_a_broadcast_and_a_lost_link(inside: Inside) -> None:
     found = inside(fail_a_link, str(ROOT / "topologies/ring.py"), str(ROOT / "policies/ring.yaml"))
     print(f"\n{found['before']} -> {found['after']}; {found['bytes_sent']} bytes sent after ARP for nobody")

@@ -7,13 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.emulation, pytest.mark.timeout(120)]
+from fairslice.measure.results import from_json
+
+pytestmark = [pytest.mark.emulation, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
 FAIRSLICE = (sys.executable, "-m", "fairslice")
@@ -225,3 +228,56 @@ def test_no_such_command() -> None:
     assert done.returncode == 127
     assert b"no-such-command" in done.stderr
     assert shutil.which("no-such-command") is None
+
+
+def test_an_ordinary_users_report_is_the_same_as_roots(
+    as_ordinary_user: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Unequal slices on both datapaths: root's on the userspace datapath, nobody's on the kernel's."""
+    shared = Path(tempfile.mkdtemp(prefix="fairslice-test-"))
+    try:
+        shared.chmod(0o777)
+        outs = {"user": tmp_path / "out", "kernel": shared / "out"}
+        before = snapshot(["/etc", "/usr/bin", "/var/lib", str(ROOT)]), machine()
+        rates = {}
+        for datapath, start in (("user", FAIRSLICE), ("kernel", as_ordinary_user)):
+            rates[datapath] = rates_of_a_run(start, datapath, outs[datapath])
+        assert (snapshot(["/etc", "/usr/bin", "/var/lib", str(ROOT)]), machine()) == before
+        assert [path.name for path in shared.iterdir()] == ["out"]
+    finally:
+        shutil.rmtree(shared)
+    for name, user_bps in rates["user"].items():
+        kernel_bps = rates["kernel"][name]
+        difference = kernel_bps / user_bps - 1
+        print(f"{name}: user {user_bps:.0f}, kernel {kernel_bps:.0f} bit/s: {difference:+.2%}, at most 3 %")
+        assert abs(difference) <= 0.03
+
+
+def rates_of_a_run(start: tuple[str, ...], datapath: str, out: Path) -> dict[str, float]:
+    done = subprocess.run(
+        [
+            *(*start, "run", "--topology", "topologies/dumbbell.py", "--datapath", datapath),
+            *("--policy", "policies/gold-silver-bronze.yaml", "--warmup", "5", "--duration", "8"),
+            *("--out", str(out), "--json"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == (out / "results.json").read_text()
+    assert sorted(path.name for path in out.iterdir()) == ["iperf3", "logs", "report.html", "results.json"]
+    result = from_json(done.stdout)
+    assert result.datapath == datapath
+    assert result.max_error <= 0.05
+    return {flow.slice: flow.wire_bps for flow in result.flows}
+
+
+def machine() -> list[str]:
+    """Interfaces, mounts and settings that nothing may change."""
+    interfaces = sorted(path.name for path in Path("/sys/class/net").iterdir())
+    settings = [Path("/proc/sys", name).read_text() for name in ("net/ipv4/ip_forward", "fs/file-max")]
+    return [*interfaces, Path("/proc/mounts").read_text(), *settings]

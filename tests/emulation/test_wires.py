@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fairslice.emulation.wires import missing_for_wires
-from fairslice.errors import EXIT_CPU_BOUND, EXIT_OUT_OF_TOLERANCE
+from fairslice.errors import EXIT_CPU_BOUND
 from fairslice.measure.results import from_json
 from fairslice.testing.networks import build_network
 from fairslice.topology.network import Network
@@ -21,7 +21,7 @@ from fairslice.topology.network import Network
 if TYPE_CHECKING:
     from fairslice.emulation.network import Datapath
 
-pytestmark = [pytest.mark.emulation, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.emulation, pytest.mark.both_datapaths, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
 CAPACITY_BPS = 20e6
@@ -336,7 +336,7 @@ def measure_a_far_host() -> dict[str, Any]:
 
 
 def test_allocations_are_reached_over_a_delay(tmp_path: Path) -> None:
-    for _ in range(2):  # Once more if the machine was busy, which one inside a virtual machine can't see.
+    for _ in range(2):  # Once more if the machine was too busy to tell.
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "fairslice", "run", "--topology"),
@@ -357,7 +357,7 @@ def test_allocations_are_reached_over_a_delay(tmp_path: Path) -> None:
             assert "link s1->s2 has a delay of 10 ms" in done.stderr
             assert all(name in done.stderr for name in lacking)
             return
-        if done.returncode not in (EXIT_OUT_OF_TOLERANCE, EXIT_CPU_BOUND):
+        if done.returncode != EXIT_CPU_BOUND:
             break
     assert done.returncode == 0, done.stdout + done.stderr
     result = from_json(done.stdout)

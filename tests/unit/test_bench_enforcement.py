@@ -33,8 +33,10 @@ from fairslice.experiment.accuracy import (
     delay_streams,
     network_of,
     policy_text,
+    rates_at_once,
     senders,
 )
+from fairslice.experiment.testbed import Datapath
 from fairslice.experiment.traffic import plan_traffic
 from fairslice.policy import load_policy
 from fairslice.policy.enforceable import require_enforceable
@@ -75,6 +77,25 @@ def cells() -> list[Cell]:
         for t in ("cubic", "udp")
         for n in (1, 3, 8)
     ]
+
+
+@pytest.mark.parametrize("datapath", ["user", "kernel"])
+@pytest.mark.parametrize("flows", [1, 3, 8])
+def test_every_rate_is_measured_once(datapath: Datapath, flows: int) -> None:
+    assert tuple(rate for rates in rates_at_once(datapath, flows) for rate in rates) == RATES_BPS
+
+
+def test_a_part_of_the_rates_is_no_whole_run() -> None:
+    """In the virtual machine a cell has only some of the rates; the others are still to do."""
+    some, others = Cell("user", "both", "cubic", 2, (1e6, 5e6)), Cell("user", "both", "cubic", 2, (20e6,))
+    plan = enforcement.Plan((some, others), 1, 1.0, 1.0, Path("rows"))
+    assert list(plan.missing([])) == [(some, 1), (others, 1)]
+    assert list(plan.missing([ROW])) == [(others, 1)]
+
+
+def test_a_job_survives_its_text() -> None:
+    cell = Cell("kernel", "shape", "udp", 3, (5e6, 50e6))
+    assert enforcement.read_job(json.loads(enforcement.job_text(cell, 2, 3.0, 4.0))) == (cell, 2, 3.0, 4.0)
 
 
 def allocate(cell: Cell, directory: Path) -> AllocationView:

@@ -54,3 +54,13 @@ def test_a_fault_ends_with_status_2_and_no_output(
     assert captured.out == ""
     assert captured.err.startswith(f"{DUMBBELL}:20:13: dumbbell(0) can't be built: n=0: expected")
     assert "Traceback" not in captured.err
+
+
+def test_delay_and_loss_are_shown_where_there_are_any(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, DUMBBELL) == 0
+    assert "delay" not in capsys.readouterr().out
+    assert run(monkeypatch, f"{DUMBBELL}:dumbbell,1,delay=20ms,loss=2") == 0
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ("delay", "20 ms", "loss", "2.000%"))

@@ -94,6 +94,7 @@ def command(
     from fairslice.doctor.examine import quick_findings
     from fairslice.doctor.findings import require_fit
     from fairslice.emulation.isolation import check_visible, run_isolated
+    from fairslice.emulation.wires import check_wires
     from fairslice.experiment.output import check_writable
 
     check_visible(path for path in (policy, out) if path is not None)
@@ -102,6 +103,7 @@ def command(
     again = [sys.executable, "-m", "fairslice", "run"]
     if not choice.vm:
         require_fit(quick_findings(choice.datapath))
+        check_wires(experiment.network)
         return run_isolated([*again, "--inside", *sys.argv[2:]])
     from fairslice.vm.machine import Machine, make_outputs, run_in_vm
 

@@ -43,7 +43,7 @@ def _tables(network: "Network") -> "list[Table]":
     from rich.table import Table
 
     from fairslice.topology.network import dpid_text
-    from fairslice.units import format_rate
+    from fairslice.units import format_duration, format_rate
 
     def table(title: str, *columns: str) -> Table:
         made = Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD)
@@ -57,7 +57,11 @@ def _tables(network: "Network") -> "list[Table]":
     hosts = table(f"Hosts: {len(network.hosts)}", "host", "IP", "MAC", "switch", "port")
     for host in network.hosts.values():
         hosts.add_row(host.name, host.ip, host.mac, host.switch, str(host.port_no))
-    links = table(f"Links: {len(network.links)}", "from", "port", "to", "capacity")
+    far = any(link.delay_s or link.loss for link in network.links.values())
+    columns = ("from", "port", "to", "capacity", *(("delay", "loss") if far else ()))
+    links = table(f"Links: {len(network.links)}", *columns)
     for link in network.links.values():
-        links.add_row(link.source, str(link.port_no), link.target, format_rate(link.capacity_bps))
+        conditions = (format_duration(link.delay_s), f"{link.loss:.3%}") if far else ()
+        capacity = format_rate(link.capacity_bps)
+        links.add_row(link.source, str(link.port_no), link.target, capacity, *conditions)
     return [switches, hosts, links]

@@ -16,7 +16,7 @@ Protocol = Literal["tcp", "udp"]
 
 HOST_QUEUE_S = 0.050
 """How long a host's own queue is, at its link's capacity."""
-HOST_BURST_S = 0.002
+HOST_BURST_S = 0.005
 """What a late timer may catch up with, at least two frames; over any longer time the rate is kept."""
 PREFIX_LENGTH = 8
 OFFLOADS_OFF = ("tx", "off", "rx", "off", "tso", "off", "gso", "off", "gro", "off")

@@ -53,7 +53,20 @@ class Cell:
     rates_bps: tuple[float, ...] = RATES_BPS
 
     def __str__(self) -> str:
-        return f"{self.datapath} {self.enforcement} {self.transport} {self.flows}"
+        rates = "+".join(f"{rate / 1e6:g}" for rate in self.rates_bps)
+        return f"{self.datapath} {self.enforcement} {self.transport} {self.flows}, {rates} Mbit/s"
+
+
+def rates_at_once(datapath: Datapath, flows: int) -> tuple[tuple[float, ...], ...]:
+    """Which of :data:`RATES_BPS` are measured in one run: what the processor carries.
+
+    The kernel datapath's virtual machine has one, which switches, hosts and controller share.
+    """
+    if datapath == "user":
+        return (RATES_BPS,)
+    if flows < 8:
+        return (RATES_BPS[:3], RATES_BPS[3:])
+    return (RATES_BPS[:2], RATES_BPS[2:3], RATES_BPS[3:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,7 +64,6 @@ class Testbed:
             deepen_packet_sockets(self.open_vswitch.switch_pid)
         return status
 
-
     def reading_s(self, now: Callable[[], float] = time.monotonic) -> float:
         """How long reading all counters may take while traffic flows, from how long it takes now.
 
