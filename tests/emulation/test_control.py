@@ -150,7 +150,6 @@ def spoof(topology: str, policy: str) -> dict[str, Any]:
         return {"sent_bytes": sent}
 
 
-@pytest.mark.both_datapaths
 def test_a_host_that_marks_its_packets_gains_nothing(inside: Inside, tmp_path: Path) -> None:
     policy = tmp_path / "two.yaml"
     policy.write_text(

@@ -257,7 +257,7 @@ def rates_of_a_run(start: tuple[str, ...], datapath: str, out: Path) -> dict[str
     done = subprocess.run(
         [
             *(*start, "run", "--topology", "topologies/dumbbell.py", "--datapath", datapath),
-            *("--policy", "policies/gold-silver-bronze.yaml", "--warmup", "5", "--duration", "8"),
+            *("--policy", "policies/gold-silver-bronze.yaml", "--warmup", "4", "--duration", "7"),
             *("--out", str(out), "--json"),
         ],
         cwd=ROOT,

@@ -96,9 +96,9 @@ def run(*argv: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout
 
 
-def datapaths() -> "tuple[Datapath, ...]":
-    """Those that this machine has."""
-    return ("user", "kernel") if Path("/sys/module/openvswitch").exists() else ("user",)
+def datapath_here() -> "Datapath":
+    """The kernel's, where it is."""
+    return "kernel" if Path("/sys/module/openvswitch").exists() else "user"
 
 
 def emulated(
@@ -113,7 +113,7 @@ def emulated(
         try:
             with EmulatedNetwork(
                 network,
-                datapath=datapath or datapaths()[-1],
+                datapath=datapath or datapath_here(),
                 controller_port=None,
                 congestion_control="cubic",
             ) as running:
@@ -156,21 +156,22 @@ def measure_round_trips(datapath: "Datapath") -> dict[str, Any]:
 
 
 def test_a_round_trip_takes_both_delays(inside: Callable[..., Any]) -> None:
-    for datapath in datapaths():
-        found = inside(measure_round_trips, datapath)
-        if not is_refused(found):
-            check_round_trips(found, datapath)
+    datapath = datapath_here()
+    found = inside(measure_round_trips, datapath)
+    if not is_refused(found):
+        check_round_trips(found, datapath)
 
 
 def check_round_trips(found: dict[str, Any], datapath: str) -> None:
     trips_s = found["round_trips_s"]
+    median_s = statistics.median(trips_s)
     low, high = 0.040, 0.043
     print(
         f"\n{datapath} datapath: round trips {min(trips_s) * 1e3:.2f} to {max(trips_s) * 1e3:.2f} ms, "
-        f"median {statistics.median(trips_s) * 1e3:.2f} ms, expected {low * 1e3:g} to {high * 1e3:g} ms"
+        f"median {median_s * 1e3:.2f} ms, expected {low * 1e3:g} to {high * 1e3:g} ms"
     )
-    # A busy processor adds to single ones; what all have is the cable's. tc rounds each way to 1 µs.
-    assert low - 2e-6 <= min(trips_s) <= high
+    # A busy processor adds to single ones. tc rounds each way to 1 µs.
+    assert low - 2e-6 <= min(trips_s) <= median_s <= high
     # Only the cable with the delay is built that way.
     assert found["inner"] == ["lo", "s1-eth2", "s2-eth1"]
     assert not {"tx-checksumming: on", "tcp-segmentation-offload: on"} & set(found["on"])
@@ -256,20 +257,17 @@ def send_tcp() -> dict[str, Any]:
 
 
 def test_tcp_fills_a_link_with_a_delay(inside: Callable[..., Any]) -> None:
-    """The sender's own queue of 50 ms is more than the round trip of 20 ms, so that cubic keeps it busy.
-
-    What a busy processor takes from one line it takes from the other.
-    """
+    """The sender's own queue of 50 ms is more than the round trip of 20 ms, so that cubic keeps it busy."""
     found = inside(send_tcp)
     if is_refused(found):
         return
     far_bps, near_bps = found["far_bps"], found["near_bps"]
     print(
-        f"\non the wire {far_bps / 1e6:.2f} Mbit/s, expected up to 20, and at least 98 % "
-        f"of the {near_bps / 1e6:.2f} that there are without a delay"
+        f"\non the wire {far_bps / 1e6:.2f} Mbit/s, expected 19.6 to 20.2; without a delay "
+        f"{near_bps / 1e6:.2f}"
     )
     assert found["errors"] == []
-    assert 0.98 * near_bps <= far_bps <= 1.01 * CAPACITY_BPS
+    assert 0.98 * CAPACITY_BPS <= far_bps <= 1.01 * CAPACITY_BPS
 
 
 def cut_and_mend() -> dict[str, Any]:

@@ -80,7 +80,7 @@ def test_the_bucket_holds_two_frames_and_the_queue_a_time(capacity_bps: float) -
     assert found["rate"] == f"{capacity_bps:.0f}bit"
     burst_bytes = int(found["burst"].removesuffix("b"))
     queue_bytes = int(found["limit"].removesuffix("b")) - burst_bytes
-    assert burst_bytes == max(2 * 1514, round(capacity_bps * 0.002 / 8))
+    assert burst_bytes == max(2 * 1514, round(capacity_bps * 0.005 / 8))
     assert queue_bytes == max(5 * 1514, round(capacity_bps * 0.050 / 8))
 
 
