@@ -223,6 +223,20 @@ def test_a_machine_that_does_not_boot_says_why(tmp_path: Path) -> None:
     assert "no room in /dev/shm" in done.stderr
 
 
+def test_a_temporary_directory_with_a_space(tmp_path: Path) -> None:
+    """The kernel's command line could not name it."""
+    place = tmp_path / "my files"
+    place.mkdir()
+    done = subprocess.run(
+        [*FAIRSLICE, "vm", "--", "echo", "up"],
+        env={**os.environ, "TMPDIR": str(place)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, b"up\n"), done.stderr
+
+
 def test_no_such_command() -> None:
     done = vm("--", "no-such-command")
     assert done.returncode == 127

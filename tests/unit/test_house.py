@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parents[2] / "controller" / "fairslice"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "units": {"errors"},
-    "vm": {"errors"},
+    "stopping": set(),
+    "vm": {"errors", "stopping"},
     "policy": {"errors", "units"},
     "topology": {"errors", "units"},
     "measure": {"errors", "units"},
@@ -22,8 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ovsdb": {"errors", "units", "policy", "topology", "alloc", "state"},
     "agent": {"errors", "units", "state", "ovsdb"},
     "app": {"errors", "units", "policy", "topology", "alloc", "state", "openflow", "ovsdb"},
-    "emulation": {"errors", "units", "topology", "ovsdb", "agent", "measure"},
-    "doctor": {"errors", "units", "topology", "emulation", "vm"},
+    "emulation": {"errors", "stopping", "units", "topology", "ovsdb", "agent", "measure"},
+    "doctor": {"errors", "stopping", "units", "topology", "emulation", "vm"},
     "experiment": {
         *("errors", "units", "policy", "topology", "alloc", "state", "ovsdb", "agent", "app", "measure"),
         *("emulation", "vm"),

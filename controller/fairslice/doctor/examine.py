@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -12,11 +11,12 @@ from fairslice.doctor.processor import Watch, processor_finding
 from fairslice.doctor.software import see_administrators_tools, software_findings
 from fairslice.emulation.isolation import run_isolated
 from fairslice.errors import EXIT_OK, MachineError
+from fairslice.stopping import STOP_SIGNALS
 
 QUICK_WINDOW_S = 0.2
 WINDOW_S = 1.0
 _NEEDED = ("Mininet", "Open vSwitch", "tools", "namespaces and privileges")
-_STOPPED = tuple(128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+_STOPPED = tuple(128 + number for number in STOP_SIGNALS)
 
 
 def quick_findings(datapath: str = "auto") -> tuple[Finding, ...]:

@@ -3,17 +3,16 @@
 import os
 import select
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 from fairslice.errors import Fault, InputError, MachineError
+from fairslice.stopping import stop_signals
 
 PRIVATE_DIRECTORY = Path("/run")
 """Covered by a tmpfs inside: sockets, logs and temporary files live there and vanish with the namespaces."""
@@ -23,7 +22,6 @@ _UNSHARE = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "-
 # A shell as PID 1: it turns death by a signal into 128+n, and the command keeps the usual signal rules, which
 # PID 1 does not have. unshare itself cannot report a child's SIGKILL.
 _INIT = ("sh", "-c", '"$@"; exit $?', "sh")
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LIFELINE = "FAIRSLICE_LIFELINE"
 _OUTSIDE = "FAIRSLICE_OUTSIDE"
 _GONE_TIMEOUT_S = 10.0
@@ -117,7 +115,7 @@ def run_isolated(argv: Sequence[str], env: Mapping[str, str] | None = None) -> i
         if len(received) == 1:
             kill()
 
-    with lifeline, _stop_signals(stop):
+    with lifeline, stop_signals(stop):
         try:
             process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *_UNSHARE, *_INIT, *argv],
@@ -200,15 +198,3 @@ def _wait_until_gone(pidfds: Sequence[int]) -> None:
         poller.register(descriptor, select.POLLIN)
         poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
         os.close(descriptor)
-
-
-@contextmanager
-def _stop_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Route the stop signals to ``handler``; those that the caller ignores (nohup) stay ignored."""
-    heeded = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    before = [signal.signal(number, handler) for number in heeded]
-    try:
-        yield
-    finally:
-        for number, old in zip(heeded, before, strict=True):
-            signal.signal(number, signal.SIG_DFL if old is None else old)

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from types import FrameType
 from typing import IO
 
 from fairslice.errors import Fault, InputError, MachineError
+from fairslice.stopping import stop_signals
 
 KERNEL = "linux.uml"
 MODULES_DIRECTORY = Path("/usr/lib/uml/modules")
@@ -39,7 +39,6 @@ VM_VARIABLE = "FAIRSLICE_VM"
 
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG])(?:i?B)?", re.IGNORECASE)
 _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_S = 0.02
 _CHUNK_BYTES = 1 << 16
 _LINE_BYTES = 3 * 19
@@ -172,7 +171,9 @@ def run_in_vm(machine: Machine) -> int:
     check_outputs(machine.outputs)
     sys.stdout.flush()
     sys.stderr.flush()
-    exchange = Path(tempfile.mkdtemp(prefix="fairslice-vm-"))
+    # It stands on the kernel's command line, where a space would end it.
+    elsewhere = "/tmp" if re.search(r"\s", tempfile.gettempdir()) else None
+    exchange = Path(tempfile.mkdtemp(prefix="fairslice-vm-", dir=elsewhere))
     try:
         return _Supervisor(machine, exchange).run()
     finally:
@@ -194,7 +195,7 @@ class _Supervisor:
         self._write_exchange()
         into, out, err, status = (os.pipe() for _ in range(4))
         theirs = (into[0], out[1], err[1], status[1])
-        with self._stop_signals(), tempfile.TemporaryFile() as log, os.fdopen(status[0], "rb") as ended:
+        with stop_signals(self._stop), tempfile.TemporaryFile() as log, os.fdopen(status[0], "rb") as ended:
             try:
                 # It holds our ends, too: one that hangs up when we are killed would keep UML busy for ever.
                 self.process = self._start(log, *theirs, (into[1], out[0], err[0]))
@@ -284,17 +285,6 @@ class _Supervisor:
         self.received.append(signum)
         if len(self.received) == 1 and self.process is not None:
             self.process.terminate()
-
-    @contextmanager
-    def _stop_signals(self) -> Iterator[None]:
-        """As in emulation.isolation: those that the caller ignores stay ignored."""
-        heeded = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        before = [signal.signal(number, self._stop) for number in heeded]
-        try:
-            yield
-        finally:
-            for number, old in zip(heeded, before, strict=True):
-                signal.signal(number, signal.SIG_DFL if old is None else old)
 
 
 def _copy(source: int, target: int) -> threading.Thread:
