@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.emulation, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).parents[2]
 DATAPATH = os.environ.get("FAIRSLICE_TEST_DATAPATH", "user")
-WARMUP_S, DURATION_S = 5.0, 8.0
+WARMUP_S, DURATION_S = 4.0, 7.0
 JAIN = 0.999
 MEDIAN_BOUND = 0.01
 # The virtual machine of the kernel datapath has one processor.

@@ -53,7 +53,7 @@ def run(topology: str, policy: str | Path, out: Path, *more: str) -> RunResult:
     for _ in range(2):
         done = fairslice(
             *("run", "--topology", f"topologies/{topology}.py", "--policy", str(policy)),
-            *("--datapath", DATAPATH, "--warmup", "4", "--duration", "7", "--out", str(out), "--json", *more),
+            *("--datapath", DATAPATH, "--warmup", "4", "--duration", "6", "--out", str(out), "--json", *more),
         )
         assert done.returncode in (0, 4, EXIT_CPU_BOUND), done.stderr
         assert not done.stderr

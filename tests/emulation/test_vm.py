@@ -180,6 +180,8 @@ def test_an_end_from_outside_leaves_nothing(how: signal.Signals, tmp_path: Path)
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         start_new_session=True,
+        # A shell's background children ignore SIGINT; this one must not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,
     )
     with process:
         assert process.stdout is not None
@@ -271,7 +273,7 @@ def rates_of_a_run(start: tuple[str, ...], datapath: str, out: Path) -> dict[str
     done = subprocess.run(
         [
             *(*start, "run", "--topology", "topologies/dumbbell.py", "--datapath", datapath),
-            *("--policy", "policies/gold-silver-bronze.yaml", "--warmup", "4", "--duration", "7"),
+            *("--policy", "policies/gold-silver-bronze.yaml", "--warmup", "3", "--duration", "5"),
             *("--out", str(out), "--json"),
         ],
         cwd=ROOT,
