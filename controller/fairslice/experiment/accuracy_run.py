@@ -10,7 +10,7 @@ from fairslice.alloc.view import AllocationView
 from fairslice.app.counters import Counters
 from fairslice.emulation.delay import DelayProbes, Delays, DelayStream, lateness, percentile, window
 from fairslice.emulation.load import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
-from fairslice.emulation.traffic import Phase, Stream, StreamResult, run_streams
+from fairslice.emulation.traffic import Phase, StreamResult, run_streams
 from fairslice.errors import MachineError
 from fairslice.experiment.accuracy import (
     Cell,
@@ -102,7 +102,7 @@ def _measure(
     with DelayProbes(bed.emulated, probed, warmup_s + duration_s + _STREAMS_TAKE_S, now=now) as probes:
         streams = run_streams(
             bed.emulated,
-            [_stream(network, plan) for plan in traffic],
+            [plan.stream(network) for plan in traffic],
             warmup_s=warmup_s,
             duration_s=duration_s,
             reading_s=bed.reading_s(),
@@ -118,19 +118,6 @@ def _measure(
     found = {name: window(sent, begin, end) for name, sent in packets.items()}
     late_s = max(percentile(lateness(packets[one.name], one.interval_s), 95) for one in probed)
     return Reading(streams, counters[0], counters[1], found, busy, late_s, load.duration_s)
-
-
-def _stream(network: Network, plan: FlowTraffic) -> Stream:
-    return Stream(
-        flow_id=plan.flow.id,
-        source=plan.flow.source,
-        destination_host=plan.flow.destination,
-        destination_ip=network.hosts[plan.flow.destination].ip,
-        protocol=plan.protocol,
-        server_port=plan.server_port,
-        client_port=plan.client_port,
-        rate_bps=plan.payload_bps,
-    )
 
 
 def _rows(

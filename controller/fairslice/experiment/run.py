@@ -10,7 +10,7 @@ from fairslice.alloc.view import AllocationView
 from fairslice.app.api import ProbeView
 from fairslice.app.counters import Counters
 from fairslice.emulation.load import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
-from fairslice.emulation.traffic import Phase, Stream, StreamResult, run_streams
+from fairslice.emulation.traffic import Phase, StreamResult, run_streams
 from fairslice.errors import MachineError
 from fairslice.experiment.judge import measured_flows, measured_links, trouble
 from fairslice.experiment.testbed import Datapath, Testbed, open_testbed
@@ -127,7 +127,7 @@ def _measure(
 
     streams = run_streams(
         bed.emulated,
-        [_stream(experiment.network, plan) for plan in traffic],
+        [plan.stream(experiment.network) for plan in traffic],
         warmup_s=experiment.warmup_s,
         duration_s=experiment.duration_s,
         reading_s=bed.reading_s(),
@@ -136,19 +136,6 @@ def _measure(
     if len(readings.counters) != 2:
         raise MachineError("no flow could be measured: " + "; ".join(trouble(streams)))
     return streams, readings
-
-
-def _stream(network: Network, plan: FlowTraffic) -> Stream:
-    return Stream(
-        flow_id=plan.flow.id,
-        source=plan.flow.source,
-        destination_host=plan.flow.destination,
-        destination_ip=network.hosts[plan.flow.destination].ip,
-        protocol=plan.protocol,
-        server_port=plan.server_port,
-        client_port=plan.client_port,
-        rate_bps=plan.payload_bps,
-    )
 
 
 class _Timings:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fairslice.alloc.view import FlowView
-from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES
+from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES, Stream
 from fairslice.errors import Fault, InputError
 from fairslice.policy.model import PROTOCOLS
+from fairslice.topology.network import Network
 from fairslice.units import tcp_goodput_bps, udp_goodput_bps
 
 FIRST_PORT = 5201
@@ -51,6 +52,19 @@ class FlowTraffic:
     def protocol(self) -> Literal["tcp", "udp"]:
         """In iperf3's words."""
         return "udp" if self.proto == PROTOCOLS["udp"] else "tcp"
+
+    def stream(self, network: Network) -> Stream:
+        """What iperf3 sends for it on a network."""
+        return Stream(
+            flow_id=self.flow.id,
+            source=self.flow.source,
+            destination_host=self.flow.destination,
+            destination_ip=network.hosts[self.flow.destination].ip,
+            protocol=self.protocol,
+            server_port=self.server_port,
+            client_port=self.client_port,
+            rate_bps=self.payload_bps,
+        )
 
 
 def parse_sender(text: str) -> Sender:
