@@ -21,15 +21,14 @@ import click
 import page
 
 from fairslice.emulation.isolation import check_isolation, check_visible, prepare_inside, run_isolated
+from fairslice.emulation.openvswitch import Datapath, kernel_module_loaded
 from fairslice.errors import EXIT_OK, EXIT_OUT_OF_TOLERANCE, FairsliceError, InputError
 from fairslice.experiment.accuracy import Cell, Row, Transport, bounds, rates_at_once
 from fairslice.experiment.accuracy_run import run_cell
-from fairslice.experiment.testbed import Datapath
 from fairslice.measure.results import Enforcement
 
 ROOT = Path(__file__).parents[1]
 MARKERS = ("<!-- benchmarks/enforcement.py -->", "<!-- /benchmarks/enforcement.py -->")
-KERNEL_MODULE = Path("/sys/module/openvswitch")
 FLOWS = (1, 3, 8)
 QUICK_FLOWS = (1,)
 FIELDS = ("datapath", "enforcement", "transport", "flows", "rates_bps")
@@ -256,7 +255,7 @@ def _measure_all(plan: Plan, resume: bool) -> tuple[str, ...]:
     if plan.rows.exists():
         # Without what an interruption left of a line.
         plan.rows.write_text(accuracy_tables.to_lines(read(plan.rows)), encoding="utf-8")
-    here = replace(plan, cells=tuple(c for c in plan.cells if c.datapath == "user" or KERNEL_MODULE.exists()))
+    here = replace(plan, cells=tuple(c for c in plan.cells if c.datapath == "user" or kernel_module_loaded()))
     there = [cell for cell in plan.cells if cell not in here.cells]
     faults: tuple[str, ...] = ()
     if here.cells:

@@ -26,7 +26,8 @@ Inside = Callable[..., Any]
 @contextlib.contextmanager
 def bed(topology: str, policy: str) -> Iterator[Any]:
     """An emulated network with its policy in force; in fresh namespaces only."""
-    from fairslice.experiment.testbed import Datapath, open_testbed
+    from fairslice.emulation.openvswitch import Datapath
+    from fairslice.experiment.testbed import open_testbed
     from fairslice.topology.load import load_network
 
     network, datapath = load_network(topology), cast(Datapath, DATAPATH)

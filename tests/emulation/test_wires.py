@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fairslice.emulation.openvswitch import kernel_module_loaded
 from fairslice.emulation.wires import missing_for_wires
 from fairslice.errors import EXIT_CPU_BOUND
 from fairslice.measure.results import from_json
@@ -19,7 +20,7 @@ from fairslice.testing.networks import build_network
 from fairslice.topology.network import Network
 
 if TYPE_CHECKING:
-    from fairslice.emulation.network import Datapath
+    from fairslice.emulation.openvswitch import Datapath
 
 pytestmark = [pytest.mark.emulation, pytest.mark.both_datapaths, pytest.mark.timeout(240)]
 
@@ -98,7 +99,7 @@ def run(*argv: str) -> str:
 
 def datapath_here() -> "Datapath":
     """The kernel's, where it is."""
-    return "kernel" if Path("/sys/module/openvswitch").exists() else "user"
+    return "kernel" if kernel_module_loaded() else "user"
 
 
 def emulated(

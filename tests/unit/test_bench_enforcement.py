@@ -19,6 +19,7 @@ from accuracy_tables import T_QUANTILES, interval
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import AllocationView, view
 from fairslice.emulation.delay import INTERVAL_S
+from fairslice.emulation.openvswitch import Datapath
 from fairslice.errors import InputError
 from fairslice.experiment.accuracy import (
     BUFFER_S,
@@ -36,7 +37,6 @@ from fairslice.experiment.accuracy import (
     rates_at_once,
     senders,
 )
-from fairslice.experiment.testbed import Datapath
 from fairslice.experiment.traffic import plan_traffic
 from fairslice.policy import load_policy
 from fairslice.policy.enforceable import require_enforceable

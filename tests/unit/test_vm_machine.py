@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.errors import InputError, MachineError
+from fairslice.experiment.choice import Choice, Here, Wanted, choose
 from fairslice.vm import machine as vm
-from fairslice.vm.choice import Choice, Here, Wanted, choose
 from fairslice.vm.machine import check_outputs, make_outputs, missing_for_vm, read_memory
 
 HERES = [Here(*flags) for flags in itertools.product((True, False), repeat=3)]

@@ -9,9 +9,9 @@ import click
 from fairslice.cli.options import json_output
 
 if TYPE_CHECKING:
-    from fairslice.emulation.network import Datapath
+    from fairslice.emulation.openvswitch import Datapath
+    from fairslice.experiment.choice import Wanted
     from fairslice.experiment.run import Experiment
-    from fairslice.vm.choice import Wanted
 
 
 @click.command(short_help="Emulate a network, enforce a policy, measure every flow, and report.")
@@ -83,7 +83,7 @@ def command(
         from fairslice.emulation.isolation import prepare_inside
 
         prepare_inside()
-    from fairslice.vm.choice import choose, look_here
+    from fairslice.experiment.choice import choose, look_here
 
     choice = choose(datapath, vm, look_here())
     experiment = _experiment(

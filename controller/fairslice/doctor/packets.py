@@ -24,11 +24,11 @@ from fairslice.doctor.judge import (
     judge_queue,
 )
 from fairslice.doctor.offloads import offloads_on
-from fairslice.doctor.software import kernel_module_loaded, tun_trouble
+from fairslice.doctor.software import tun_trouble
 from fairslice.emulation.command import run_command
 from fairslice.emulation.hosts import interface_name
-from fairslice.emulation.network import Datapath, EmulatedNetwork
-from fairslice.emulation.openvswitch import OpenVSwitch
+from fairslice.emulation.network import EmulatedNetwork
+from fairslice.emulation.openvswitch import Datapath, OpenVSwitch, kernel_module_loaded
 from fairslice.emulation.sockets import deepen_packet_sockets
 from fairslice.errors import MachineError
 from fairslice.topology.network import Host, Link, Network, Switch

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fairslice.doctor.findings import Finding
 from fairslice.emulation.isolation import check_isolation
+from fairslice.emulation.openvswitch import kernel_module_loaded
 from fairslice.errors import MachineError
 from fairslice.vm.machine import VM_VARIABLE, missing_for_vm
 
@@ -42,7 +43,6 @@ _BOOTSTRAP = "run script/bootstrap"
 _IMPORT_FRAMEWORK = "import fairslice.openflow.framework as f; print(f.FRAMEWORK)"
 _IMPORT_MININET = "import fairslice.emulation.network"
 _CONGESTION_CONTROLS = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
-_KERNEL_MODULE = Path("/sys/module/openvswitch")
 
 
 def python_finding(version: tuple[int, int]) -> Finding:
@@ -266,11 +266,6 @@ def software_findings(datapath: str, *, thorough: bool) -> tuple[Finding, ...]:
         kernel_datapath_finding(loaded, not loaded and _loadable(), datapath == "kernel"),
         *((vm_finding(missing_vm, inside=VM_VARIABLE in os.environ), wires_finding()) if thorough else ()),
     )
-
-
-def kernel_module_loaded() -> bool:
-    """Whether the kernel has Open vSwitch's datapath now."""
-    return _KERNEL_MODULE.exists()
 
 
 def see_administrators_tools() -> None:

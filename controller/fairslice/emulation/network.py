@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, Self
 
 from fairslice.emulation.command import run_command
 from fairslice.emulation.hosts import (
@@ -22,7 +22,7 @@ from fairslice.emulation.hosts import (
     interface_name,
     parse_sockets,
 )
-from fairslice.emulation.openvswitch import RUN_DIRECTORY
+from fairslice.emulation.openvswitch import RUN_DIRECTORY, Datapath, kernel_module_loaded
 from fairslice.emulation.wires import Wires, cables, check_wires, is_wire
 from fairslice.errors import InputError, MachineError
 from fairslice.topology.network import Link, Network
@@ -39,8 +39,6 @@ except ImportError as error:
         f"Mininet can't be imported ({error}); install the package mininet, and run in a virtual environment "
         "that was made by the system's Python with --system-site-packages"
     ) from error
-
-Datapath = Literal["user", "kernel"]
 
 CAPACITY_KEY = "fairslice-capacity-bps"
 """Key of an Interface's external_ids: what the link that it sends to carries, in bit/s of Ethernet frames."""
@@ -139,7 +137,7 @@ class EmulatedNetwork:
         check_emulable(self.network)
         check_wires(self.network)
         self._check_congestion_control()
-        if self.datapath == "kernel" and not Path("/sys/module/openvswitch").exists():
+        if self.datapath == "kernel" and not kernel_module_loaded():
             raise MachineError(
                 "the kernel datapath needs the kernel module openvswitch, which is not loaded; "
                 "run modprobe openvswitch, or choose the userspace datapath"

@@ -9,10 +9,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from fairslice.emulation.command import run_command
 from fairslice.errors import MachineError
+
+Datapath = Literal["user", "kernel"]
+"""Open vSwitch's own in a process (netdev), or that of the kernel's module openvswitch (system)."""
 
 RUN_DIRECTORY = Path("/run/openvswitch")
 """Where ovs-vsctl, ovs-ofctl and ovs-appctl look by default."""
@@ -25,6 +28,11 @@ _TOOLS = ("ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl
 _SWITCH_TUNABLES = "glibc.malloc.tcache_max=65536:glibc.malloc.tcache_count=65535"
 _START_TIMEOUT_S = 30
 _STOP_TIMEOUT_S = 5
+
+
+def kernel_module_loaded() -> bool:
+    """Whether the kernel has Open vSwitch's datapath now."""
+    return Path("/sys/module/openvswitch").exists()
 
 
 class OpenVSwitch:

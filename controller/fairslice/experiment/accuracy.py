@@ -7,7 +7,7 @@ from typing import Literal
 
 from fairslice.alloc.view import FlowView
 from fairslice.emulation.delay import INTERVAL_S, PAYLOAD_BYTES, DelayStream
-from fairslice.experiment.testbed import Datapath
+from fairslice.emulation.openvswitch import Datapath
 from fairslice.experiment.traffic import Sender
 from fairslice.measure.compare import MACHINE_BUSY, SWITCH_BUSY, relative_error
 from fairslice.measure.results import Enforcement

@@ -6,11 +6,11 @@ import sys
 from importlib.metadata import version
 
 from fairslice import __version__
+from fairslice.experiment.choice import look_here
 from fairslice.experiment.run import Experiment, Outcome
 from fairslice.measure.iperf import parse_server
 from fairslice.measure.pictures import wire_series
 from fairslice.measure.report import ReportInput
-from fairslice.vm.choice import look_here
 
 
 def report_input(experiment: Experiment, outcome: Outcome) -> ReportInput:

@@ -10,10 +10,11 @@ from fairslice.alloc.view import AllocationView
 from fairslice.app.api import ProbeView
 from fairslice.app.counters import Counters
 from fairslice.emulation.load import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
+from fairslice.emulation.openvswitch import Datapath
 from fairslice.emulation.traffic import Phase, StreamResult, run_streams
 from fairslice.errors import MachineError
 from fairslice.experiment.judge import measured_flows, measured_links, trouble
-from fairslice.experiment.testbed import Datapath, Testbed, open_testbed
+from fairslice.experiment.testbed import Testbed, open_testbed
 from fairslice.experiment.traffic import FlowTraffic, Sender, plan_traffic
 from fairslice.measure.compare import compare
 from fairslice.measure.results import Busy, RunResult

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from fairslice.agent.sync import pending
 from fairslice.app.api import StatusView
 from fairslice.app.client import ControllerClient
 from fairslice.emulation.network import EmulatedNetwork
-from fairslice.emulation.openvswitch import OpenVSwitch
+from fairslice.emulation.openvswitch import Datapath, OpenVSwitch
 from fairslice.emulation.sockets import deepen_packet_sockets
 from fairslice.errors import MachineError
 from fairslice.experiment.controller import ControllerProcess
@@ -29,8 +28,6 @@ WORK_DIRECTORY = Path("/run/fairslice")
 """Inside the emulation's private /run, so that an interrupted run leaves no file."""
 CONTROLLER_LOG = WORK_DIRECTORY / "controller.log"
 LOGS = (CONTROLLER_LOG, OpenVSwitch.switch_log, OpenVSwitch.database_log)
-
-Datapath = Literal["user", "kernel"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,12 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from fairslice.emulation.openvswitch import Datapath, kernel_module_loaded
 from fairslice.vm.machine import VM_VARIABLE
 
 Wanted = Literal["auto", "kernel", "user"]
-
-_MODULE = Path("/sys/module/openvswitch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +23,14 @@ class Here:
 class Choice:
     """The datapath, and whether to boot a virtual machine for it; ``why`` one is needed, for people."""
 
-    datapath: Literal["user", "kernel"]
+    datapath: Datapath
     vm: bool = False
     why: str = ""
 
 
 def look_here() -> Here:
     """This machine, by looking."""
-    return Here(os.geteuid() == 0, _MODULE.exists(), VM_VARIABLE in os.environ)
+    return Here(os.geteuid() == 0, kernel_module_loaded(), VM_VARIABLE in os.environ)
 
 
 def choose(wanted: Wanted, force_vm: bool, here: Here) -> Choice:
