@@ -41,11 +41,18 @@ def test_a_greedy_tcp_client() -> None:
 def test_a_udp_client_sends_whole_datagrams_at_its_rate() -> None:
     argv = client_argv(Stream("f", "h1", "h2", "10.0.0.2", "udp", 5004, 40000, 12_345_678.9, 3, "bbr"), 5)
     assert option(argv, "-l") == "1448"
-    assert option(argv, "-b") == "12345679"
+    assert option(argv, "-b") == "12345679/10"
+    assert option(argv, "--pacing-timer") == "10000"
     assert option(argv, "--cport") == "40000"
     assert option(argv, "-S") == "12"
     assert "-u" in argv
     assert "-C" not in argv
+
+
+def test_a_slow_udp_client_sends_one_by_one() -> None:
+    argv = client_argv(Stream("f", "h1", "h2", "10.0.0.2", "udp", 5004, rate_bps=2e6), 5)
+    assert option(argv, "-b") == "2000000"
+    assert "--pacing-timer" not in argv
 
 
 @pytest.mark.parametrize(
