@@ -55,6 +55,13 @@ def test_a_slow_udp_client_sends_one_by_one() -> None:
     assert "--pacing-timer" not in argv
 
 
+def test_a_fast_udp_client_keeps_to_the_longest_burst_that_iperf3_takes() -> None:
+    argv = client_argv(Stream("f", "h1", "h2", "10.0.0.2", "udp", 5004, rate_bps=5e9), 5)
+    rate, datagrams = option(argv, "-b").split("/")
+    assert rate == "5000000000"
+    assert 1 < int(datagrams) <= 1000
+
+
 @pytest.mark.parametrize(
     ("rate_bps", "block_bytes"), [(1e5, 1448), (20e6, 25_000), (1e9, 131_072), (0.0, 1448)]
 )

@@ -116,8 +116,9 @@ def client_argv(stream: Stream, time_s: float) -> list[str]:
         # iperf3 takes 0 for "no limit".
         rate = str(max(1, round(stream.rate_bps)))
         block_bytes = math.ceil(stream.rate_bps * _BLOCK_S / 8)
+        block_bytes = min(max(block_bytes, _MINIMUM_BLOCK_BYTES), _MAXIMUM_BLOCK_BYTES)
         if stream.protocol == "tcp":
-            argv += ["-l", str(min(max(block_bytes, _MINIMUM_BLOCK_BYTES), _MAXIMUM_BLOCK_BYTES))]
+            argv += ["-l", str(block_bytes)]
         elif (datagrams := block_bytes // UDP_PAYLOAD_BYTES) > 1:
             rate += f"/{datagrams}"
             argv += ["--pacing-timer", str(round(_BLOCK_S * 1e6))]
