@@ -54,19 +54,28 @@ class InputError(FairsliceError):
 class InfeasibleError(FairsliceError):
     """Guarantees that can't be kept: the floors of ``flows`` need more than ``link`` carries.
 
+    With ``of_acknowledgements`` it is their acknowledgements that need more than those may take of the link.
     Rates are in the unit of the problem (bit/s for a policy).
     """
 
     exit_status = EXIT_INFEASIBLE
 
     def __init__(
-        self, message: str, *, link: str, flows: tuple[str, ...], floors: float, capacity: float
+        self,
+        message: str,
+        *,
+        link: str,
+        flows: tuple[str, ...],
+        floors: float,
+        capacity: float,
+        of_acknowledgements: bool = False,
     ) -> None:
         super().__init__(message)
         self.link = link
         self.flows = flows
         self.floors = floors
         self.capacity = capacity
+        self.of_acknowledgements = of_acknowledgements
 
 
 class MachineError(FairsliceError):

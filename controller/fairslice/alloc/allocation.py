@@ -18,11 +18,13 @@ class BottleneckKind(StrEnum):
     LINK = "link"
     CAP = "cap"
     LIMIT = "limit"
+    ACKNOWLEDGEMENTS = "acknowledgements"
 
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """Why a flow got no more: a saturated link, its own cap, or the limit of its slice.
+    """Why a flow got no more: a saturated link, its own cap, the limit of its slice, or a link on its way
+    back whose room for acknowledgements is full.
 
     ``name`` is the link's or the slice's name, and empty for a cap.
     """

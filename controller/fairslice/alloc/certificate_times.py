@@ -33,6 +33,10 @@ class SliceTimes:
         (m + 1,), (nnz,), (nnz,): the keys of every flow, rising, none twice, and what it uses there.
     key_link, key_share
         (K,) link of every key, or the number of links for flows without, and its slice's weight.
+    stops
+        Which links can stop each flow, those that grant no rate included.
+
+    Keys are of links that grant rates.
     """
 
     flow: "Array"
@@ -45,6 +49,7 @@ class SliceTimes:
     use: "Array"
     key_link: "Array"
     key_share: "Array"
+    stops: Sets
 
     @classmethod
     def of(cls, columns: Columns, flow: "Array", rate: "Array", hidden: "Array") -> "SliceTimes":
@@ -56,9 +61,19 @@ class SliceTimes:
         row, entry = spans(indptr[flow], indptr[flow + 1] - indptr[flow])
         link = np.asarray(columns.indices)[entry]
         use = np.ones(len(entry)) if columns.coefficient is None else np.asarray(columns.coefficient)[entry]
-        nowhere = np.flatnonzero(indptr[flow + 1] == indptr[flow])
-        row, link = np.concatenate((row, nowhere)), np.concatenate((link, np.full(len(nowhere), links)))
-        use = np.concatenate((use, np.ones(len(nowhere))))
+        grants = link < links - columns.rooms
+        nowhere = np.setdiff1d(np.arange(len(flow)), row[grants])
+        stops = _links_of(
+            np.concatenate((row, nowhere)),
+            np.concatenate((link, np.full(len(nowhere), links))),
+            links,
+            slice_,
+        )
+        row, link = (
+            np.concatenate((row[grants], nowhere)),
+            np.concatenate((link[grants], np.full(len(nowhere), links))),
+        )
+        use = np.concatenate((use[grants], np.ones(len(nowhere))))
 
         slice_link, key = np.unique(slice_[row] * (links + 1) + link, return_inverse=True)
         keys = len(slice_link)
@@ -78,6 +93,7 @@ class SliceTimes:
             use=summed,
             key_link=slice_link % (links + 1),
             key_share=share[slice_link // (links + 1)],
+            stops=stops,
         )
 
     def at_least(self, place: "Array", flow: "Array", times: "Array") -> None:
@@ -128,7 +144,7 @@ class SliceTimes:
         """The sibling above its floor, using all of a flow's links, that has the most for its weight."""
         import numpy as np
 
-        alike = np.flatnonzero((self._sets.of == self._leading[self._sets.of[flow]]) & ~self.hidden)
+        alike = np.flatnonzero((self.stops.of == self._leading[self.stops.of[flow]]) & ~self.hidden)
         return int(alike[np.argmax(self._per_weight[alike])])
 
     @cached_property
@@ -143,17 +159,13 @@ class SliceTimes:
         return self.rate / self.weight
 
     @cached_property
-    def _sets(self) -> Sets:
-        return Sets.among(self.ptr, self.key, len(self.key_link))
-
-    @cached_property
     def _seen(self) -> "Array":
         """(sets,) the most for its weight that a flow above its floor has in each set; -1 without one."""
         import numpy as np
 
         seen = np.flatnonzero(~self.hidden)
-        most = np.full(len(self._sets), np.longdouble(-1))
-        np.maximum.at(most, self._sets.of[seen], self._per_weight[seen])
+        most = np.full(len(self.stops), np.longdouble(-1))
+        np.maximum.at(most, self.stops.of[seen], self._per_weight[seen])
         return most
 
     @cached_property
@@ -161,9 +173,9 @@ class SliceTimes:
         """(sets,) which of the sets that hold each set has the flow with the most for its weight."""
         import numpy as np
 
-        q, c = self._sets.supersets(self._seen, np.maximum(self._seen, 0))
+        q, c = self.stops.supersets(self._seen, np.maximum(self._seen, 0))
         order = np.lexsort((self._seen[c], q))
-        leading = np.arange(len(self._sets))
+        leading = np.arange(len(self.stops))
         leading[q[order]] = c[order]
         return leading
 
@@ -172,7 +184,7 @@ class SliceTimes:
         """(m,) what the leader of each flow has for its weight; 0 without one."""
         import numpy as np
 
-        return np.maximum(self._seen[self._leading], 0)[self._sets.of]
+        return np.maximum(self._seen[self._leading], 0)[self.stops.of]
 
     @cached_property
     def _level(self) -> "Array":
@@ -213,7 +225,7 @@ class SliceTimes:
         """
         import numpy as np
 
-        sets, per_weight = self._sets, self._per_weight
+        sets, per_weight = self.stops, self._per_weight
         hidden = np.flatnonzero(self.hidden)
         highest = np.full(len(sets), np.longdouble(-1))
         np.maximum.at(highest, sets.of[hidden], per_weight[hidden])
@@ -251,6 +263,17 @@ class SliceTimes:
     @cached_property
     def _flow_key(self) -> "Array":
         return self._row * len(self.key_link) + self.key
+
+
+def _links_of(row: "Array", link: "Array", links: int, slice_: "Array") -> Sets:
+    """Which links of its slice each flow uses; slices have none in common."""
+    import numpy as np
+
+    slice_link, key = np.unique(slice_[row] * (links + 1) + link, return_inverse=True)
+    keys = max(len(slice_link), 1)
+    row_key = np.unique(row * keys + key)
+    ptr = np.searchsorted(row_key, np.arange(len(slice_) + 1) * keys)
+    return Sets.among(ptr, row_key % keys, keys)
 
 
 @dataclass(frozen=True)

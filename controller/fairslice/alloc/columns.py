@@ -35,6 +35,8 @@ class Columns:
         (S,); limits may be infinite.
     per_flow
         Whether the hierarchy is off.
+    rooms
+        How many of the last links grant no rate: they stop flows like any link, and slow none down.
     """
 
     capacity: Column
@@ -48,6 +50,7 @@ class Columns:
     slice_weight: Column
     slice_limit: Column
     per_flow: bool
+    rooms: int = 0
 
     @cached_property
     def is_extreme(self) -> bool:
@@ -133,6 +136,7 @@ class Columns:
             slice_weight=converted("slice_weight", real),
             slice_limit=converted("slice_limit", real),
             per_flow=self.per_flow,
+            rooms=self.rooms,
         )
 
 

@@ -175,6 +175,7 @@ def lay_board(guise: Guise, columns: Columns, slots: int | None = None) -> Board
     """Lay out the rows of columns, each a class; ``slots`` is how many events there may be."""
     run, reals, whole = guise.run, guise.reals, guise.whole
     n, n_links, n_slices = len(columns.indptr) - 1, len(columns.capacity), len(columns.slice_weight)
+    n_granting = n_links - columns.rooms
     of_slice: Any = columns.slice
     rated = of_slice is not None
     grouped = rated and not columns.per_flow
@@ -192,14 +193,17 @@ def lay_board(guise: Guise, columns: Columns, slots: int | None = None) -> Board
             limit[s] = place
         most = len(indices) + 2 * n
         laid_ptr, laid, laid_use = whole(n + 1), whole(most), reals(most)
-        end = run.lay_rows(indptr, indices, use, scaled, of_slice, limit, nowhere, laid_ptr, laid, laid_use)
+        end = run.lay_rows(
+            *(indptr, indices, use, scaled, of_slice, limit, n_granting, nowhere),
+            *(laid_ptr, laid, laid_use),
+        )
         indptr, indices, use = laid_ptr, laid[:end], laid_use[:end] if scaled else use
     groups = (whole(0), whole(1), whole(0), reals(0))
     if grouped:
         uses = len(indices)
         group, first, members, weight = whole(uses), whole(uses + 1), whole(uses), reals(uses)
         n_groups = run.lay_groups(
-            *(indptr, indices, of_slice, guise.order(of_slice), n_links, nowhere, columns.slice_weight),
+            *(indptr, indices, of_slice, guise.order(of_slice), n_granting, nowhere, columns.slice_weight),
             *(whole(len(capacity)), whole(len(capacity)), group, first, members, weight),
         )
         share = reals(GROUP * n_groups)

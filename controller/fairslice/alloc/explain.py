@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
+from fairslice.alloc.acknowledged import AcknowledgedProblem
+from fairslice.alloc.acknowledgements import AcknowledgedAllocation, allocate_acknowledged
 from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.sensitivity import SAME, instants_of
@@ -54,15 +56,30 @@ class Step:
 
 @dataclass(frozen=True)
 class Filling:
-    """How a problem is filled: every flow stops in exactly one of the steps, which are in order of time."""
+    """How a problem is filled: every flow stops in exactly one of the steps, which are in order of time.
+
+    Where flows are acknowledged, ``acknowledged`` is the whole answer. What acknowledgements take is set
+    aside before anything is filled, and ``allocation`` is of what is left to data.
+    """
 
     allocation: Allocation
     steps: tuple[Step, ...]
+    acknowledged: AcknowledgedAllocation | None = None
 
     @property
     def problem(self) -> AllocationProblem:
         """What is filled."""
         return self.allocation.problem
+
+    @property
+    def asked(self) -> AllocationProblem | AcknowledgedProblem:
+        """What was asked for: the whole problem where flows are acknowledged, else what is filled."""
+        return self.problem if self.acknowledged is None else self.acknowledged.problem
+
+    @property
+    def set_aside(self) -> Mapping[str, float]:
+        """What links set aside for acknowledgements, for those that carry some."""
+        return {} if self.acknowledged is None else self.acknowledged.set_aside
 
     @property
     def end(self) -> float:
@@ -78,9 +95,9 @@ class Filling:
         """
         problem = self.problem
         sliced = [flow for flow in problem.flows if flow.slice is not None]
-        # Flows that use no link share as if they were on one.
-        shared = Counter((flow.slice, link) for flow in sliced for link in flow.uses or [""])
-        whole = all(max(flow.uses.values(), default=1) == 1 for flow in sliced)
+        granting = {flow.id: _granting(problem, flow) for flow in sliced}
+        shared = Counter((flow.slice, link) for flow in sliced for link in granting[flow.id])
+        whole = all(max(uses.values()) == 1 for uses in granting.values())
         return problem.per_flow or (whole and all(count == 1 for count in shared.values()))
 
     @cached_property
@@ -127,7 +144,9 @@ class Why:
     at_floor
         Whether it holds its guarantee, its level being lower.
     capacity
-        Of the link or the limit; for a cap the cap.
+        Of the link, the limit, or the link's room for acknowledgements; for a cap the cap.
+    set_aside
+        What of a link's capacity is set aside for acknowledgements.
     holders
         Who holds what of the link or the limit, itself included, in the order of the problem; nobody for a
         cap.
@@ -139,16 +158,19 @@ class Why:
     step: int
     at_floor: bool
     capacity: float
+    set_aside: float
     holders: tuple[Holder, ...]
 
 
-def explain(problem: AllocationProblem) -> Filling:
-    """Solve a problem, and tell step by step how.
+def explain(problem: AllocationProblem | AcknowledgedProblem) -> Filling:
+    """Solve a problem, and tell step by step how; one with acknowledgements, once these are set aside.
 
     Raises
     ------
     InputError, InfeasibleError
         As :func:`~fairslice.alloc.waterfilling.allocate` does.
+    InconsistentError
+        As :func:`~fairslice.alloc.acknowledgements.allocate_acknowledged` does.
 
     Examples
     --------
@@ -161,9 +183,15 @@ def explain(problem: AllocationProblem) -> Filling:
     1.0 [('link A', ['x', 'z'])]
     9.0 [('link B', ['y'])]
     """
-    allocation = allocate(problem, instants=True)
-    flows, instants = problem.flows, instants_of(allocation)
-    reasons, rates = list(allocation.bottlenecks.values()), list(allocation.rates.values())
+    acknowledged = None
+    if isinstance(problem, AcknowledgedProblem):
+        acknowledged = allocate_acknowledged(problem, instants=True)
+        allocation, bottlenecks = acknowledged.allocation, acknowledged.bottlenecks
+    else:
+        allocation = allocate(problem, instants=True)
+        bottlenecks = allocation.bottlenecks
+    flows, instants = allocation.problem.flows, instants_of(allocation)
+    reasons, rates = list(bottlenecks.values()), list(allocation.rates.values())
 
     def stopped(f: int) -> Stopped:
         floor, capped = flows[f].kept_floor, reasons[f].kind is BottleneckKind.CAP
@@ -181,7 +209,7 @@ def explain(problem: AllocationProblem) -> Filling:
         for f in sorted(members):
             by_reason[reasons[f]].append(stopped(f))
         steps.append(Step(instant, tuple(Stop(reason, tuple(who)) for reason, who in by_reason.items())))
-    return Filling(allocation, tuple(steps))
+    return Filling(allocation, tuple(steps), acknowledged)
 
 
 def why(filling: Filling, flow_id: str) -> Why:
@@ -200,16 +228,28 @@ def why(filling: Filling, flow_id: str) -> Why:
     flow = next(flow for flow in problem.flows if flow.id == flow_id)
     name = stop.reason.name
     holders: tuple[Holder, ...] = ()
+    set_aside = 0.0
     if stop.reason.kind is BottleneckKind.LINK:
-        capacity = float(problem.capacities[name])
+        set_aside = filling.set_aside.get(name, 0.0)
+        whole = problem if filling.acknowledged is None else filling.acknowledged.problem.data
+        capacity = float(whole.capacities[name])
         loads = ((g.id, g.uses[name]) for g in problem.flows if name in g.uses)
         holders = tuple(Holder(g, rates[g], use * rates[g]) for g, use in loads)
+    elif stop.reason.kind is BottleneckKind.ACKNOWLEDGEMENTS:
+        assert filling.acknowledged is not None, "only a problem with acknowledgements has such a reason"
+        acknowledged = filling.acknowledged.problem
+        capacity = acknowledged.room[name]
+        holders = tuple(
+            Holder(g.id, rates[g.id], returned[name] * rates[g.id])
+            for g, returned in zip(problem.flows, acknowledged.returns, strict=True)
+            if name in returned
+        )
     elif stop.reason.kind is BottleneckKind.LIMIT:
         capacity = problem.slices[name].limit
         holders = tuple(Holder(g.id, rates[g.id], rates[g.id]) for g in problem.flows if g.slice == name)
     else:
         capacity = flow.cap
-    return Why(flow, stopped.rate, stop.reason, step, stopped.at_floor, capacity, holders)
+    return Why(flow, stopped.rate, stop.reason, step, stopped.at_floor, capacity, set_aside, holders)
 
 
 class _Line:
@@ -268,10 +308,17 @@ def _rises(problem: AllocationProblem, name: str | None, rising: Sequence[Proble
     share = 1.0 if name is None else float(problem.slices[name].weight)
     if name is None or problem.per_flow:
         return {flow.id: share * flow.weight for flow in rising}
-    # Flows that use no link share as if they were on one.
-    uses = {flow.id: flow.uses or {"": 1.0} for flow in rising}
+    uses = {flow.id: _granting(problem, flow) for flow in rising}
     pushed: dict[str, float] = defaultdict(float)
     for flow in rising:
         for link, use in uses[flow.id].items():
             pushed[link] += use * flow.weight
     return {flow.id: flow.weight * share / max(pushed[link] for link in uses[flow.id]) for flow in rising}
+
+
+def _granting(problem: AllocationProblem, flow: ProblemFlow) -> Mapping[str, float]:
+    """What a flow uses of the links that grant it a rate; flows without share as if they were on one."""
+    if not problem.rooms:
+        return flow.uses or {"": 1.0}
+    rooms = list(problem.capacities)[len(problem.capacities) - problem.rooms :]
+    return {link: use for link, use in flow.uses.items() if link not in rooms} or {"": 1.0}

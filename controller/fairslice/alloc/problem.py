@@ -68,12 +68,16 @@ class AllocationProblem:
 
     With ``per_flow`` the hierarchy is off (``sharing: per-flow``): a flow rises at its slice's weight
     times its own, and the result is flat weighted max-min. Limits of slices hold either way.
+
+    The last ``rooms`` of the links grant no rate: like a limit they stop their flows when they are full, and
+    slow nobody down before (:mod:`fairslice.alloc.acknowledgements` has use for them).
     """
 
     capacities: Mapping[str, float]
     flows: Sequence[ProblemFlow]
     slices: Mapping[str, SliceShare] = field(default_factory=dict)
     per_flow: bool = False
+    rooms: int = 0
 
     @classmethod
     def from_arrays(
@@ -162,6 +166,7 @@ class AllocationProblem:
             slice_weight=[float(share.weight) for share in self.slices.values()],
             slice_limit=[float(share.limit) for share in self.slices.values()],
             per_flow=self.per_flow,
+            rooms=self.rooms,
         )
 
     def with_columns(self, columns: Columns) -> "AllocationProblem":
@@ -178,6 +183,7 @@ class AllocationProblem:
             tuple(replace(f, weight=float(w), cap=float(u), floor=float(m)) for f, w, u, m in each),
             self.slices,
             self.per_flow,
+            self.rooms,
         )
 
     def with_flows(self, flows: Sequence[ProblemFlow]) -> "AllocationProblem":
@@ -193,7 +199,7 @@ class AllocationProblem:
         # Checked by themselves: to check a million flows again for the sake of one would take a second.
         n = len(self.flows)
         numbered = [replace(flow, id=str(n + i)) for i, flow in enumerate(flows)]
-        more = AllocationProblem(self.capacities, numbered, self.slices, self.per_flow).columns.arrays()
+        more = replace(self, flows=numbered).columns.arrays()
         return _numbered(self.columns.arrays().joined(more))
 
     def check(self) -> None:
@@ -214,6 +220,8 @@ class AllocationProblem:
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Everything wrong with the problem: where, as in a problem file (``flows[0]``), and what."""
+        if not 0 <= self.rooms <= len(self.capacities):
+            yield "rooms", f"found {self.rooms}, expected a number of the {len(self.capacities)} links"
         for name, capacity in self.capacities.items():
             if not name:
                 yield 'links[""]', "the name is empty, expected at least one character"
@@ -269,6 +277,7 @@ def _numbered(columns: Columns) -> AllocationProblem:
         _Flows(columns),
         {str(s): SliceShare(float(weight), float(limit)) for s, (weight, limit) in enumerate(shares)},
         columns.per_flow,
+        columns.rooms,
     )
     # Where a cached property keeps its value: these columns are sound, and stay as they came.
     problem.__dict__["columns"] = columns

@@ -6,13 +6,17 @@ holds. It may be negative: on a network, max-min fairness is not monotone. More 
 flows rise that a flow meets in another.
 
 Only places that are full when the flow stops, or before, can matter: until then the filling is the same with
-more capacity elsewhere.
+more capacity elsewhere. Where flows are acknowledged that is not so: flows that stop later have
+acknowledgements too, which take something of other links. Then every place that is full may matter.
 """
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fairslice.alloc.acknowledged import AcknowledgedProblem
+from fairslice.alloc.acknowledgements import allocate_acknowledged
 from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
@@ -55,13 +59,13 @@ class Raise:
     reach: float
 
 
-def raises(problem: AllocationProblem, flow_id: str) -> tuple[Raise, ...]:
+def raises(problem: AllocationProblem | AcknowledgedProblem, flow_id: str) -> tuple[Raise, ...]:
     """What a little more capacity would do to a flow, place by place.
 
     Parameters
     ----------
     problem
-        As given to the solver.
+        As given to the solver. With acknowledgements, what is added is added to whole links.
     flow_id
         The flow that is looked at.
 
@@ -98,27 +102,54 @@ def raises(problem: AllocationProblem, flow_id: str) -> tuple[Raise, ...]:
     link B 1.0 inf
     link A -0.5 8.0
     """
-    allocation = allocate(problem, instants=True)
-    number = {flow.id: f for f, flow in enumerate(problem.flows)}[flow_id]
-    flow, rate = problem.flows[number], allocation.rates[flow_id]
+    solved = _Solved.of(problem)
+    data, allocation, full, matter = solved.data, solved.allocation, solved.full, solved.matter
+    number = {flow.id: f for f, flow in enumerate(data.flows)}[flow_id]
+    flow, rate = data.flows[number], allocation.rates[flow_id]
     again = _Again(problem, number, rate)
-    full = _full(allocation)
     stops = instants_of(allocation)[number] * (1 + SAME)
 
     def tried(place: Bottleneck) -> Raise:
-        slope, reach = again.slope_at(place) if full.get(place, math.inf) <= stops else (0.0, 0.0)
+        slope, reach = again.slope_at(place) if matter.get(place, math.inf) <= stops else (0.0, 0.0)
         return Raise(place, place in full, slope, reach)
 
     own = [Bottleneck(BottleneckKind.LINK, link) for link in flow.uses]
-    if flow.slice is not None and problem.slices[flow.slice].limit < math.inf:
+    if flow.slice is not None and data.slices[flow.slice].limit < math.inf:
         own.insert(0, Bottleneck(BottleneckKind.LIMIT, flow.slice))
     found = []
     if flow.cap < math.inf:
         cap, met = Bottleneck(BottleneckKind.CAP), rate >= flow.cap * (1 - SAME)
         found.append(Raise(cap, met, *(again.slope_at(cap) if met else (0.0, 0.0))))
     found += [tried(place) for place in own]
-    others = [p for p in full if p.kind is BottleneckKind.LINK and p not in own]
+    others = [p for p in matter if p.kind is BottleneckKind.LINK and p not in own]
     return (*found, *(one for one in map(tried, others) if one.slope))
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """A problem's data and allocation, the places that are full, and when each place begins to matter."""
+
+    data: AllocationProblem
+    allocation: Allocation
+    full: frozenset[Bottleneck]
+    matter: dict[Bottleneck, float]
+
+    @classmethod
+    def of(cls, problem: AllocationProblem | AcknowledgedProblem) -> "_Solved":
+        if isinstance(problem, AllocationProblem):
+            allocation = allocate(problem, instants=True)
+            filled = _full(allocation)
+            return cls(problem, allocation, frozenset(filled), filled)
+        allocation = allocate_acknowledged(problem, instants=True).allocation
+        places = [problem.stated(place) for place in _full(allocation)]
+        # More of a link is also more room for acknowledgements there.
+        matter = {
+            Bottleneck(BottleneckKind.LINK, place.name)
+            if place.kind is BottleneckKind.ACKNOWLEDGEMENTS
+            else place: -math.inf
+            for place in places
+        }
+        return cls(problem.data, allocation, frozenset(places), matter)
 
 
 def instants_of(allocation: Allocation) -> list[float]:
@@ -151,7 +182,15 @@ def _full(allocation: Allocation) -> dict[Bottleneck, float]:
 class _Again:
     """Solves a problem again with more at one place, to see what becomes of one flow."""
 
-    def __init__(self, problem: AllocationProblem, flow: int, rate: float) -> None:
+    def __init__(self, problem: AllocationProblem | AcknowledgedProblem, flow: int, rate: float) -> None:
+        self.returns: Sequence[Mapping[str, float]] = ()
+        if isinstance(problem, AcknowledgedProblem):
+            # As the changed problem names links: by number.
+            names = {name: str(index) for index, name in enumerate(problem.data.capacities)}
+            self.returns = [
+                {names[link]: share for link, share in returned.items()} for returned in problem.returns
+            ]
+            problem = problem.data
         self.problem, self.flow, self.now = problem, flow, rate
         self.floor = problem.flows[flow].floor
         self.known: dict[tuple[Bottleneck, float], float] = {}
@@ -251,7 +290,11 @@ class _Again:
             per_flow=c.per_flow,
         )
         try:
-            gained = float(allocate(changed).raw_rate[self.flow]) - self.now
+            if any(self.returns):
+                rates = allocate_acknowledged(AcknowledgedProblem(changed, self.returns)).allocation.raw_rate
+            else:
+                rates = allocate(changed).raw_rate
+            gained = float(rates[self.flow]) - self.now
         except InfeasibleError:
             return math.nan
         # As if exactly as much had been added as was meant.

@@ -2,14 +2,17 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from fairslice.alloc.acknowledged import AcknowledgedProblem
+from fairslice.alloc.acknowledgements import allocate_acknowledged
 from fairslice.alloc.allocation import Bottleneck
-from fairslice.alloc.certificate import Certificate, certify
+from fairslice.alloc.certificate import Certificate
+from fairslice.alloc.certificate_acknowledgements import certify_acknowledged
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
-from fairslice.alloc.waterfilling import allocate
+from fairslice.alloc.waterfilling import few_of
 from fairslice.errors import InfeasibleError
 from fairslice.policy.model import PROTOCOLS, Flow, Policy, Sharing, Split
 from fairslice.policy.resolve import resolve
@@ -17,6 +20,10 @@ from fairslice.topology.k_paths import k_paths
 from fairslice.topology.network import LinkKey, Network, link_name
 from fairslice.topology.paths import NoPathError, path, path_links
 from fairslice.units import format_rate
+
+SPLIT_ROUNDS = 2
+"""How often free splits are found: what acknowledgements take depends on the rates, a little, and is known
+better the second time."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +53,19 @@ class Route:
 
     @cached_property
     def uses(self) -> Mapping[LinkKey, float]:
-        """What the flow uses of each link, in bit/s for each bit/s of its rate (DESIGN: c_{f,l})."""
+        """What the flow's data uses of each link, in bit/s for each bit/s of its rate."""
         crossing: Counter[LinkKey] = Counter()
         for nodes, part in zip(self.paths, self.parts, strict=True):
             for key in path_links(nodes) if part else ():
                 crossing[key] += part
         # Divided once and last: where all parts meet again, they are exactly the whole.
-        uses = {key: parts / sum(self.parts) for key, parts in crossing.items()}
-        if self.return_share:
-            for key in path_links(self.return_path):
-                uses[key] = uses.get(key, 0.0) + self.return_share
-        return uses
+        return {key: parts / sum(self.parts) for key, parts in crossing.items()}
+
+    @property
+    def returns(self) -> Mapping[LinkKey, float]:
+        """What the flow's acknowledgements take of each link, in bit/s for each bit/s of its rate."""
+        way = path_links(self.return_path) if self.return_share else ()
+        return dict.fromkeys(way, self.return_share)
 
     def along(self, number: int) -> "Route":
         """The same flow with all of its rate on one of its paths."""
@@ -95,7 +104,7 @@ class NetworkAllocation:
     unreachable: tuple[Flow, ...] = ()
 
     @cached_property
-    def problem(self) -> AllocationProblem:
+    def problem(self) -> AcknowledgedProblem:
         """What was solved: flows on their routes, by id, over links by name."""
         return problem_of(self.policy, self.network, [allocated.route for allocated in self.flows])
 
@@ -104,27 +113,38 @@ class NetworkAllocation:
         """What the independent checker says of the rates and of the reasons for them."""
         rates = {allocated.flow.id: allocated.rate_bps for allocated in self.flows}
         reasons = {allocated.flow.id: allocated.bottleneck for allocated in self.flows}
-        return certify(self.problem, rates, reasons)
+        return certify_acknowledged(self.problem, rates, reasons)
+
+    @cached_property
+    def set_aside_bps(self) -> Mapping[LinkKey, float]:
+        """What each link of the network sets aside for acknowledgements, in bit/s."""
+        return self._sums(lambda route: route.returns)
 
     @cached_property
     def load_bps(self) -> Mapping[LinkKey, float]:
         """What the flows put on each link of the network, acknowledgements included, in bit/s."""
-        load = dict.fromkeys(self.network.links, 0.0)
+        data = self._sums(lambda route: route.uses)
+        return {key: data[key] + set_aside for key, set_aside in self.set_aside_bps.items()}
+
+    def _sums(self, shares_of: Callable[[Route], Mapping[LinkKey, float]]) -> dict[LinkKey, float]:
+        sums = dict.fromkeys(self.network.links, 0.0)
         for allocated in self.flows:
-            for key, share in allocated.route.uses.items():
-                load[key] += share * allocated.rate_bps
-        return load
+            for key, share in shares_of(allocated.route).items():
+                sums[key] += share * allocated.rate_bps
+        return sums
 
 
 def allocate_slices(policy: Policy, network: Network, *, omit_unreachable: bool = False) -> NetworkAllocation:
-    """Give every flow of ``policy`` its max-min fair rate on ``network`` (DESIGN §5).
+    """Give every flow of ``policy`` its max-min fair rate on ``network``.
 
-    Splits of flows over several paths are found first; the rates are exact for these splits.
+    Splits of flows over several paths are found first; the rates are exact for these splits. Acknowledgements
+    come first: see :mod:`fairslice.alloc.acknowledgements`.
 
     Raises:
         InputError: the policy names hosts that the network does not have, or flows overlap.
         NoPathError: a flow has no path, unless ``omit_unreachable`` lets such flows go without.
         InfeasibleError: the guarantees do not fit.
+        InconsistentError: no rates were found that agree with what their acknowledgements take.
     """
     flows = resolve(policy, network.hosts)
     routes, unreachable = [], []
@@ -137,14 +157,16 @@ def allocate_slices(policy: Policy, network: Network, *, omit_unreachable: bool 
             unreachable.append(flow)
     try:
         routes = split_freely(policy, network, routes)
-        solution = allocate(problem_of(policy, network, routes))
+        solution = allocate_acknowledged(problem_of(policy, network, routes))
     except InfeasibleError as error:
         raise _in_rates(error) from error
     return NetworkAllocation(
         policy,
         network,
         tuple(
-            AllocatedFlow(route, solution.rates[route.flow.id], solution.bottlenecks[route.flow.id])
+            AllocatedFlow(
+                route, solution.allocation.rates[route.flow.id], solution.bottlenecks[route.flow.id]
+            )
             for route in routes
         ),
         tuple(unreachable),
@@ -174,37 +196,44 @@ def split_freely(policy: Policy, network: Network, routes: Sequence[Route]) -> l
     from fairslice.alloc.multipath import MultipathFlow, MultipathProblem
     from fairslice.alloc.splits import free_splits
 
-    problem = problem_of(policy, network, routes)
-    flows = []
-    for route, flow in zip(routes, problem.flows, strict=True):
-        ways = [route.along(i) for i in range(len(route.paths))] if flow.id in free else [route]
-        flows.append(
-            MultipathFlow(
-                id=flow.id,
-                paths=tuple(_named_uses(way) for way in ways),
-                weight=flow.weight,
-                cap=flow.cap,
-                floor=flow.floor,
-                slice=flow.slice,
+    split = list(routes)
+    for _ in range(SPLIT_ROUNDS):
+        problem = problem_of(policy, network, split)
+        set_aside = allocate_acknowledged(problem).set_aside
+        left = problem.left_by(set_aside)
+        flows = []
+        for route, flow, returned in zip(split, left.flows, problem.returns, strict=True):
+            ways = [route.along(i) for i in range(len(route.paths))] if flow.id in free else [route]
+            flows.append(
+                MultipathFlow(
+                    id=flow.id,
+                    paths=tuple(_named(way.uses) | problem.uses_of_room(returned) for way in ways),
+                    weight=flow.weight,
+                    cap=flow.cap,
+                    floor=flow.floor,
+                    slice=flow.slice,
+                )
             )
-        )
-    parts = free_splits(MultipathProblem(problem.capacities, flows, problem.slices, problem.per_flow))
-    return [replace(route, parts=parts.get(route.flow.id, route.parts)) for route in routes]
+        parts = free_splits(MultipathProblem(left.capacities, flows, left.slices, left.per_flow))
+        split = [replace(route, parts=parts.get(route.flow.id, route.parts)) for route in split]
+        shared = {link for flow in flows for path in flow.paths for link in path}
+        if not any(set_aside.get(link) for link in shared):
+            break
+    return split
 
 
-def _named_uses(route: Route) -> dict[str, float]:
-    return {link_name(key): share for key, share in route.uses.items()}
+def _named(shares: Mapping[LinkKey, float]) -> dict[str, float]:
+    return {link_name(key): share for key, share in shares.items()}
 
 
-def problem_of(policy: Policy, network: Network, routes: Sequence[Route]) -> AllocationProblem:
+def problem_of(policy: Policy, network: Network, routes: Sequence[Route]) -> AcknowledgedProblem:
     """The allocation problem of routed flows; links go by :func:`link_name`, flows by their id."""
-    slices = {s.name: s for s in policy.slices}
-    return AllocationProblem(
+    data = AllocationProblem(
         capacities={link.name: link.capacity_bps for link in network.links.values()},
         flows=tuple(
             ProblemFlow(
                 id=route.flow.id,
-                uses=_named_uses(route),
+                uses=_named(route.uses),
                 weight=route.flow.weight,
                 cap=math.inf if route.flow.demand_bps is None else route.flow.demand_bps,
                 floor=route.flow.floor_bps,
@@ -213,24 +242,29 @@ def problem_of(policy: Policy, network: Network, routes: Sequence[Route]) -> All
             for route in routes
         ),
         slices={
-            name: SliceShare(s.weight, math.inf if s.limit_bps is None else s.limit_bps)
-            for name, s in slices.items()
+            s.name: SliceShare(s.weight, math.inf if s.limit_bps is None else s.limit_bps)
+            for s in policy.slices
         },
         per_flow=policy.sharing is Sharing.PER_FLOW,
     )
+    return AcknowledgedProblem(data, tuple(_named(route.returns) for route in routes))
 
 
 def _in_rates(error: InfeasibleError) -> InfeasibleError:
     """The solver's refusal, which knows no units, in those of a policy."""
-    many = f" and {len(error.flows) - 8} more" if len(error.flows) > 8 else ""
+    whose = f"those of {few_of(error.flows)}"
+    has = f"{error.link} has {format_rate(error.capacity)}"
+    if error.of_acknowledgements:
+        whose = f"acknowledgements of {whose}"
+        has = f"may take {format_rate(error.capacity)} of {error.link}, which data is promised the rest of"
     return InfeasibleError(
-        f"the guarantees do not fit: those of {', '.join(error.flows[:8])}{many} need "
-        f"{format_rate(error.floors)}, but {error.link} has {format_rate(error.capacity)}: "
+        f"the guarantees do not fit: {whose} need {format_rate(error.floors)}, but {has}: "
         f"{format_rate(error.floors - error.capacity)} too little",
         link=error.link,
         flows=error.flows,
         floors=error.floors,
         capacity=error.capacity,
+        of_acknowledgements=error.of_acknowledgements,
     )
 
 

@@ -41,7 +41,10 @@ class FlowView(BaseModel):
 
 
 class LinkView(BaseModel):
-    """A link with what flows hold of it; ``dpid`` is None where a host sends."""
+    """A link with what flows hold of it; ``dpid`` is None where a host sends.
+
+    ``acknowledgements_bps`` is the part of ``allocated_bps`` that is set aside for acknowledgements.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,6 +52,7 @@ class LinkView(BaseModel):
     target: str
     capacity_bps: float
     allocated_bps: float
+    acknowledgements_bps: float
     dpid: int | None
     port_no: int
 
@@ -102,6 +106,7 @@ def view(allocation: NetworkAllocation, generation: int = 0) -> AllocationView:
             target=link.target,
             capacity_bps=link.capacity_bps,
             allocated_bps=allocation.load_bps[link.key],
+            acknowledgements_bps=allocation.set_aside_bps[link.key],
             dpid=network.switches[link.source].dpid if link.source in network.switches else None,
             port_no=link.port_no,
         )

@@ -34,6 +34,7 @@ References
 """
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 from fairslice.alloc.allocation import Allocation
@@ -105,11 +106,12 @@ def allocation_of(problem: AllocationProblem, solution: Solution) -> Allocation:
         The floors do not fit.
     """
     if solution.overbooked >= 0:
-        raise _refusal(problem, solution.overbooked)
+        raise refusal(problem, solution.overbooked)
     return Allocation(problem, solution.rate, solution.bottleneck, solution.instant)
 
 
-def _refusal(problem: AllocationProblem, place: int) -> InfeasibleError:
+def refusal(problem: AllocationProblem, place: int) -> InfeasibleError:
+    """Why there are no rates: the floors of a place, which is a link or else a limit, don't fit there."""
     links = list(problem.capacities)
     if place < len(links):
         name = links[place]
@@ -125,12 +127,16 @@ def _refusal(problem: AllocationProblem, place: int) -> InfeasibleError:
     flows = tuple(flow for flow in uses if flow in floor)
     exactly = sum(Fraction(uses[flow]) * Fraction(floor[flow]) for flow in flows)
     floors, shortfall = float(exactly), float(exactly - Fraction(capacity))
-    few = ", ".join(flows[:8]) + (f" and {len(flows) - 8} more" if len(flows) > 8 else "")
     return InfeasibleError(
-        f"the floors do not fit: those of {few} need {floors:.10g}"
+        f"the floors do not fit: those of {few_of(flows)} need {floors:.10g}"
         f" but {has} {capacity:.10g}, {shortfall:.10g} too little",
         link=name,
         flows=flows,
         floors=floors,
         capacity=capacity,
     )
+
+
+def few_of(flows: Sequence[str]) -> str:
+    """Flows by name, the first eight of many."""
+    return ", ".join(flows[:8]) + (f" and {len(flows) - 8} more" if len(flows) > 8 else "")

@@ -83,7 +83,8 @@ def command(file: str, explained: bool, flow: str | None, picture: Path | None, 
 
 
 def _check_explained(parsed: "ProblemFile", name: str, flow: str | None, picture: Path | None) -> None:
-    from fairslice.cli.explain import check_picture, unknown_flow
+    from fairslice.cli.explain import unknown_flow
+    from fairslice.cli.explanation_picture import check_picture
     from fairslice.errors import InputError
 
     check_picture(picture)
@@ -100,7 +101,8 @@ def _explain(
     """Draw, print unless that is left to the caller, and return what JSON says of it."""
     from fairslice.alloc.explain import explain
     from fairslice.alloc.files import stated
-    from fairslice.cli.explain import Words, document, picture_of, show, write_picture
+    from fairslice.cli.explanation import Words, document, show
+    from fairslice.cli.explanation_picture import picture_of, write_picture
 
     names = {one.id: one.id for one in problem.flows}
     words = Words(name, names, lambda amount: f"{amount:.6g}", "unit", "", stated)

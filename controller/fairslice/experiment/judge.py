@@ -63,6 +63,7 @@ def measured_links(allocation: AllocationView, before: Counters, after: Counters
             target=link.target,
             capacity_bps=link.capacity_bps,
             allocated_bps=link.allocated_bps,
+            acknowledgements_bps=link.acknowledgements_bps,
             wire_bps=rates.get((link.source, link.target)),
         )
         for link in allocation.links

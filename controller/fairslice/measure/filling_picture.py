@@ -63,6 +63,8 @@ class FillingPicture:
     steps: tuple[FillingStep, ...]
     clock_label: str
     rate_label: str
+    notes: tuple[str, ...] = ()
+    """Lines below the explanations of the steps."""
 
 
 def filling_svg(picture: FillingPicture) -> str:
@@ -88,7 +90,7 @@ def _draw(picture: FillingPicture) -> "Figure":
     from matplotlib.patches import Rectangle
 
     numbered = _numbered([step.instant for step in picture.steps])
-    key, ends = _key(picture.steps, numbered), _ends(picture.lines)
+    key, ends = [*_key(picture.steps, numbered), *picture.notes], _ends(picture.lines)
     columns = 1 if len(key) <= LONG_KEY else 2
     rows = math.ceil(len(key) / columns)
     height = _TOP_IN + _CHART_IN + _AXIS_IN + _ROW_IN * (rows + 0.5)

@@ -81,7 +81,10 @@ class SliceResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkResult:
-    """One direction of a cable; ``wire_bps`` is None where no counter tells."""
+    """One direction of a cable; ``wire_bps`` is None where no counter tells.
+
+    ``acknowledgements_bps`` is the part of ``allocated_bps`` that is set aside for acknowledgements.
+    """
 
     __pydantic_config__ = _STRICT
 
@@ -89,6 +92,7 @@ class LinkResult:
     target: Annotated[str, Field(alias="to")]
     capacity_bps: Rate
     allocated_bps: Rate
+    acknowledgements_bps: Rate = 0.0
     wire_bps: Rate | None
 
 

@@ -40,7 +40,8 @@ def topology_svg(
     """Switches as boxes, hosts as pills, an arrow for each direction that has load.
 
     An arrow keeps to the right of its cable; its width and colour tell the part of the capacity that is
-    allocated, its label "allocated/capacity". Where labels are many, those of the most loaded links are kept.
+    allocated, its label "allocated/capacity", with what of that is set aside for acknowledgements in brackets
+    where data shares the link with them. Where labels are many, those of the most loaded links are kept.
 
     Args:
         switches: names.
@@ -114,7 +115,9 @@ def _draw(
             _draw_label(axes, arrow, scale, font - 0.8, taken)
     for name, (x, y) in placed.items():
         _draw_node(axes, name, x, y, name in switches, font)
-    _draw_legend(figure, legend_in / (size[1] + legend_in), scale)
+    aside = " (acknowledgements)" if any(map(_tells_acknowledgements, links)) else ""
+    labels = f"allocated/capacity{aside}, {scale.unit} of frames"
+    _draw_legend(figure, legend_in / (size[1] + legend_in), labels)
     return figure
 
 
@@ -188,11 +191,11 @@ def _draw_arrow(axes: "Axes", arrow: _Arrow) -> None:
 
 
 def _draw_label(axes: "Axes", arrow: _Arrow, scale: Scale, size: float, taken: list[Position]) -> None:
-    """Write "allocated/capacity" beside an arrow, where no label has taken the place; else nowhere."""
+    """Write what is allocated beside an arrow, where no label has taken the place; else nowhere."""
     (x0, y0), (x1, y1) = arrow.begin, arrow.end
     length = math.hypot(x1 - x0, y1 - y0)
     ux, uy = (x1 - x0) / length, (y1 - y0) / length
-    text = f"{scale.short(arrow.link.allocated_bps)}/{scale.short(arrow.link.capacity_bps)}"
+    text = _label(arrow.link, scale)
     off = (arrow.width / 2 + 0.62 * size) * _POINT_IN
     reach = 0.25 * size * len(text) * _POINT_IN
     for part in _PARTS:
@@ -218,6 +221,17 @@ def _draw_label(axes: "Axes", arrow: _Arrow, scale: Scale, size: float, taken: l
         fontweight="bold" if arrow.use >= FULL_FROM else "normal",
         bbox={"boxstyle": "square,pad=0.05", "facecolor": SURFACE, "edgecolor": "none", "alpha": 0.75},
     )
+
+
+def _label(link: LinkResult, scale: Scale) -> str:
+    text = f"{scale.short(link.allocated_bps)}/{scale.short(link.capacity_bps)}"
+    return f"{text} ({scale.short(link.acknowledgements_bps)})" if _tells_acknowledgements(link) else text
+
+
+def _tells_acknowledgements(link: LinkResult) -> bool:
+    """Whether a link that carries data sets aside so much for acknowledgements that one can see it."""
+    least = _IDLE * link.capacity_bps
+    return link.acknowledgements_bps >= least and link.allocated_bps - link.acknowledgements_bps >= least
 
 
 def _draw_node(axes: "Axes", name: str, x: float, y: float, is_switch: bool, font: float) -> None:
@@ -250,7 +264,7 @@ def _draw_node(axes: "Axes", name: str, x: float, y: float, is_switch: bool, fon
     )
 
 
-def _draw_legend(figure: "Figure", height: float, scale: Scale) -> None:
+def _draw_legend(figure: "Figure", height: float, labels: str) -> None:
     axes = figure.add_axes((0, 0, 1, height))
     bare(axes)
     axes.set(xlim=(0, _WIDTH_IN), ylim=(0, 1))
@@ -269,7 +283,7 @@ def _draw_legend(figure: "Figure", height: float, scale: Scale) -> None:
     axes.text(
         _WIDTH_IN - _MARGIN_IN,
         0.5,
-        f"allocated/capacity, {scale.unit} of frames",
+        labels,
         ha="right",
         va="center_baseline",
         fontsize=8.5,

@@ -80,6 +80,8 @@ def why(bottleneck: str) -> str:
         return f"{name} is full"
     if kind == "limit" and name:
         return f"limit of {name}"
+    if kind == "acknowledgements" and name:
+        return f"acknowledgements have all they may of {name}"
     return "asks no more" if bottleneck == "cap" else bottleneck or "-"
 
 

@@ -1,4 +1,5 @@
-"""The queues of every port: min-rate is what the slice holds there, max-rate all that the link carries."""
+"""The queues of every port: min-rate is what the slice and its acknowledgements hold there, max-rate all that
+the link carries."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Set
@@ -52,8 +53,9 @@ def port_queues(allocation: NetworkAllocation) -> Mapping[str, Mapping[int, Port
     for allocated in allocation.flows:
         of = allocation.policy.slice_named(allocated.flow.slice)
         queue_id = queue_of(of.number, of.enforcement)
-        for key, share in allocated.route.uses.items():
-            held[key][queue_id] += share * allocated.rate_bps
+        for shares in (allocated.route.uses, allocated.route.returns):
+            for key, share in shares.items():
+                held[key][queue_id] += share * allocated.rate_bps
         for key in path_links(allocated.route.path):
             stopped[key][queue_id].add(allocated.bottleneck.kind)
     qos: dict[str, dict[int, PortQos]] = {switch: {} for switch in allocation.network.switches}

@@ -53,7 +53,7 @@ def _boxes(problem: AllocationProblem) -> Iterable[tuple[Fraction, Mapping[str, 
 
 
 def _rise(flow: ProblemFlow, rising: Iterable[ProblemFlow], problem: AllocationProblem) -> Fraction:
-    """w_f · min over its links of W_s / Σ c_{g,l}·w_g; flows that use no link share as if on one."""
+    """w_f · min over its links of W_s / Σ c_{g,l}·w_g; flows that no link grants one share as if on one."""
     w = Fraction(flow.weight)
     if flow.slice is None:
         return w
@@ -61,11 +61,14 @@ def _rise(flow: ProblemFlow, rising: Iterable[ProblemFlow], problem: AllocationP
     if problem.per_flow:
         return W * w
     siblings = [g for g in rising if g.slice == flow.slice]
-    if not flow.uses:
-        return w * W / sum(Fraction(g.weight) for g in siblings if not g.uses)
+    # The last links may grant no rate.
+    granting = set(list(problem.capacities)[: len(problem.capacities) - problem.rooms])
+    if not flow.uses.keys() & granting:
+        return w * W / sum(Fraction(g.weight) for g in siblings if not g.uses.keys() & granting)
     return w * min(
         W / sum(Fraction(g.uses[link]) * Fraction(g.weight) for g in siblings if link in g.uses)
         for link in flow.uses
+        if link in granting
     )
 
 

@@ -30,12 +30,13 @@ from fairslice.alloc.kernel.records import (
 )
 
 
-def lay_rows(indptr, indices, use, scaled, of_slice, limit, nowhere, laid_ptr, laid, laid_use):
+def lay_rows(indptr, indices, use, scaled, of_slice, limit, n_granting, nowhere, laid_ptr, laid, laid_use):
     """Add to the links of every flow the limit of its slice, before them since it is named before them, and
-    ``nowhere`` (if that is a place) where a flow of a slice uses no link."""
+    ``nowhere`` (if that is a place) where a flow of a slice uses no link that grants a rate."""
     end = 0
     for f in range(len(indptr) - 1):
         s = of_slice[f]
+        granted = 0
         if s >= 0 and limit[s] >= 0:
             laid[end], laid_use[end] = limit[s], 1
             end += 1
@@ -43,7 +44,9 @@ def lay_rows(indptr, indices, use, scaled, of_slice, limit, nowhere, laid_ptr, l
             laid[end] = indices[i]
             laid_use[end] = use[i] if scaled else 1
             end += 1
-        if nowhere >= 0 and s >= 0 and indptr[f] == indptr[f + 1]:
+            if indices[i] < n_granting:
+                granted = 1
+        if nowhere >= 0 and s >= 0 and granted == 0:
             laid[end], laid_use[end] = nowhere, 1
             end += 1
         laid_ptr[f + 1] = end
@@ -51,17 +54,29 @@ def lay_rows(indptr, indices, use, scaled, of_slice, limit, nowhere, laid_ptr, l
 
 
 def lay_groups(
-    indptr, indices, of_slice, by_slice, n_links, nowhere, weight, mark, known, group, first, members, share
+    indptr,
+    indices,
+    of_slice,
+    by_slice,
+    n_granting,
+    nowhere,
+    weight,
+    mark,
+    known,
+    group,
+    first,
+    members,
+    share,
 ):
     """Number the groups, slice by slice: the number of them. ``by_slice`` are the flows in the order of
-    their slices."""
+    their slices; only the first ``n_granting`` places, and ``nowhere``, grant rates."""
     n = 0
     for f in by_slice:
         s = of_slice[f]
         for i in range(indptr[f], indptr[f + 1]):
             place = indices[i]
             group[i] = -1
-            if s >= 0 and (place < n_links or place == nowhere):
+            if s >= 0 and (place < n_granting or place == nowhere):
                 if known[place] != s + 1:
                     known[place] = s + 1
                     mark[place] = n

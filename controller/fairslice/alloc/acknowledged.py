@@ -1,0 +1,166 @@
+"""A problem whose flows are acknowledged: what that takes of which links, and what it may take."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+
+from fairslice.alloc.allocation import Bottleneck, BottleneckKind
+from fairslice.alloc.problem import AllocationProblem
+
+MOST_OF_A_LINK = 0.5
+"""The part of a link that acknowledgements may take."""
+
+
+@dataclass(frozen=True)
+class AcknowledgedProblem:
+    """A problem whose flows are acknowledged.
+
+    Parameters
+    ----------
+    data
+        Whole links, and the flows with what their data uses.
+    returns
+        For every flow, in its order: what its acknowledgements take of links for each unit of its rate,
+        above 0. Empty for one that is not acknowledged.
+
+    Raises
+    ------
+    ValueError
+        ``returns`` has not as many entries as there are flows.
+    """
+
+    data: AllocationProblem
+    returns: Sequence[Mapping[str, float]]
+
+    def __post_init__(self) -> None:
+        if len(self.returns) != len(self.data.flows):
+            raise ValueError(f"found {len(self.returns)} returns, expected {len(self.data.flows)}")
+
+    @cached_property
+    def shares(self) -> Mapping[str, Mapping[int, float]]:
+        """By link: the flows, by number, that acknowledgements of cross it, and what they take of it."""
+        shares: dict[str, dict[int, float]] = defaultdict(dict)
+        for number, returned in enumerate(self.returns):
+            for link, share in returned.items():
+                shares[link][number] = share
+        return dict(shares)
+
+    @cached_property
+    def promised(self) -> Mapping[str, Fraction]:
+        """By link: what data has to get by the flows' floors, where there are any."""
+        promised: dict[str, Fraction] = defaultdict(Fraction)
+        for flow in self.data.flows:
+            if flow.kept_floor:
+                for link, use in flow.uses.items():
+                    promised[link] += Fraction(use) * Fraction(flow.kept_floor)
+        return promised
+
+    @cached_property
+    def room(self) -> Mapping[str, float]:
+        """By link: what acknowledgements may take of it, for those that have any."""
+        return {
+            link: min(
+                MOST_OF_A_LINK * self.data.capacities[link],
+                _rounded_down(max(Fraction(self.data.capacities[link]) - self.promised[link], Fraction(0)))
+                if link in self.promised
+                else math.inf,
+            )
+            for link in self.shares
+        }
+
+    def taken(self, rate: Sequence[float]) -> dict[str, float]:
+        """By link: what acknowledgements take of it at the given rates of flows, by number."""
+        return {
+            link: math.fsum(share * rate[number] for number, share in shares.items())
+            for link, shares in self.shares.items()
+        }
+
+    @cached_property
+    def may_fill(self) -> Mapping[str, str]:
+        """The links whose room acknowledgements may fill, with the name that it has as a link."""
+        return {
+            link: f"{link} (acknowledgements)"
+            for link in self.shares
+            if self._at_most(link) > self.room[link]
+        }
+
+    def _at_most(self, link: str) -> float:
+        """No more than this do acknowledgements ever take of a link.
+
+        Flows over the same first link, or last, have no more than that carries, whatever they take of it.
+        """
+        flows, shares = self.data.flows, self.shares[link]
+        most = {number: min(self._alone(number), flows[number].cap) for number in shares}
+
+        def bound(end: int) -> float:
+            rates: dict[str, float] = defaultdict(float)
+            share: dict[str, float] = defaultdict(float)
+            for number, own in shares.items():
+                name, use = list(flows[number].uses.items())[end] if flows[number].uses else ("", 0.0)
+                group = name if use >= 1 else f"{name} {number}"
+                rates[group] += most[number]
+                share[group] = max(share[group], own)
+            return math.fsum(
+                share[group] * min(rate, self.data.capacities.get(group, math.inf))
+                for group, rate in rates.items()
+            )
+
+        return min(bound(0), bound(-1))
+
+    def _alone(self, number: int) -> float:
+        """What a flow has at most."""
+        uses = self.data.flows[number].uses
+        return min((self.data.capacities[name] / use for name, use in uses.items()), default=math.inf)
+
+    @cached_property
+    def with_room(self) -> AllocationProblem:
+        """The problem with the room of links as links of their own."""
+        if not self.may_fill:
+            return self.data
+        room = {name: self.room[link] for link, name in self.may_fill.items()}
+        flows = [
+            replace(flow, uses={**flow.uses, **self.uses_of_room(returned)})
+            for flow, returned in zip(self.data.flows, self.returns, strict=True)
+        ]
+        return replace(
+            self.data, capacities={**self.data.capacities, **room}, flows=tuple(flows), rooms=len(room)
+        )
+
+    def uses_of_room(self, returned: Mapping[str, float]) -> dict[str, float]:
+        """What a flow uses of the links that are room, of its acknowledgements' shares."""
+        return {self.may_fill[link]: share for link, share in returned.items() if link in self.may_fill}
+
+    def left_by(self, taken: Mapping[str, float]) -> AllocationProblem:
+        """What is to be divided once so much of links is set aside; the room of links are links, too."""
+        left = {link: self.left(link, amount) for link, amount in taken.items()}
+        return replace(self.with_room, capacities={**self.with_room.capacities, **left})
+
+    def left(self, link: str, taken: float) -> float:
+        """What of a link is left to data where acknowledgements take so much."""
+        capacity = self.data.capacities[link]
+        left = max(capacity - taken, 0.0)
+        promised = self.promised.get(link, Fraction(0))
+        # Rounding takes nothing from what is promised.
+        return max(left, _rounded_up(promised)) if promised <= capacity else left
+
+    def stated(self, why: Bottleneck) -> Bottleneck:
+        """A bottleneck of what is left, in the words of whole links."""
+        link = self._whose_room.get(why.name) if why.kind is BottleneckKind.LINK else None
+        return why if link is None else Bottleneck(BottleneckKind.ACKNOWLEDGEMENTS, link)
+
+    @cached_property
+    def _whose_room(self) -> Mapping[str, str]:
+        return {name: link for link, name in self.may_fill.items()}
+
+
+def _rounded_down(amount: Fraction) -> float:
+    nearest = float(amount)
+    return nearest if Fraction(nearest) <= amount else math.nextafter(nearest, -math.inf)
+
+
+def _rounded_up(amount: Fraction) -> float:
+    nearest = float(amount)
+    return nearest if Fraction(nearest) >= amount else math.nextafter(nearest, math.inf)
