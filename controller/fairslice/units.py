@@ -12,6 +12,8 @@ UDP_HEADER_BYTES = 8
 MTU_BYTES = 1500
 FULL_FRAME_BYTES = ETHERNET_HEADER_BYTES + MTU_BYTES
 """Preamble, FCS and gap are not counted: neither meters nor HTB classes see them."""
+LEAST_RATE_BPS = 1000.0
+"""Less than this is no rate: meters count whole kbit/s (OpenFlow 1.3.5 §7.3.4.4), so that it is enforced as 0."""
 TCP_PAYLOAD_BYTES = MTU_BYTES - IPV4_HEADER_BYTES - TCP_HEADER_BYTES
 
 _RATE_UNITS: Mapping[str, float] = {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9}
