@@ -15,7 +15,7 @@ from fairslice.measure.iperf import ServerReport, goodput_bps, loss, parse_clien
 from fairslice.measure.resolution import SHORT
 from fairslice.measure.results import LinkResult
 from fairslice.policy.model import Policy
-from fairslice.units import format_duration
+from fairslice.units import format_duration, format_rate
 
 
 def measured_flows(
@@ -115,6 +115,16 @@ def measured_links(allocation: AllocationView, before: Counters, after: Counters
             wire_bps=rates.get((link.source, link.target)),
         )
         for link in allocation.links
+    )
+
+
+def blocked_notes(traffic: Sequence[FlowTraffic], rates: Mapping[str, FlowRates]) -> tuple[str, ...]:
+    """What flows that may send nothing tried, as their first switch counted it."""
+    return tuple(
+        f"{plan.flow.id} may send nothing: {format_rate(rates[plan.flow.id].offered_bps)} of it came to its first "
+        "switch, to be dropped there."
+        for plan in traffic
+        if plan.blocked and plan.flow.id in rates and rates[plan.flow.id].offered_bps > 0
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from fairslice.alloc.view import FlowView
 from fairslice.measure.resolution import FRAME_BITS, needed_s
-from fairslice.measure.results import RunResult
+from fairslice.measure.results import FlowResult, RunResult, SliceResult
 from fairslice.policy.model import Enforcement, Policy
 from fairslice.state.enforced import burst_bits, is_nothing
 from fairslice.state.queues import MIN_QUEUE_BPS, buffer_bytes
@@ -63,10 +63,10 @@ def longer_s(result: RunResult, measured_s: float, most_s: float) -> float | Non
     """
     if result.verdict != "can't tell" or result.doubts or measured_s >= most_s:
         return None
-    judged = [flow for flow in result.flows if flow.judged == "flow"]
-    sums = [result.slice_named(name) for name in {f.slice for f in result.flows if f.judged == "slice"}]
+    judged: list[FlowResult | SliceResult] = [flow for flow in result.flows if flow.judged == "flow"]
+    judged += [result.slice_named(name) for name in {f.slice for f in result.flows if f.judged == "slice"}]
     is_open = any(
         one.doubt and one.resolution <= result.tolerance < abs(one.error) <= result.tolerance + one.resolution
-        for one in (*judged, *sums)
+        for one in judged
     )
     return min(AGAIN * measured_s, most_s) if is_open else None

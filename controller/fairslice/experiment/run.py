@@ -16,7 +16,7 @@ from fairslice.emulation.openvswitch import Datapath
 from fairslice.emulation.traffic import Phase, StreamResult, run_streams
 from fairslice.errors import MachineError
 from fairslice.experiment.cables import HostReadings, cable_notes, excuse, host_results
-from fairslice.experiment.judge import measured_flows, measured_links, trouble
+from fairslice.experiment.judge import blocked_notes, measured_flows, measured_links, trouble
 from fairslice.experiment.rates import different_switches, link_rates, told_rates
 from fairslice.experiment.resolution import longer_s, window_s
 from fairslice.experiment.testbed import Testbed, open_testbed
@@ -155,6 +155,7 @@ def _judge(
         notes=(
             *_window_notes(experiment, asked_s),
             *cable_notes(allocation, hosts, rates),
+            *blocked_notes(traffic, rates),
             *experiment.notes,
             *status.problems,
             *trouble(streams),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fairslice.measure.resolution import SHORT, judge, resolution_of, why_not
+from fairslice.measure.resolution import SHORT, judge, relative_error, resolution_of, why_not
 from fairslice.measure.results import (
     Busy,
     Enforcement,
@@ -58,17 +58,6 @@ class Measured:
     if_low: str = ""
     if_high: str = ""
     metered: bool | None = None
-
-
-def relative_error(wire_bps: float, allocated_bps: float) -> float:
-    """(wire - allocated) / allocated, in [-1, ∞).
-
-    An allocation of less than a meter's step, 1 kbit/s, is enforced as 0. Of such a one nothing is an error of 0,
-    and what comes is told in steps of a meter: 4 kbit/s of 0 is an error of 4, as if 1 kbit/s had been allocated.
-    """
-    if allocated_bps < LEAST_RATE_BPS:
-        return max(0.0, wire_bps - allocated_bps) / LEAST_RATE_BPS
-    return (wire_bps - allocated_bps) / allocated_bps
 
 
 def jain_index(pairs: Iterable[tuple[float, float]]) -> float | None:
@@ -312,8 +301,9 @@ def _overload_note(flow: Measured, flows: Sequence[Measured]) -> str:
         stopped = "its entry at the first switch drops it"
     elif metered:
         stopped = "its meter at the first switch dropped the excess"
-    siblings = [f for f in flows if f.slice == flow.slice and f is not flow]
-    others = [f for f in flows if f.slice != flow.slice]
+    # What a host's own cable kept short tells nothing of what the network did.
+    siblings = [f for f in flows if f.slice == flow.slice and f is not flow and not f.if_low]
+    others = [f for f in flows if f.slice != flow.slice and not f.if_low]
     kept = [_kept(siblings, f"the other flows of slice {flow.slice}"), _kept(others, "flows of other slices")]
     return (
         f"{_name(flow)} sent UDP at {format_rate(offered)}, {times}: {stopped}, "

@@ -1,5 +1,6 @@
 """results.json: what was allocated, what was measured, and the verdict, as frozen values."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -7,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fairslice.errors import EXIT_CANT_TELL, EXIT_OK, EXIT_OUT_OF_TOLERANCE, Fault, InputError
+from fairslice.measure.resolution import relative_error
 
 Verdict = Literal["fair", "out of tolerance", "cpu-bound", "can't tell"]
 Judged = Literal["flow", "slice"]
@@ -25,7 +27,7 @@ _EXIT: Mapping[Verdict, int] = {
 Rate = Annotated[float, Field(ge=0)]
 """bit/s of Ethernet frames, unless its name says goodput."""
 Error = Annotated[float, Field(ge=-1)]
-"""(wire - allocated) / allocated; always a number (:func:`fairslice.measure.compare.relative_error`)."""
+"""(wire - allocated) / allocated; always a number (:func:`fairslice.measure.resolution.relative_error`)."""
 Resolution = Annotated[float, Field(ge=0)]
 """What of an error the measurement can't tell, as a part of the allocation."""
 Jain = Annotated[float, Field(ge=0, le=1)]
@@ -201,11 +203,14 @@ def to_json(result: RunResult) -> str:
 def from_json(text: str, file: str = "results.json") -> RunResult:
     """Read results.json back; ``from_json(to_json(r)) == r``.
 
+    Older files have null where frames came of a flow that was allocated nothing; it is read as the number that
+    stands there now.
+
     Raises:
         InputError: no JSON, another schema, or fields that are missing, unknown or wrong, all of them.
     """
     try:
-        return _RESULT.validate_json(text)
+        return _RESULT.validate_json(_without_nulls(text))
     except ValidationError as error:
         faults = []
         for found in error.errors(include_url=False, include_context=False):
@@ -213,3 +218,18 @@ def from_json(text: str, file: str = "results.json") -> RunResult:
             value = f", found {found['input']!r:.60}" if found["type"] != "missing" else ""
             faults.append(Fault(f"{file}: {where}: {found['msg']}{value}"))
         raise InputError(faults) from error
+
+
+def _without_nulls(text: str) -> str:
+    """The text of an older file with numbers for the errors that it had none for; any other text as it is."""
+    try:
+        document = json.loads(text)
+        if document["max_error"] is not None:
+            return text
+        for one in (*document["flows"], *document["slices"]):
+            if one["error"] is None:
+                one["error"] = relative_error(one["wire_bps"], one["allocated_bps"])
+        document["max_error"] = max(abs(one["error"]) for one in document["flows"])
+        return json.dumps(document)
+    except (ValueError, KeyError, TypeError):
+        return text

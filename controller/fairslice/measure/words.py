@@ -7,6 +7,10 @@ from fairslice.measure.results import FlowResult, NotMeasured, RunResult, SliceR
 from fairslice.units import LEAST_RATE_BPS
 
 
+SMALL = 0.095
+"""Of a unit: less than this would show as 0.09 or less, and 5 kbit/s among Mbit/s as nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """One unit for all rates of a page, so that columns compare at a glance."""
@@ -23,6 +27,8 @@ class Scale:
         if rate_bps is None:
             return "-"
         value = rate_bps / self.size_bps
+        if 0 < value < SMALL:
+            return f"{value:.2g}"
         digits = 0 if value >= 1000 else 1 if value >= 100 else 2
         return f"{value:.{digits}f}"
 
@@ -161,7 +167,8 @@ def _cant_tell(result: RunResult, tolerance: str) -> str:
     name = f"slice {first.slice}" if first.judged == "slice" else f"{first.slice} {flow_name(first)}"
     rest = f"; {len(unclear) - 1} more for reasons of their own" if len(unclear) > 1 else ""
     told = len(result.flows) - len(unclear)
-    others = f" The other {told} of {len(result.flows)} flows are within {tolerance}." if told else ""
+    others = f" The other {told} flows are within {tolerance}." if told > 1 else ""
+    others = f" The other flow is within {tolerance}." if told == 1 else others
     return f"Can't tell: {name}: {first.doubt}{rest}.{others}"
 
 

@@ -1,7 +1,6 @@
 """What of a rate switches can hold: meters count whole kbit/s, queues begin at 12 kbit/s. Pure."""
 
 import math
-from collections.abc import Iterator
 
 from fairslice.alloc.allocation import BottleneckKind
 from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
@@ -64,44 +63,41 @@ def is_metered(allocated: AllocatedFlow, allocation: NetworkAllocation) -> bool:
 
 
 def shortcomings(allocation: NetworkAllocation) -> tuple[Fault, ...]:
-    """Where switches can't hold what was allocated, with the place in the policy and what can.
+    """Where switches can't hold what was allocated, with the place in the policy and with what can.
 
-    Neither is an error: rates follow from the whole network, and a policy may have a slice that is meant to be
-    next to nothing.
+    None is an error: rates follow from the whole network, and a slice may be meant to be next to nothing.
     """
-    return tuple(_shortcomings(allocation))
-
-
-def _shortcomings(allocation: NetworkAllocation) -> Iterator[Fault]:
+    found: list[Fault] = []
     told: set[str] = set()
     for allocated in allocation.flows:
         flow, rate_bps = allocated.flow, allocated.rate_bps
         of = allocation.policy.slice_named(flow.slice)
         shown = f"{flow.id}: {format_rate(rate_bps)}"
-        if rate_bps > 0 and is_nothing(rate_bps):
-            yield Fault(
-                f"{shown} is less than 1 kbit/s, the least that can be enforced: nothing passes",
-                flow.location,
-            )
+        if is_nothing(rate_bps):
+            if rate_bps > 0:
+                least = "less than 1 kbit/s, the least that can be enforced"
+                found.append(Fault(f"{shown} is {least}: nothing passes", flow.location))
         elif is_metered(allocated, allocation):
             kept_bps = flow_kbps(allocated) * LEAST_RATE_BPS
             if abs(kept_bps - rate_bps) > _WORTH_A_NOTE * rate_bps:
-                yield Fault(
-                    f"{shown} is held at {format_rate(kept_bps)}, since meters count whole kbit/s",
-                    flow.location,
-                )
-        elif rate_bps > 0 and flow.slice not in told:
+                why = "since meters count whole kbit/s"
+                found.append(Fault(f"{shown} is held at {format_rate(kept_bps)}, {why}", flow.location))
+        elif flow.slice not in told:
             least_bps, link = _least_held(allocated, allocation)
             if least_bps < MIN_QUEUE_BPS * (1 - _ROUNDING):
                 told.add(flow.slice)
-                yield Fault(
-                    f"slice {flow.slice}: shape can't hold {format_rate(least_bps)} on {link_name(link)}: Open vSwitch "
-                    f"gives no queue less than {format_rate(MIN_QUEUE_BPS)}; enforcement: police or both can",
-                    of.location,
+                found.append(
+                    Fault(
+                        f"slice {flow.slice}: shape can't hold {format_rate(least_bps)} on {link_name(link)}: "
+                        f"Open vSwitch gives no queue less than {format_rate(MIN_QUEUE_BPS)}; "
+                        "police or both can",
+                        of.location,
+                    )
                 )
+    return tuple(found)
 
 
 def _least_held(allocated: AllocatedFlow, allocation: NetworkAllocation) -> tuple[float, LinkKey]:
-    """The least that the flow's slice holds on a link of its path that has a queue, and which link that is."""
+    """The least that the flow's slice holds on a link of its path that has a queue, and that link."""
     links = path_links(allocated.route.path)[1:]
     return min((allocation.held_bps[allocated.flow.slice, key], key) for key in links)
