@@ -119,4 +119,9 @@ def test_rates_are_numbers(constant: str) -> None:
 
 
 def test_a_switch_may_have_more_than_one_thread() -> None:
-    assert from_json(to_json(replace(from_json(stored("dumbbell")), busy=Busy(machine=0.5, switch_thread=1.8)))).busy is not None
+    assert (
+        from_json(
+            to_json(replace(from_json(stored("dumbbell")), busy=Busy(machine=0.5, switch_thread=1.8)))
+        ).busy
+        is not None
+    )

@@ -37,7 +37,8 @@ def whole_kbps(rate_bps: float, *, at_most: bool = False) -> int:
     if is_nothing(rate_bps):
         return 0
     steps = rate_bps / LEAST_RATE_BPS
-    return math.floor(steps * (1 + _ROUNDING)) if at_most else math.floor(steps + 0.5)
+    nearest = math.floor(steps + 0.5)
+    return min(nearest, math.floor(steps * (1 + _ROUNDING))) if at_most else nearest
 
 
 def flow_kbps(allocated: AllocatedFlow) -> int:
