@@ -70,7 +70,9 @@ def test_off_only_where_no_bucket_and_no_queue_explains_it(
 def meters(draw: st.DrawFn) -> tuple[list[int], int, int, int]:
     """Frames offered in each tick, tokens (in frames) for a tick, the bucket's depth and the queue's."""
     offered = draw(st.lists(st.integers(0, 12), min_size=20, max_size=60))
-    return offered, draw(st.integers(1, 6)), draw(st.integers(1, 10)), draw(st.integers(1, 6))
+    rate = draw(st.integers(1, 6))
+    # A bucket less deep than what flows into it in a tick would lose some of that.
+    return offered, rate, rate + draw(st.integers(0, 10)), draw(st.integers(1, 6))
 
 
 def sent(offered: list[int], rate: int, depth: int, room: int, *, greedy: bool) -> list[int]:
@@ -113,7 +115,7 @@ def test_no_window_of_a_sender_that_has_enough_counts_less(
 
 
 @pytest.mark.parametrize("error", [-1.0, -0.5, 0.0, 0.04, 0.27, 0.5, 2.0])
-@pytest.mark.parametrize("rate_bps", [5e3, 10e3, 64e3 / 4])
+@pytest.mark.parametrize("rate_bps", [5e3, 10e3, 12e3])
 def test_a_handful_of_frames_is_never_unfair_nor_fair(rate_bps: float, error: float) -> None:
     """5 and 10 kbit/s for 6 s are 2.5 and 5 frames; a bucket may add ten."""
     result = run(measured(rate_bps, error))
