@@ -52,11 +52,11 @@ def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int
                 click.echo(f"{file}: {error}", err=True)
         else:
             result.update(ok=True, slices=len(policy.slices), flows=flow_count, faults=[])
+            result["notes"] = [_fault_object(note, file) for note in notes]
             if not as_json:
                 click.echo(f"{file}: ok, {_count(len(policy.slices), 'slice')}, {_count(flow_count, 'flow')}")
                 for note in notes:
                     click.echo(f"{note} (note)", err=True)
-        result["notes"] = [_fault_object(note, file) for note in notes]
         results.append(result)
     if as_json:
         click.echo(json.dumps({"files": results}, indent=2))
