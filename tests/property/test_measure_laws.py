@@ -14,7 +14,7 @@ from fairslice.measure.drawing import spread
 from fairslice.measure.iperf import Interval, ServerReport, goodput_bps
 from fairslice.measure.resolution import judge, needed_s, relative_error, resolution_of
 from fairslice.measure.results import Busy, HostResult, LinkResult, NotMeasured, RunResult, from_json, to_json
-from fairslice.units import LEAST_RATE_BPS
+from fairslice.units import LEAST_RATE_BPS, is_nothing
 
 rates = st.floats(0, 1e12) | st.sampled_from([0.0, 1.0, LEAST_RATE_BPS])
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -122,13 +122,16 @@ def test_a_verdict_follows_from_what_is_judged(result: RunResult) -> None:
         assert result.verdict in ("out of tolerance", "cpu-bound")
     else:
         assert result.verdict == ("can't tell" if unclear else "fair")
-    assert result.exit_status == {"fair": 0, "out of tolerance": 4, "cpu-bound": 5, "can't tell": 5}[result.verdict]
+    assert (
+        result.exit_status
+        == {"fair": 0, "out of tolerance": 4, "cpu-bound": 5, "can't tell": 5}[result.verdict]
+    )
     if result.verdict == "cpu-bound":
         assert result.busy is not None
     for flow in result.flows:
         assert not (flow.passed and flow.doubt)
         one = result.slice_named(flow.slice) if flow.judged == "slice" else flow
-        if one.allocated_bps < LEAST_RATE_BPS:
+        if is_nothing(one.allocated_bps):
             assert not (flow.passed and one.error > 0)
             continue
         if flow.passed:
@@ -176,7 +179,7 @@ def test_an_error_is_finite_and_never_below_minus_one(wire: float, allocated: fl
     error = relative_error(wire, allocated)
     assert math.isfinite(error)
     assert error >= -1
-    if allocated >= LEAST_RATE_BPS:
+    if not is_nothing(allocated):
         assert allocated * (1 + error) == pytest.approx(wire, rel=1e-9, abs=1e-6 * allocated)
 
 

@@ -12,7 +12,7 @@ from fairslice.state.compile import compile_switches
 from fairslice.state.desired import FlowEntry, Meter, PortQos, Queue, SwitchState
 from fairslice.state.diff import plan
 from fairslice.state.edge import passes_nothing
-from fairslice.state.enforced import flow_kbps, is_metered, is_nothing
+from fairslice.state.enforced import flow_kbps, is_metered
 from fairslice.state.labels import BEST_EFFORT, Cookie, Role, queue_of
 from fairslice.state.queues import MIN_QUEUE_BPS
 from fairslice.testing.networks import build_network, networks
@@ -20,7 +20,7 @@ from fairslice.testing.pipeline import Packet, walk
 from fairslice.testing.policies import policies
 from fairslice.testing.switch import FakeSwitch
 from fairslice.topology.network import Host, Network
-from fairslice.units import FULL_FRAME_BYTES
+from fairslice.units import FULL_FRAME_BYTES, is_nothing
 
 QUEUE_IDS = st.sets(st.integers(0, 3), min_size=1)
 

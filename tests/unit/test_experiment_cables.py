@@ -131,10 +131,12 @@ def test_a_host_that_was_not_read_is_left_out() -> None:
     assert host_results(line(10.0), HostReadings({}, {}, 6.0), {}, {}) == ()
 
 
-DEVICES = """Inter-|   Receive                                                |  Transmit
- face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
-    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0       0          0
-h1-eth0: 1234567     890    0    1    0     0          0         0  7654321     654    0    3    0     0       0          0
+NUMBERS = "1234567 890 0 1 0 0 0 0 7654321 654 0 3 0 0 0 0"
+"""Of what was received eight, then of what was sent eight."""
+DEVICES = f"""Inter-|   Receive   |  Transmit
+ face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop
+    lo: {"0 " * 16}
+h1-eth0: {NUMBERS}
 """
 SNMP = """Ip: Forwarding DefaultTTL
 Ip: 2 64

@@ -87,7 +87,10 @@ def test_what_can_not_be_told_in_time_lengthens_nothing() -> None:
 
 
 def test_flows_of_a_shaped_slice_need_what_their_sum_needs() -> None:
-    text = "defaults: {enforcement: %s}\nslices:\n  a: {flows: [{from: h1, to: h4, demand: 9 Mbit/s}, {from: h2, to: h5, demand: 20 kbit/s}]}\n"
+    text = (
+        "defaults: {enforcement: %s}\nslices:\n"
+        "  a: {flows: [{from: h1, to: h4, demand: 9 Mbit/s}, {from: h2, to: h5, demand: 20 kbit/s}]}\n"
+    )
     found = {
         how: window_s(given(text % how)[1], given(text % how)[0], 0.05, 1.0, 600.0)
         for how in ("shape", "both")

@@ -1,4 +1,4 @@
-"""What of a rate switches can hold: nothing as nothing, whole kbit/s by meters, 12 kbit/s and more by queues."""
+"""What of a rate switches can hold: nothing as nothing, whole kbit/s, and queues from 12 kbit/s on."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,13 +14,14 @@ from fairslice.policy import parse_policy
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice, Unmatched
 from fairslice.state.compile import compile_switches
 from fairslice.state.desired import FlowEntry, Meter
-from fairslice.state.enforced import MIN_BURST_BITS, flow_kbps, is_nothing, shortcomings, whole_kbps
+from fairslice.state.enforced import MIN_BURST_BITS, flow_kbps, shortcomings, whole_kbps
 from fairslice.state.forwarding import Probe
 from fairslice.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
 from fairslice.state.queues import MIN_QUEUE_BPS
 from fairslice.testing.networks import build_network
 from fairslice.testing.pipeline import Packet, walk
 from fairslice.topology.network import Network
+from fairslice.units import is_nothing
 
 HERE = Location("policy.yaml", 1, 1)
 TCP, UDP = 6, 17
@@ -83,16 +84,19 @@ def packet(source: str, destination: str, proto: int = TCP, src: int = 40000, ds
 
 NOTHING = {
     "a limit": "slices: {a: {limit: 0 bit/s, flows: [{from: h1, to: h4}]}}",
-    "a limit of many flows": "slices: {a: {limit: 0 kbit/s, flows: [{from: h1, to: h4}, {from: h2, to: h5}]}}",
+    "a limit of many flows": "slices: "
+    "{a: {limit: 0 kbit/s, flows: [{from: h1, to: h4}, {from: h2, to: h5}]}}",
     "a demand": "slices: {a: {flows: [{from: h1, to: h4, demand: 0 Mbit/s}]}}",
     "a limit and a demand": "slices: {a: {limit: 0 bit/s, flows: [{from: h1, to: h4, demand: 5 Mbit/s}]}}",
     "a limit of udp": "slices: {a: {limit: 0 bit/s, flows: [{from: h1, to: h4, match: {proto: udp}}]}}",
-    "a limit of a port": "slices: {a: {limit: 0 bit/s, flows: [{from: h1, to: h4, match: {proto: tcp, dst_port: 80}}]}}",
+    "a limit of a port": "slices: "
+    "{a: {limit: 0 bit/s, flows: [{from: h1, to: h4, match: {proto: tcp, dst_port: 80}}]}}",
     "a limit of icmp": "slices: {a: {limit: 0 bit/s, flows: [{from: h1, to: h4, match: {proto: icmp}}]}}",
     "a tiny demand": "slices: {a: {flows: [{from: h1, to: h4, demand: 400 bit/s}]}}",
     "a tiny limit": "slices: {a: {limit: 0.4 kbit/s, flows: [{from: h1, to: h4}]}}",
     "a limit just below": "slices: {a: {limit: 999 bit/s, flows: [{from: h1, to: h4}]}}",
-    "a tiny weight": "slices: {a: {weight: 1e-9, flows: [{from: h1, to: h4}]}, b: {weight: 1e12, flows: [{from: h2, to: h5}]}}",
+    "a tiny weight": "slices: "
+    "{a: {weight: 1e-9, flows: [{from: h1, to: h4}]}, b: {weight: 1e12, flows: [{from: h2, to: h5}]}}",
     "a tiny limit split": "slices: {a: {limit: 1.5 kbit/s, flows: [{from: h1, to: h4}, {from: h2, to: h5}]}}",
     "two directions": "slices: {a: {limit: 0 bit/s, flows: [{from: h1, to: h4}, {from: h4, to: h1}]}}",
 }
@@ -284,7 +288,8 @@ def test_a_rate_between_two_kbit_is_told_with_the_one_that_holds(
     rate: str, kept: str, enforcement: str
 ) -> None:
     (said,) = told(
-        f"defaults: {{enforcement: {enforcement}}}\nslices:\n  a: {{flows: [{{from: h1, to: h4, demand: {rate}}}]}}"
+        f"defaults: {{enforcement: {enforcement}}}\nslices:\n  a: "
+        f"{{flows: [{{from: h1, to: h4, demand: {rate}}}]}}"
     )
     assert said.startswith("policy.yaml:4:15: a:h1->h4: ")
     assert f"is held at {kept}, since meters count whole kbit/s" in said
@@ -340,7 +345,8 @@ def test_a_probe_of_tcp_needs_nothing_more(unmatched: Unmatched) -> None:
 def test_a_flows_meter_is_at_its_rate() -> None:
     allocation = allocation_of(
         "slices:\n  elephant: {weight: 1000, flows: [{from: h1, to: h4}]}\n"
-        "  mouse: {weight: 1, flows: [{from: h2, to: h5}]}\n  half: {weight: 0.5, flows: [{from: h3, to: h6}]}\n"
+        "  mouse: {weight: 1, flows: [{from: h2, to: h5}]}\n  half: "
+        "{weight: 0.5, flows: [{from: h3, to: h6}]}\n"
     )
     meters = meters_of(allocation)
     for allocated in allocation.flows:

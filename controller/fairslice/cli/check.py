@@ -15,7 +15,8 @@ from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError
 def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int:
     """Check policy files and list every fault as file:line:column.
 
-    With --topology hosts must exist, and guarantees must fit; rates that switches can't hold exactly are noted.
+    With --topology hosts must exist, and guarantees must fit; rates that switches can't hold exactly are
+    noted.
 
     Exits 0 if all can be used, 2 if not, 3 if only guarantees do not fit.
     """

@@ -86,8 +86,8 @@ def command(
 
     It measures for --duration, or longer if that is too short to tell the tolerance of some flow.
 
-    Exits 0 if every flow is within the tolerance, 4 if one is not, 5 if that can't be told (the machine was too
-    busy, too few frames), 2 on bad input, 3 if the guarantees do not fit, 6 if the machine lacks something.
+    Exits 0 if every flow is within the tolerance, 4 if one is not, 5 if that can't be told (a busy machine,
+    too few frames), 2 on bad input, 3 if the guarantees do not fit, 6 if the machine lacks something.
     """
     if inside:
         from fairslice.emulation.isolation import prepare_inside

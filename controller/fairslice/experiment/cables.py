@@ -1,8 +1,8 @@
 """Hosts' own cables: whether what a host sent itself, not the network, kept its flows short. Pure.
 
-A host's queue is in front of its first switch. What one of its flows floods it with, its other flows lose there:
-no switch sees it, and none can help. Counters of both ends tell: what the host's interface sent and dropped, and
-what the switch's port received, of which the entries of the edge say whose it was.
+A host's queue is in front of its first switch. What one of its flows floods it with, its other flows lose
+there: no switch sees it, and none can help. Counters of both ends tell: what the host's interface sent and
+dropped, and what the switch's port received, of which the entries of the edge say whose it was.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ DELIVERED = 0.95
 
 @dataclass(frozen=True, slots=True)
 class HostReadings:
-    """Counters of sending hosts' interfaces at both ends of the window, by host, and its length in seconds."""
+    """Counters of sending hosts' interfaces at both ends of a window of ``window_s`` seconds, by host."""
 
     before: Mapping[str, HostCounters]
     after: Mapping[str, HostCounters]
@@ -91,21 +91,23 @@ def excuse(
         rates: of the flows, by id.
     """
     full = {one.host: one for one in hosts if one.full}
-    excused = []
-    for flow, name in zip(flows, ids, strict=True):
-        if flow.source in full and name in rates:
-            brought_bps, wire_bps = rates[name].offered_bps, rates[name].wire_bps
-            if brought_bps < flow.allocated_bps and wire_bps >= DELIVERED * brought_bps:
-                flow = replace(
-                    flow,
-                    if_low=(
-                        f"the cable {flow.source}->{full[flow.source].switch} was full of what {flow.source} itself "
-                        f"sent, so that only {format_rate(brought_bps)} of this flow came to the network, which "
-                        f"delivered {format_rate(wire_bps)}"
-                    ),
-                )
-        excused.append(flow)
-    return tuple(excused)
+    return tuple(
+        _excused(flow, full[flow.source], rates[name]) if flow.source in full and name in rates else flow
+        for flow, name in zip(flows, ids, strict=True)
+    )
+
+
+def _excused(flow: Measured, host: HostResult, own: FlowRates) -> Measured:
+    if own.offered_bps >= flow.allocated_bps or own.wire_bps < DELIVERED * own.offered_bps:
+        return flow
+    came, delivered = format_rate(own.offered_bps), format_rate(own.wire_bps)
+    return replace(
+        flow,
+        if_low=(
+            f"the cable {host.host}->{host.switch} was full of what {host.host} itself sent, so that only "
+            f"{came} of this flow came to the network, which delivered {delivered}"
+        ),
+    )
 
 
 def cable_notes(
@@ -120,12 +122,13 @@ def _note(host: HostResult, floods: Sequence[tuple[FlowView, float]]) -> str:
         f"{flow.id} brought {format_rate(offered)} where {format_rate(flow.allocated_bps)} is allocated"
         for flow, offered in floods
     )
-    dropped = (
-        f" and dropped {host.dropped_datagrams} datagrams before any switch" if host.dropped_datagrams else ""
-    )
+    sent, received = format_rate(host.sent_bps), format_rate(host.received_bps)
+    dropped = ""
+    if host.dropped_datagrams:
+        dropped = f" and dropped {host.dropped_datagrams} datagrams before any switch"
     return (
-        f"{host.host}'s own cable {host.host}->{host.switch} was full of what {host.host} sent itself: its interface "
-        f"sent {format_rate(host.sent_bps)} of {format_rate(host.capacity_bps)}{dropped}, {host.switch}'s port "
-        f"received {format_rate(host.received_bps)}, and {whose}. What {host.host}'s other flows lost there, the "
-        "network never had."
+        f"{host.host}'s own cable {host.host}->{host.switch} was full of what {host.host} sent itself: "
+        f"its interface sent {sent} of {format_rate(host.capacity_bps)}{dropped}, "
+        f"{host.switch}'s port received {received}, and {whose}. "
+        f"What {host.host}'s other flows lost there, the network never had."
     )

@@ -29,8 +29,8 @@ def measured_flows(
 ) -> tuple[Measured, ...]:
     """Every flow with its rate on the wire (switch counters) and its goodput (iperf3's server side).
 
-    A flow that could not be followed through the whole window says so in its ``doubt``. With the ``policy`` each
-    tells by how much its counters may be off (:mod:`fairslice.measure.resolution`).
+    A flow that could not be followed through the whole window says so in its ``doubt``. With the ``policy``
+    each tells by how much its counters may be off (:mod:`fairslice.measure.resolution`).
     """
     rates, doubts = told_rates(allocation, before, after)
     unknown = [flow for flow in allocation.flows if flow.id not in {plan.flow.id for plan in traffic}]
@@ -81,7 +81,8 @@ def _short(server: ServerReport, stream: StreamResult, own: FlowRates | None) ->
     """Why a window was not whole; "" if it was."""
     wanted_s = stream.end_s - stream.begin_s
     if own is not None and own.window_s < SHORT * wanted_s:
-        return f"its switch counted for {format_duration(own.window_s)} of the {format_duration(wanted_s)} of the window"
+        counted, whole = format_duration(own.window_s), format_duration(wanted_s)
+        return f"its switch counted for {counted} of the {whole} of the window"
     ended_s = server.intervals[-1].end_s if server.intervals else 0.0
     if ended_s < stream.end_s - (1 - SHORT) * wanted_s:
         return f"its traffic ended {format_duration(stream.end_s - ended_s)} before the window"
@@ -89,7 +90,7 @@ def _short(server: ServerReport, stream: StreamResult, own: FlowRates | None) ->
 
 
 def _lost_in_the_network(flow: FlowView, after: Counters) -> bool:
-    """Whether a flow whose test failed did send, and nothing of it came through: that is the network's doing."""
+    """Whether a flow whose test failed did send, and nothing came through: that is the network's doing."""
     reading = after.flows.get(flow.number)
     return reading is not None and reading.offered_packets > 0 and reading.delivered_packets == 0
 
@@ -121,8 +122,8 @@ def measured_links(allocation: AllocationView, before: Counters, after: Counters
 def blocked_notes(traffic: Sequence[FlowTraffic], rates: Mapping[str, FlowRates]) -> tuple[str, ...]:
     """What flows that may send nothing tried, as their first switch counted it."""
     return tuple(
-        f"{plan.flow.id} may send nothing: {format_rate(rates[plan.flow.id].offered_bps)} of it came to its first "
-        "switch, to be dropped there."
+        f"{plan.flow.id} may send nothing: {format_rate(rates[plan.flow.id].offered_bps)} of it "
+        "came to its first switch, to be dropped there."
         for plan in traffic
         if plan.blocked and plan.flow.id in rates and rates[plan.flow.id].offered_bps > 0
     )

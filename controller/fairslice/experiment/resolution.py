@@ -1,4 +1,4 @@
-"""How long to measure: what buckets, queues and frames leave open of each flow, and the window that tells. Pure."""
+"""How long to measure: what buckets, queues and frames leave open, and the window that tells. Pure."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,8 +7,9 @@ from fairslice.alloc.view import FlowView
 from fairslice.measure.resolution import FRAME_BITS, needed_s
 from fairslice.measure.results import FlowResult, RunResult, SliceResult
 from fairslice.policy.model import Enforcement, Policy
-from fairslice.state.enforced import burst_bits, is_nothing
+from fairslice.state.enforced import burst_bits
 from fairslice.state.queues import MIN_QUEUE_BPS, buffer_bytes
+from fairslice.units import is_nothing
 
 MARGIN = 1.02
 """A window is asked for that much longer, since it may come out shorter by what a late timer costs."""
@@ -29,7 +30,7 @@ def uncertain_bits(flow: FlowView, policy: Policy) -> float:
 
 
 def has_meter(flow: FlowView, policy: Policy) -> bool:
-    """Whether a meter holds the flow, as far as its own rate tells (see ``fairslice.state.enforced.is_metered``)."""
+    """Whether a meter holds the flow, as far as its own rate tells (``state.enforced.is_metered``)."""
     limited = policy.slice_named(flow.slice).limit_bps is not None
     return Enforcement(flow.enforcement).polices or (limited and flow.allocated_bps < MIN_QUEUE_BPS)
 
@@ -39,7 +40,7 @@ def window_s(
 ) -> float:
     """The window, in seconds, that tells the tolerance of all flows that ``most_s`` can tell it of.
 
-    At least ``asked_s``. A flow that needs more than ``most_s`` lengthens nothing: its verdict says what it needs.
+    At least ``asked_s``. A flow that needs more than ``most_s`` lengthens nothing; its verdict says so.
     """
     groups: dict[tuple[str, str], list[FlowView]] = defaultdict(list)
     for flow in flows:

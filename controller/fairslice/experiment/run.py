@@ -170,9 +170,10 @@ def _judge(
 def _window_notes(experiment: Experiment, asked_s: float) -> tuple[str, ...]:
     if asked_s <= experiment.duration_s:
         return ()
+    measured, asked = format_duration(asked_s), format_duration(experiment.duration_s)
     return (
-        f"Measured for {format_duration(asked_s)}, not {format_duration(experiment.duration_s)}: in less than that "
-        f"{100 * experiment.tolerance:g} % of some rate can't be told (--max-duration limits it).",
+        f"Measured for {measured}, not {asked}: {100 * experiment.tolerance:g} % of some rate can't be told "
+        "in less (--max-duration limits it).",
     )
 
 

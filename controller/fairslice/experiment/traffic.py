@@ -11,9 +11,8 @@ from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES, Stream
 from fairslice.errors import Fault, InputError
 from fairslice.measure.results import NotMeasured
 from fairslice.policy.model import PROTOCOLS
-from fairslice.state.enforced import is_nothing
 from fairslice.topology.network import Network
-from fairslice.units import tcp_goodput_bps, udp_goodput_bps
+from fairslice.units import is_nothing, tcp_goodput_bps, udp_goodput_bps
 
 FIRST_PORT = 5201
 """iperf3's own default."""
@@ -21,7 +20,7 @@ MAX_FACTOR = 1000.0
 UDP_GREED = 1.1
 """A UDP flow without a demand has no way to be greedy; it sends this much of its allocation."""
 ATTEMPT_BPS = 100e3
-"""What is tried of a flow that may send nothing and does not say how much it would: some hundred frames a second."""
+"""What is tried of a flow that may send nothing, if it has no demand: some hundred frames a second."""
 _MEASURABLE = (PROTOCOLS["tcp"], PROTOCOLS["udp"])
 
 _SENDER = re.compile(r"(?P<flow>.+)=(?P<proto>tcp|udp)(?:,x(?P<factor>\d+(?:\.\d+)?))?")
@@ -67,7 +66,7 @@ class FlowTraffic:
     def attempt(self, network: Network) -> Attempt | None:
         """What a blocked flow tries all the same; None if it asks for nothing.
 
-        One whose match has no protocol tries UDP, since a datagram needs no answer to be followed by the next.
+        One whose match has no protocol tries UDP: a datagram needs no answer for the next to follow.
         """
         if self.asks_nothing:
             return None
@@ -127,7 +126,7 @@ def plan_traffic(flows: Sequence[FlowView], senders: Sequence[Sender] = ()) -> t
     :func:`not_measured` has the others.
 
     Raises:
-        InputError: a sender that means no flow or a flow of another protocol, two flows to one port of a host,
+        InputError: a sender that means no flow or one of another protocol, two flows to one port of a host,
             or no flow that can be measured; all of them.
     """
     faults = [

@@ -18,7 +18,7 @@ from fairslice.measure.results import (
     SliceResult,
     Verdict,
 )
-from fairslice.units import LEAST_RATE_BPS, format_duration, format_rate
+from fairslice.units import LEAST_RATE_BPS, format_duration, format_rate, is_nothing
 
 OVERLOAD = 1.5
 """A UDP flow that offers this many times its allocation does not listen: the report tells what came of it."""
@@ -69,7 +69,7 @@ def jain_index(pairs: Iterable[tuple[float, float]]) -> float | None:
         R. Jain, D. Chiu, W. Hawe, A quantitative measure of fairness and discrimination for resource
         allocation in shared computer systems, DEC-TR-301, 1984 (x is the rate over the fair rate).
     """
-    shares = [wire / allocated for wire, allocated in pairs if allocated >= LEAST_RATE_BPS]
+    shares = [wire / allocated for wire, allocated in pairs if not is_nothing(allocated)]
     largest = max(shares, default=0.0)
     if largest == 0:
         return None
@@ -102,8 +102,8 @@ def compare(
     """Judge a run.
 
     A flow passes if its absolute error is at most ``tolerance``, as far as the measurement lets one say
-    (:mod:`fairslice.measure.resolution`). ``shape`` gives a slice one queue on a link and leaves its flows there
-    to TCP, so a shaped slice of several flows is judged on their sum.
+    (:mod:`fairslice.measure.resolution`). ``shape`` gives a slice one queue on a link and leaves its flows
+    there to TCP, so a shaped slice of several flows is judged on their sum.
 
     The verdict is "out of tolerance" if a flow is off, "can't tell" if none is but of some it can't be told,
     and "fair" otherwise. If something is off and the machine was busy (:data:`MACHINE_BUSY`,
@@ -191,7 +191,7 @@ class _Limits:
 
     def judge(self, error: float, uncertain_bits: float, allocated_bps: float) -> tuple[bool, float, str]:
         """Whether it is within the tolerance, the resolution, and why that can't be told; "" if it can."""
-        if allocated_bps < LEAST_RATE_BPS:
+        if is_nothing(allocated_bps):
             return error <= 0, 0.0, ""
         resolution = resolution_of(uncertain_bits, allocated_bps, self.window_s)
         found = judge(error, resolution, self.tolerance)
@@ -293,11 +293,11 @@ def _overloads(flow: Measured) -> bool:
 def _overload_note(flow: Measured, flows: Sequence[Measured]) -> str:
     offered = flow.offered_bps or 0.0
     times = "without an allocation"
-    if flow.allocated_bps >= LEAST_RATE_BPS:
+    if not is_nothing(flow.allocated_bps):
         times = f"{offered / flow.allocated_bps:.3g} times its allocation"
     metered = flow.enforcement != "shape" if flow.metered is None else flow.metered
     stopped = f"slice {flow.slice} is shaped, not policed, so no meter stopped it at the edge"
-    if flow.allocated_bps < LEAST_RATE_BPS:
+    if is_nothing(flow.allocated_bps):
         stopped = "its entry at the first switch drops it"
     elif metered:
         stopped = "its meter at the first switch dropped the excess"
@@ -314,7 +314,7 @@ def _overload_note(flow: Measured, flows: Sequence[Measured]) -> str:
 
 
 def _kept(flows: Sequence[Measured], who: str) -> str:
-    shares = [f.wire_bps / f.allocated_bps for f in flows if f.allocated_bps >= LEAST_RATE_BPS]
+    shares = [f.wire_bps / f.allocated_bps for f in flows if not is_nothing(f.allocated_bps)]
     return f"{who} kept at least {100 * min(shares):.3g} % of their allocations" if shares else ""
 
 

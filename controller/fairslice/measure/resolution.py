@@ -7,8 +7,8 @@ at the rate r, the bits that it counts differ from r·T by no more than
 
 * F, a full frame: one may be under way at either reading, and is counted whole or not at all.
 * B, the depth of the meter's bucket: what had been saved in it before the window is sent on top of r·T, and
-  what is saved in it at the end is missing. (A token bucket lets through at most r·T + B in any T, RFC 2697; a
-  sender that always has something to send gets at least r·T - B.) None without a meter.
+  what is saved in it at the end is missing. (A token bucket lets through at most r·T + B in any T, RFC
+  2697; a sender that always has something to send gets at least r·T - B.) None without a meter.
 * N, what the flow can have in queues: what waits at the beginning leaves in the window, what waits at the end
   does not. A flow waits where its bottleneck is; queues elsewhere stay nearly empty. So N is its part of one
   queue: its rate for the queue's ``buffer``, and four full frames at least, as the queue has.
@@ -25,7 +25,7 @@ U / (r·T) is the resolution ρ. An error e = (wire - allocated) / allocated, he
 import math
 from typing import Literal
 
-from fairslice.units import FULL_FRAME_BYTES, LEAST_RATE_BPS, format_duration
+from fairslice.units import FULL_FRAME_BYTES, LEAST_RATE_BPS, format_duration, is_nothing
 
 FRAME_BITS = 8 * FULL_FRAME_BYTES
 Judgement = Literal["within", "off", "can't tell"]
@@ -39,7 +39,7 @@ def relative_error(wire_bps: float, allocated_bps: float) -> float:
     An allocation of less than a meter's step, 1 kbit/s, is enforced as 0. Nothing of it is an error of 0, and
     what comes is counted in steps: 4 kbit/s of 0 is an error of 4, as if 1 kbit/s had been allocated.
     """
-    if allocated_bps < LEAST_RATE_BPS:
+    if is_nothing(allocated_bps):
         return max(0.0, wire_bps - allocated_bps) / LEAST_RATE_BPS
     return (wire_bps - allocated_bps) / allocated_bps
 
@@ -66,9 +66,7 @@ def needed_s(uncertain_bits: float, rate_bps: float, tolerance: float) -> float:
     return uncertain_bits / rate_bps / tolerance if tolerance > 0 else math.inf
 
 
-def why_not(
-    error: float, uncertain_bits: float, rate_bps: float, window_s: float, tolerance: float
-) -> str:
+def why_not(error: float, uncertain_bits: float, rate_bps: float, window_s: float, tolerance: float) -> str:
     """Why an error can't be told, in words; see :func:`judge`."""
     resolution = resolution_of(uncertain_bits, rate_bps, window_s)
     if resolution <= tolerance:
@@ -81,6 +79,6 @@ def why_not(
     enough = f"a window of {math.ceil(enough_s)} s" if math.isfinite(enough_s) else "no window"
     return (
         f"too few frames to tell {100 * tolerance:g} %: its allocation is {frames:.3g} full frames in "
-        f"{format_duration(window_s)}, and what a bucket and a queue hold at the ends of the window may add or "
-        f"take {unsure:.3g}; {enough} would tell"
+        f"{format_duration(window_s)}, and what a bucket and a queue hold at the ends of the window may "
+        f"add or take {unsure:.3g}; {enough} would tell"
     )

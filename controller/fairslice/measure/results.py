@@ -105,8 +105,9 @@ class NotMeasured:
 class HostResult:
     """A sending host's own cable, by the counters of both of its ends.
 
-    ``sent_bps`` left the host's interface, ``received_bps`` came in at the switch's port, ``dropped_datagrams``
-    found the host's own queue full. ``full`` says that the cable was, of more than was allocated there.
+    ``sent_bps`` left the host's interface, ``received_bps`` came in at the switch's port, and
+    ``dropped_datagrams`` found the host's own queue full. ``full`` says that the cable was, of more than was
+    allocated there.
     """
 
     __pydantic_config__ = _STRICT
@@ -154,7 +155,7 @@ class RunResult:
     ``created`` is an ISO 8601 time. ``jain_index`` is over wire_bps / allocated_bps of all flows (None: not
     defined), ``max_error`` the largest absolute error of what is judged. ``notes`` tell in sentences what
     happened, ``doubts`` why nothing can be told of the whole run. ``asked_s`` is the window that was wanted.
-    Files from before ``resolution``, ``doubt``, ``doubts``, ``not_measured``, ``hosts`` and ``asked_s`` are read, too.
+    Older files, without the fields that have a default here, are read, too.
     """
 
     __pydantic_config__ = _STRICT
@@ -203,8 +204,8 @@ def to_json(result: RunResult) -> str:
 def from_json(text: str, file: str = "results.json") -> RunResult:
     """Read results.json back; ``from_json(to_json(r)) == r``.
 
-    Older files have null where frames came of a flow that was allocated nothing; it is read as the number that
-    stands there now.
+    Older files have null where frames came of a flow that was allocated nothing; it is read as the number
+    that stands there now.
 
     Raises:
         InputError: no JSON, another schema, or fields that are missing, unknown or wrong, all of them.

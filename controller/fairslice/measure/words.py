@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fairslice.measure.results import FlowResult, NotMeasured, RunResult, SliceResult
-from fairslice.units import LEAST_RATE_BPS
-
+from fairslice.units import is_nothing
 
 SMALL = 0.095
 """Of a unit: less than this would show as 0.09 or less, and 5 kbit/s among Mbit/s as nothing."""
@@ -65,7 +64,7 @@ def percent(error: float) -> str:
 
 def error_of(flow: FlowResult | SliceResult) -> str:
     """A flow's or a slice's error; one that may send nothing has none that is a part of its allocation."""
-    if flow.allocated_bps < LEAST_RATE_BPS:
+    if is_nothing(flow.allocated_bps):
         return "should be 0" if flow.error > 0 else "0.0 %"
     return percent(flow.error)
 

@@ -16,9 +16,9 @@ from fairslice.state.edge import (
     flow_meter,
     return_meter,
 )
-from fairslice.state.enforced import is_nothing
 from fairslice.state.forwarding import Probe, best_effort_trees, broadcasts, deliver, slice_trees
 from fairslice.state.queues import port_queues
+from fairslice.units import is_nothing
 
 
 def compile_switches(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
 from fairslice.policy.model import PROTOCOLS, Match, Unmatched
 from fairslice.state.desired import FlowEntry, Meter
-from fairslice.state.enforced import burst_bits, flow_kbps, is_metered, is_nothing
+from fairslice.state.enforced import burst_bits, flow_kbps, is_metered
 from fairslice.state.forwarding import Probe
 from fairslice.state.labels import BEST_EFFORT, FLOW_METERS, RETURN_METERS, Cookie, Role, dscp_of
 from fairslice.state.pipeline import (
@@ -21,7 +21,7 @@ from fairslice.state.pipeline import (
     match_of,
 )
 from fairslice.topology.network import Network
-from fairslice.units import LEAST_RATE_BPS
+from fairslice.units import LEAST_RATE_BPS, is_nothing
 
 MIN_RETURN_METER_BPS = 64_000.0
 
@@ -123,8 +123,8 @@ def admit_measurement(
 def passes_nothing(allocated: AllocatedFlow, allocation: NetworkAllocation) -> bool:
     """Whether a flow is enforced by an entry that drops.
 
-    Its rate is nothing (a limit, a demand or an allocation of 0, or less than a meter can hold), and no flow the
-    other way needs it for its acknowledgements.
+    Its rate is nothing (a limit, a demand or an allocation of 0, or less than a meter can hold), and no
+    flow the other way needs it for its acknowledgements.
     """
     return not flow_kbps(allocated) and not _carried_bps(allocated, allocation)
 

@@ -8,7 +8,7 @@ from fairslice.errors import Fault
 from fairslice.state.queues import MIN_QUEUE_BPS
 from fairslice.topology.network import LinkKey, link_name
 from fairslice.topology.paths import path_links
-from fairslice.units import FULL_FRAME_BYTES, LEAST_RATE_BPS, format_rate
+from fairslice.units import FULL_FRAME_BYTES, LEAST_RATE_BPS, format_rate, is_nothing
 
 AUTO_BURST_S = 0.25
 """Depth of a bucket as a time: below TCP's minimum retransmission timeout a policed flow starves
@@ -17,11 +17,6 @@ MIN_BURST_BITS = 10 * FULL_FRAME_BYTES * 8
 _ROUNDING = 1e-9
 """Relative; rates are sums and quotients of doubles."""
 _WORTH_A_NOTE = 0.01
-
-
-def is_nothing(rate_bps: float) -> bool:
-    """Whether a rate is enforced by dropping: less than a meter's step of 1 kbit/s, 0 included."""
-    return rate_bps < LEAST_RATE_BPS * (1 - _ROUNDING)
 
 
 def whole_kbps(rate_bps: float, *, at_most: bool = False) -> int:
@@ -89,7 +84,8 @@ def shortcomings(allocation: NetworkAllocation) -> tuple[Fault, ...]:
                 told.add(flow.slice)
                 found.append(
                     Fault(
-                        f"slice {flow.slice}: shape can't hold {format_rate(least_bps)} on {link_name(link)}: "
+                        f"slice {flow.slice}: shape can't hold {format_rate(least_bps)} on "
+                        f"{link_name(link)}: "
                         f"Open vSwitch gives no queue less than {format_rate(MIN_QUEUE_BPS)}; "
                         "police or both can",
                         of.location,
