@@ -119,6 +119,8 @@ def run_experiment(experiment: Experiment, progress: Progress) -> Outcome:
             timings.lap("measure")
             result = _judge(experiment, (allocation, traffic, streams), readings, status, asked_s)
             asked_s = None if only_once else longer_s(result, asked_s, most_s)
+            if asked_s is not None:
+                progress(f"some rate can't be told yet: once more, for {format_duration(asked_s)}")
     return Outcome(replace(result, timings_s=timings.laps_s), allocation, streams)
 
 
