@@ -140,7 +140,7 @@ def compare(
     told = [_overload_note(flow, flows) for flow in flows if _overloads(flow)]
     told += [_sum_note(slices[name]) for name in groups if name in by_sum]
     if too_busy and busy is not None:
-        told.append(_busy_note(busy, not off))
+        told.append(_busy_note(busy, verdict == "fair"))
     return RunResult(
         policy=policy,
         topology=topology,
