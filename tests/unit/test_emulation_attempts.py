@@ -1,5 +1,6 @@
 """What flows that may send nothing try, on a fake host."""
 
+import socket
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -78,3 +79,22 @@ def test_none_is_left_after_a_failure() -> None:
     with pytest.raises(RuntimeError), attempts(hosts, [UDP, TCP], 10.0):
         pass
     assert hosts.started[0][1].log == ["killed", "waited"]
+
+
+def test_datagrams_really_come_from_the_port_of_the_match() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(10)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("", 0))
+            own_port = free.getsockname()[1]
+        attempt = replace(
+            UDP, destination_ip="127.0.0.1", port=receiver.getsockname()[1], client_port=own_port
+        )
+        sender = subprocess.Popen(attempt_argv(attempt, 5.0), stdout=subprocess.DEVNULL)
+        try:
+            _, (_, port) = receiver.recvfrom(2048)
+        finally:
+            sender.kill()
+            sender.wait()
+    assert port == own_port
