@@ -73,7 +73,12 @@ def reading(allocation: AllocationView, time_s: float, error: float) -> Counters
 
 
 def measured(
-    monkeypatch: pytest.MonkeyPatch, errors: Mapping[float, float], *, match: str = "{}", **times: float
+    monkeypatch: pytest.MonkeyPatch,
+    errors: Mapping[float, float],
+    *,
+    match: str = "{}",
+    duration_s: float = 10.0,
+    max_duration_s: float = 60.0,
 ) -> tuple[list[float], Any, list[str]]:
     """The windows of a run whose flow is off by ``errors`` (by window), its result, and what it said."""
     policy = parse_policy(
@@ -87,16 +92,20 @@ def measured(
     def testbed(*_: Any, **__: Any) -> Iterator[Bed]:
         yield Bed(allocation)
 
-    def measure(_experiment: Any, _bed: Any, traffic: Any, duration_s: float, _progress: Any) -> Any:
-        windows.append(duration_s)
-        error = errors[min(errors, key=lambda window: abs(window - duration_s))]
+    def measure(_experiment: Any, _bed: Any, traffic: Any, window_s: float, _progress: Any) -> Any:
+        windows.append(window_s)
+        error = errors[min(errors, key=lambda window: abs(window - window_s))]
         stream = StreamResult(traffic[0].flow.id, SAID, SAID, 0.25, 0.9, None)
         readings = run_module._Readings(
-            [reading(allocation, 1e-3, error), reading(allocation, duration_s, error)],
-            [ProcessorSample(t, int(100 * t), int(1000 * t), {}) for t in (0.0, duration_s)],
+            [reading(allocation, 1e-3, error), reading(allocation, window_s, error)],
+            [ProcessorSample(t, int(100 * t), int(1000 * t), {}) for t in (0.0, window_s)],
             [{"h1": HostCounters(0, 0)}] * 2,
         )
         return {stream.flow_id: stream}, readings
+
+    def progress(phase: str, lasts_s: float | None = None) -> None:
+        del lasts_s
+        said.append(phase)
 
     monkeypatch.setattr(run_module, "open_testbed", testbed)
     monkeypatch.setattr(run_module, "_measure", measure)
@@ -108,9 +117,10 @@ def measured(
         warmup_s=0.0,
         tolerance=0.05,
         created="now",
-        **{"duration_s": 10.0, "max_duration_s": 60.0, **times},
+        duration_s=duration_s,
+        max_duration_s=max_duration_s,
     )
-    outcome = run_experiment(experiment, lambda phase, lasts_s=None: said.append(phase))
+    outcome = run_experiment(experiment, progress)
     return windows, outcome.result, said
 
 
