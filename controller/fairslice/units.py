@@ -12,11 +12,22 @@ UDP_HEADER_BYTES = 8
 MTU_BYTES = 1500
 FULL_FRAME_BYTES = ETHERNET_HEADER_BYTES + MTU_BYTES
 """Preamble, FCS and gap are not counted: neither meters nor HTB classes see them."""
+LEAST_RATE_BPS = 1000.0
+"""Less than this is enforced as 0: meters count whole kbit/s (OpenFlow 1.3.5 §7.3.4.4)."""
 TCP_PAYLOAD_BYTES = MTU_BYTES - IPV4_HEADER_BYTES - TCP_HEADER_BYTES
 
 _RATE_UNITS: Mapping[str, float] = {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9}
 _TIME_UNITS: Mapping[str, float] = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 _QUANTITY = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>\s*[^\s\d].*)?")
+
+
+def is_nothing(rate_bps: float) -> bool:
+    """Whether a rate is enforced as 0: less than :data:`LEAST_RATE_BPS`, but for the last digits of a double.
+
+    >>> is_nothing(999.0), is_nothing(1000 * (1 - 1e-12))
+    (True, False)
+    """
+    return rate_bps < LEAST_RATE_BPS * (1 - 1e-9)
 
 
 def parse_rate(text: str) -> float:

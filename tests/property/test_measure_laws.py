@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.measure.compare import NOTHING_BPS, Measured, compare, jain_index, relative_error
+from fairslice.measure.compare import Measured, compare, jain_index
 from fairslice.measure.drawing import spread
 from fairslice.measure.iperf import Interval, ServerReport, goodput_bps
-from fairslice.measure.results import Busy, LinkResult, RunResult, from_json, to_json
+from fairslice.measure.resolution import judge, needed_s, relative_error, resolution_of
+from fairslice.measure.results import Busy, HostResult, LinkResult, NotMeasured, RunResult, from_json, to_json
+from fairslice.units import LEAST_RATE_BPS, is_nothing
 
-rates = st.floats(0, 1e12) | st.sampled_from([0.0, 1.0, NOTHING_BPS])
+rates = st.floats(0, 1e12) | st.sampled_from([0.0, 1.0, LEAST_RATE_BPS])
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 maybe_rates = st.none() | rates
 slices = st.sampled_from(["gold", "silver", "bronze"])
@@ -34,6 +36,30 @@ flows = st.builds(
     goodput_bps=maybe_rates,
     retransmits=st.none() | st.integers(0, 10**9),
     loss=st.none() | st.floats(0, 1),
+    uncertain_bits=st.just(0.0) | st.floats(0, 1e9),
+    doubt=st.sampled_from(["", "", "", "its counters went back"]),
+    if_low=st.sampled_from(["", "its own cable was full"]),
+    if_high=st.sampled_from(["", "its queue lends"]),
+    metered=st.sampled_from([None, True, False]),
+)
+unknown = st.builds(
+    NotMeasured,
+    slice=slices,
+    source=names,
+    destination=names,
+    match=names,
+    allocated_bps=rates,
+    reason=names,
+)
+hosts = st.builds(
+    HostResult,
+    host=names,
+    switch=names,
+    capacity_bps=rates,
+    sent_bps=rates,
+    received_bps=rates,
+    dropped_datagrams=st.integers(0, 10**9),
+    full=st.booleans(),
 )
 links = st.builds(
     LinkResult, source=names, target=names, capacity_bps=rates, allocated_bps=rates, wire_bps=maybe_rates
@@ -57,6 +83,10 @@ def results(draw: st.DrawFn) -> RunResult:
         busy=draw(busy),
         notes=draw(st.lists(names, max_size=2)),
         timings_s=draw(st.dictionaries(names, rates, max_size=2)),
+        not_measured=draw(st.lists(unknown, max_size=2)),
+        hosts=draw(st.lists(hosts, max_size=2)),
+        doubts=draw(st.lists(names, max_size=1)),
+        asked_s=draw(st.none() | st.floats(1e-3, 1e6)),
     )
 
 
@@ -72,32 +102,90 @@ def test_json_is_strict_and_comes_back_the_same(result: RunResult) -> None:
 
 
 @given(results())
+def test_no_number_of_a_result_is_null_but_those_that_may_be(result: RunResult) -> None:
+    """Neither NaN nor infinity, and no null in their place."""
+    document = json.loads(to_json(result))
+    numbers = [document["max_error"], document["window_s"], document["tolerance"]]
+    for key in ("flows", "slices"):
+        for one in document[key]:
+            numbers += [one[name] for name in ("allocated_bps", "wire_bps", "error", "resolution")]
+    assert all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+
+
+@given(results())
 def test_a_verdict_follows_from_what_is_judged(result: RunResult) -> None:
-    passed = all(flow.passed for flow in result.flows)
-    assert (result.verdict == "fair") is passed is (result.exit_status == 0)
-    assert passed is (result.max_error <= result.tolerance or not result.flows)
+    off = [flow for flow in result.flows if not flow.passed and not flow.doubt]
+    unclear = [flow for flow in result.flows if flow.doubt]
+    if result.doubts:
+        assert result.verdict == "can't tell"
+    elif off:
+        assert result.verdict in ("out of tolerance", "cpu-bound")
+    else:
+        assert result.verdict == ("can't tell" if unclear else "fair")
+    assert (
+        result.exit_status
+        == {"fair": 0, "out of tolerance": 4, "cpu-bound": 5, "can't tell": 5}[result.verdict]
+    )
     if result.verdict == "cpu-bound":
         assert result.busy is not None
     for flow in result.flows:
-        error = result.slice_named(flow.slice).error if flow.judged == "slice" else flow.error
-        assert flow.passed is (abs(error) <= result.tolerance)
+        assert not (flow.passed and flow.doubt)
+        one = result.slice_named(flow.slice) if flow.judged == "slice" else flow
+        if is_nothing(one.allocated_bps):
+            assert not (flow.passed and one.error > 0)
+            continue
+        if flow.passed:
+            assert abs(one.error) <= result.tolerance
+            assert one.resolution <= result.tolerance
+        elif not flow.doubt:
+            assert abs(one.error) > result.tolerance + one.resolution
     for one in result.slices:
         mine = [flow for flow in result.flows if flow.slice == one.slice]
         assert one.flows == len(mine)
         assert one.passed is all(flow.passed for flow in mine)
+        assert bool(one.doubt) is (
+            any(flow.doubt for flow in mine) and all(flow.passed or flow.doubt for flow in mine)
+        )
+
+
+parts = st.floats(0, 2)
+
+
+@given(st.floats(-1, 3), parts, st.floats(1e-6, 1))
+def test_what_is_off_is_off_whatever_the_ends_of_the_window_held(
+    error: float, resolution: float, tolerance: float
+) -> None:
+    """The definition: every true error that the count allows lies outside, or it is not called off."""
+    found = judge(error, resolution, tolerance)
+    nearest = max(0.0, abs(error) - resolution)
+    assert (found == "off") is (abs(error) > tolerance + resolution)
+    if found == "off":
+        assert nearest > tolerance * (1 - 1e-9) - 1e-12
+    if found == "within":
+        assert resolution <= tolerance
+
+
+@given(st.floats(1, 1e9), st.floats(LEAST_RATE_BPS, 1e12), st.floats(1e-3, 1), st.floats(1, 100))
+def test_a_longer_window_resolves_more_and_the_needed_one_enough(
+    uncertain: float, rate: float, tolerance: float, factor: float
+) -> None:
+    enough = needed_s(uncertain, rate, tolerance)
+    assert resolution_of(uncertain, rate, enough) == pytest.approx(tolerance)
+    assert resolution_of(uncertain, rate, factor * enough) <= tolerance * (1 + 1e-9)
 
 
 @given(rates, rates)
-def test_an_error_is_never_nan_nor_below_minus_one(wire: float, allocated: float) -> None:
+def test_an_error_is_finite_and_never_below_minus_one(wire: float, allocated: float) -> None:
     error = relative_error(wire, allocated)
+    assert math.isfinite(error)
     assert error >= -1
-    if allocated >= NOTHING_BPS:
+    if not is_nothing(allocated):
         assert allocated * (1 + error) == pytest.approx(wire, rel=1e-9, abs=1e-6 * allocated)
 
 
 # Counters count bytes: over a day one byte is 1e-4 bit/s, and less than that is no rate.
 wires = st.just(0.0) | st.floats(1e-4, 1e12)
-pairs = st.lists(st.tuples(wires, st.floats(NOTHING_BPS, 1e12)), min_size=1, max_size=12)
+pairs = st.lists(st.tuples(wires, st.floats(LEAST_RATE_BPS, 1e12)), min_size=1, max_size=12)
 
 
 @given(pairs, st.randoms(use_true_random=False), st.floats(1e-2, 1e2))
@@ -116,7 +204,7 @@ def test_jain_index_is_bounded_and_blind_to_order_and_scale(
     assert scaled == pytest.approx(index)
 
 
-@given(st.lists(st.floats(NOTHING_BPS, 1e12), min_size=1, max_size=12), st.floats(0.01, 10))
+@given(st.lists(st.floats(LEAST_RATE_BPS, 1e12), min_size=1, max_size=12), st.floats(0.01, 10))
 def test_jain_index_is_one_for_equal_parts(allocated: list[float], part: float) -> None:
     assert jain_index((part * rate, rate) for rate in allocated) == pytest.approx(1)
 

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.alloc.slices import NetworkAllocation, allocate_slices
-from fairslice.policy.model import Enforcement, Policy, Unmatched
+from fairslice.policy.model import Policy, Unmatched
 from fairslice.state.compile import compile_switches
 from fairslice.state.desired import FlowEntry, Meter, PortQos, Queue, SwitchState
 from fairslice.state.diff import plan
+from fairslice.state.edge import passes_nothing
+from fairslice.state.enforced import flow_kbps, is_metered
 from fairslice.state.labels import BEST_EFFORT, Cookie, Role, queue_of
 from fairslice.state.queues import MIN_QUEUE_BPS
 from fairslice.testing.networks import build_network, networks
@@ -18,7 +20,7 @@ from fairslice.testing.pipeline import Packet, walk
 from fairslice.testing.policies import policies
 from fairslice.testing.switch import FakeSwitch
 from fairslice.topology.network import Host, Network
-from fairslice.units import FULL_FRAME_BYTES
+from fairslice.units import FULL_FRAME_BYTES, is_nothing
 
 QUEUE_IDS = st.sets(st.integers(0, 3), min_size=1)
 
@@ -113,10 +115,13 @@ def test_a_flow_takes_its_path_in_its_queue_through_its_meter(
             **{**transport(match.proto, match.src_port, match.dst_port), "ip_dscp": dscp},
         )
         hops = walk(network, compiled, flow.source, packet)
+        if passes_nothing(allocated, allocation):
+            assert not hops
+            continue
         assert (flow.source, *(hop.node for hop in hops), hops[-1].following) == allocated.route.path
         assert {hop.queue_id for hop in hops} == {queue_of(of.number, of.enforcement)}
         assert {hop.dscp for hop in hops} == {of.number}
-        assert bool(hops[0].meters) == of.enforcement.polices
+        assert bool(hops[0].meters) == (is_metered(allocated, allocation) or not flow_kbps(allocated))
         assert not any(hop.meters for hop in hops[1:])
 
 
@@ -124,7 +129,7 @@ def test_a_flow_takes_its_path_in_its_queue_through_its_meter(
 def test_acknowledgements_travel_in_the_slice(allocation: NetworkAllocation) -> None:
     network, compiled = allocation.network, compile_switches(allocation)
     for allocated in allocation.flows:
-        if not allocated.route.return_share:
+        if not allocated.route.return_share or is_nothing(allocated.rate_bps):
             continue
         flow, match = allocated.flow, allocated.flow.match.reversed()
         packet = packet_between(
@@ -218,7 +223,7 @@ def test_meters_are_at_the_rate(allocation: NetworkAllocation) -> None:
     compiled = compile_switches(allocation)
     for allocated in allocation.flows:
         flow = allocated.flow
-        if allocation.policy.slice_named(flow.slice).enforcement is Enforcement.SHAPE:
+        if passes_nothing(allocated, allocation) or not is_metered(allocated, allocation):
             continue
         state = compiled[allocation.network.switches[allocated.route.path[1]].dpid]
         number = allocation.policy.slice_named(flow.slice).number

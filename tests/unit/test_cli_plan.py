@@ -52,6 +52,7 @@ def test_json_is_the_allocation_and_what_every_switch_would_hold(
     shown = document(monkeypatch, capsys, POLICY, "--topology", network_file)
     allocation = allocate_slices(load_policy(POLICY), load_network(network_file))
     switches = shown.pop("switches")
+    assert shown.pop("notes") == []
     assert shown == json.loads(view(allocation).model_dump_json())
     compiled = compile_switches(allocation)
     assert set(switches) == set(NETWORK.switches)
@@ -200,3 +201,51 @@ def test_examples_are_certified(name: str) -> None:
     allocation = allocate_slices(load_policy(root / "policies" / f"{name}.yaml"), network)
     assert view(allocation).certified
     assert not allocation.certificate.violations
+
+
+UNDER_12_KBIT = """version: 1
+defaults: {enforcement: %s}
+slices:
+  throttled: {limit: 5 kbit/s, flows: [{from: h2, to: h1, match: {proto: udp, dst_port: 666}}]}
+  free: {flows: [{from: h2, to: h1, match: {proto: tcp}}]}
+"""
+
+
+@pytest.mark.parametrize("enforcement", ["police", "shape", "both"])
+def test_a_limit_below_twelve_kbit_is_planned_with_a_meter(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    network_file: str,
+    tmp_path: Path,
+    enforcement: str,
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(UNDER_12_KBIT % enforcement)
+    shown = document(monkeypatch, capsys, policy, "--topology", network_file)
+    meters = {meter["meter_id"]: meter for meter in shown["switches"]["s1"]["meters"]}
+    assert meters[50_001]["rate_kbps"] == 5
+    assert shown["notes"] == []
+
+
+def test_a_rate_that_is_not_held_exactly_is_noted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], network_file: str, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\nslices:\n  a: {flows: [{from: h1, to: h4, demand: 1.5 kbit/s}]}\n")
+    assert run(monkeypatch, policy, "--topology", network_file) == 0
+    said = f"Note: {policy}:3:15: a:h1->h4: 1.5 kbit/s is held at 2 kbit/s, since meters count whole kbit/s"
+    assert said in capsys.readouterr().out.splitlines()
+
+
+def test_nothing_is_planned_as_an_entry_that_drops(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], network_file: str, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\nslices: {a: {limit: 0 bit/s, flows: [{from: h1, to: h4}]}}\n")
+    assert run(monkeypatch, policy, "--topology", network_file) == 0
+    printed = capsys.readouterr().out
+    (entry,) = [
+        line for line in printed.splitlines() if "ipv4_src=10.0.0.1" in line and "priority=100" in line
+    ]
+    assert entry.endswith("-> drop")
+    assert "meters" not in printed

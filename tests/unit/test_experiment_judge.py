@@ -1,6 +1,7 @@
 """What was read becomes measurements, a stream that failed too."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,13 @@ from fairslice.alloc.view import AllocationView, view
 from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.emulation.traffic import StreamResult
 from fairslice.errors import Location
-from fairslice.experiment.judge import measured_flows, measured_links, trouble
+from fairslice.experiment.judge import blocked_notes, measured_flows, measured_links, trouble
+from fairslice.experiment.rates import different_switches, told_rates
+from fairslice.experiment.resolution import uncertain_bits
 from fairslice.experiment.traffic import FlowTraffic, plan_traffic
+from fairslice.measure.compare import Measured
 from fairslice.measure.iperf import goodput_bps, loss, parse_client, parse_server, retransmits
+from fairslice.policy import parse_policy
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice
 from fairslice.testing.networks import build_network
 
@@ -133,3 +138,116 @@ def test_every_link_is_told_with_its_counter_or_none() -> None:
     assert links["s2", "h3"].wire_bps == pytest.approx(8e6)
     assert links["h3", "s2"].wire_bps == 0
     assert links["s1", "s2"].wire_bps is None
+
+
+# What can't be told --------------------------------------------------------------------------------------
+
+
+def only_voice(before: Counters, after: Counters, found: dict[str, StreamResult] | None = None) -> Measured:
+    _, voice = measured_flows(ALLOCATION, TRAFFIC, found or streams(), before, after)
+    return voice
+
+
+def without_queue(reading: Counters, dpid: int, port_no: int) -> Counters:
+    kept = [queue for queue in reading.queues if (queue.dpid, queue.port_no) != (dpid, port_no)]
+    return reading.model_copy(update={"queues": kept})
+
+
+H4_PORT = NETWORK.hosts["h4"].port_no
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "doubt"),
+    [
+        (without_queue(BEFORE, 2, H4_PORT), AFTER, "counts no queue 2"),
+        (BEFORE, without_queue(AFTER, 2, H4_PORT), "counts no queue 2"),
+        (BEFORE, counters(12.0, 2_000_000, -1), "went back"),
+        (BEFORE, counters(10.0, 2_000_000, 250_000), "made anew between the readings"),
+        (counters(10.0, 0, 9), counters(3.0, 10, 250_000), "made anew between the readings"),
+        (BEFORE.model_copy(update={"flows": {1: BEFORE.flows[1]}}), AFTER, "no switch counts it"),
+        (BEFORE, AFTER.model_copy(update={"flows": {1: AFTER.flows[1]}}), "no switch counts it"),
+        # The streams' window is 0.65 s: a switch that counted for half of it has lost some.
+        (BEFORE, counters(10.3, 2_000_000, 250_000), "its switch counted for 300 ms of the 650 ms"),
+    ],
+)
+def test_counters_that_can_not_be_compared_spoil_their_flow_only(
+    before: Counters, after: Counters, doubt: str
+) -> None:
+    assert doubt in only_voice(before, after).doubt
+
+
+def test_one_flows_counters_do_not_spoil_anothers() -> None:
+    gold, voice = measured_flows(ALLOCATION, TRAFFIC, streams(), BEFORE, without_queue(AFTER, 2, H4_PORT))
+    assert (gold.doubt, bool(voice.doubt), voice.wire_bps) == ("", True, 0.0)
+
+
+def test_traffic_that_ended_before_the_window_is_no_measurement_of_it() -> None:
+    found = streams()
+    found[VOICE] = replace(found[VOICE], begin_s=0.25, end_s=5.0)
+    assert "its traffic ended" in only_voice(BEFORE, counters(15.0, 2_000_000, 250_000), found).doubt
+
+
+def test_a_test_that_failed_is_not_blamed_on_the_network() -> None:
+    assert (
+        "iperf3 did not measure it: the server is busy"
+        in only_voice(BEFORE, AFTER, streams(voice="the server is busy")).doubt
+    )
+
+
+@pytest.mark.parametrize(("delivered", "doubted"), [(0, False), (1, True)])
+def test_a_test_that_failed_since_nothing_came_through_is(delivered: int, doubted: bool) -> None:
+    """Its frames came to the first switch, and none left the last."""
+    reading = FlowReading(offered_packets=9, delivered_packets=delivered)
+    after = AFTER.model_copy(update={"flows": {**AFTER.flows, 2: reading}})
+    assert bool(only_voice(BEFORE, after, streams(voice="no connection")).doubt) is doubted
+
+
+def test_different_switches_at_both_ends_spoil_the_whole() -> None:
+    gone = AFTER.model_copy(update={"queues": []})
+    assert different_switches(BEFORE, AFTER) == ()
+    for pair in ((BEFORE, gone), (gone, AFTER)):
+        (told,) = different_switches(*pair)
+        assert "0000000000000002" in told
+
+
+def test_the_policy_tells_how_far_counters_may_be_off() -> None:
+    gold, voice = measured_flows(ALLOCATION, TRAFFIC, streams(), BEFORE, AFTER, policy=POLICY)
+    for one, flow in zip((gold, voice), ALLOCATION.flows, strict=True):
+        assert one.uncertain_bits == uncertain_bits(flow, POLICY) > 0
+    assert (gold.metered, voice.metered) == (True, False)
+
+
+ICMP_FIRST = parse_policy(
+    "version: 1\nslices:\n  ping: {flows: [{from: h1, to: h3, match: {proto: icmp}}]}\n"
+    "  shaped: {enforcement: shape, flows: [{from: h2, to: h4}]}\n  both: {flows: [{from: h1, to: h4}]}\n"
+    "  elsewhere: {enforcement: shape, flows: [{from: h1, to: h2}]}\n",
+    "p.yaml",
+)
+
+
+def test_a_shaped_flow_may_have_what_an_unmeasured_one_leaves_idle() -> None:
+    """Only where they share a link, and only a queue lends: a meter does not."""
+    allocation = view(allocate_slices(ICMP_FIRST, NETWORK))
+    traffic = plan_traffic(allocation.flows)
+    empty = Counters(flows={}, queues=[], ports=[])
+    found = measured_flows(allocation, traffic, {}, empty, empty)
+    lent = {flow.slice: flow.if_high for flow in found}
+    assert "ping:h1->h3 icmp" in lent["shaped"]
+    assert lent["both"] == ""
+    # They share h1's own cable.
+    assert lent["elsewhere"]
+
+
+def test_a_flow_that_may_send_nothing_is_measured_by_what_came() -> None:
+    policy = parse_policy(
+        "version: 1\nslices: {blocked: {limit: 0 bit/s, flows: [{from: h1, to: h3}]}}\n", "p.yaml"
+    )
+    allocation = view(allocate_slices(policy, NETWORK))
+    traffic = plan_traffic(allocation.flows)
+    for delivered, goodput in ((0, 0.0), (500, None)):
+        after = counters(12.0, delivered, 0)
+        after.flows[1].offered_bytes = 1_000_000
+        (blocked,) = measured_flows(allocation, traffic, {}, BEFORE, after, policy=policy)
+        assert (blocked.wire_bps, blocked.goodput_bps, blocked.doubt) == (delivered * 4, goodput, "")
+        (note,) = blocked_notes(traffic, told_rates(allocation, BEFORE, after)[0])
+        assert note.startswith("blocked:h1->h3 may send nothing: 4 Mbit/s of it came to its first switch")

@@ -65,6 +65,8 @@ EXPERIMENT = Experiment(
     network=NETWORK,
     topology="t.py",
     policy=POLICY,
+    rules=load_policy(POLICY),
+    max_duration_s=60.0,
     duration_s=1.0,
     warmup_s=0.0,
     tolerance=0.05,
@@ -185,6 +187,13 @@ def test_a_report_is_told_what_it_all_ran_on(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_only_streams_that_ran_are_drawn() -> None:
     assert [series.flow for series in report_input(EXPERIMENT, outcome(GOLD, SILVER)).series] == [0]
+
+
+def test_a_flow_without_a_stream_keeps_its_place_among_the_drawn() -> None:
+    """One that may send nothing has no iperf3."""
+    whole = outcome(GOLD, SILVER, "bronze:h3->h6")
+    streams = {flow: stream for flow, stream in whole.streams.items() if flow != GOLD}
+    assert [series.flow for series in report_input(EXPERIMENT, replace(whole, streams=streams)).series] == [1]
 
 
 def test_a_tool_that_says_nothing_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,7 @@ GOOD_AFTER = reading({1: flow(20, offered_bytes=20, metered_bytes=20)}, queue(20
         (GOOD_BEFORE, reading(GOOD_AFTER.flows), "switch 0000000000000002 counts no queue 1 at port 2"),
         (reading({}, *GOOD_BEFORE.queues), GOOD_AFTER, "no switch counts it"),
         (GOOD_BEFORE, reading({}, *GOOD_AFTER.queues), "no switch counts it"),
-        (GOOD_BEFORE, reading(GOOD_AFTER.flows, queue(20, time_s=0.0)), "no switch counts it"),
+        (GOOD_BEFORE, reading(GOOD_AFTER.flows, queue(20, time_s=0.0)), "its queue was made anew"),
         (GOOD_BEFORE, reading(GOOD_AFTER.flows, queue(5, entered=20, time_s=1.0)), "queue counter went back"),
         (GOOD_BEFORE, reading(GOOD_AFTER.flows, queue(20, entered=5, time_s=1.0)), "entries counter went"),
         (

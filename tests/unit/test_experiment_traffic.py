@@ -7,8 +7,16 @@ import pytest
 from fairslice.alloc.view import FlowView, PathView
 from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES
 from fairslice.errors import InputError
-from fairslice.experiment.traffic import UDP_GREED, FlowTraffic, Sender, parse_sender, plan_traffic
+from fairslice.experiment.traffic import (
+    UDP_GREED,
+    FlowTraffic,
+    Sender,
+    not_measured,
+    parse_sender,
+    plan_traffic,
+)
 from fairslice.policy.model import Match
+from fairslice.testing.networks import build_network
 from fairslice.units import tcp_wire_bps, udp_wire_bps
 
 TCP, UDP, ICMP = 6, 17, 1
@@ -150,7 +158,7 @@ def test_the_sending_port_is_the_matchs() -> None:
     assert only(flow()).client_port is None
 
 
-def test_all_that_cannot_be_measured_is_told_at_once() -> None:
+def test_all_that_is_asked_in_vain_is_told_at_once() -> None:
     flows = (
         flow(match=Match(ICMP)),
         flow("silver", match=Match(UDP, dst_port=80)),
@@ -160,11 +168,79 @@ def test_all_that_cannot_be_measured_is_told_at_once() -> None:
     with pytest.raises(InputError) as refused:
         plan_traffic(flows, (Sender("nobody", UDP), Sender("other", UDP)))
     told = [str(fault) for fault in refused.value.faults]
-    assert len(told) == 4
+    assert len(told) == 3
     for name, what in (
         ("'nobody'", "means no flow"),
         ("bronze:h2->h4", "port 80 of h4 already serves silver:h1->h4"),
-        ("gold:h1->h4 icmp", "not IP protocol 1"),
         ("other:h3->h4 tcp", "another protocol"),
     ):
         assert any(name in text and what in text for text in told), (name, told)
+
+
+# What iperf3 can't measure, and what may send nothing -----------------------------------------------------
+
+
+@pytest.mark.parametrize("proto", [1, 2, 47, 50, 51, 58, 89, 103, 112, 132, 255])
+def test_other_protocols_are_listed_and_the_rest_is_measured(proto: int) -> None:
+    flows = (flow("ping", match=Match(proto)), flow("bulk", match=Match(TCP)), flow("rest", "h2"))
+    assert [traffic.flow.slice for traffic in plan_traffic(flows)] == ["bulk", "rest"]
+    (left_out,) = not_measured(flows)
+    assert (left_out.slice, left_out.source, left_out.destination) == ("ping", "h1", "h4")
+    assert left_out.allocated_bps == 10e6
+    assert left_out.reason.startswith("iperf3 measures TCP and UDP, not ")
+    assert left_out.reason.endswith("ICMP" if proto == 1 else f"IP protocol {proto}")
+
+
+def test_what_can_be_measured_is_left_out_of_nothing() -> None:
+    assert not_measured((flow(), flow(match=Match(UDP)), flow(match=Match(TCP)))) == ()
+
+
+def test_a_policy_of_nothing_that_can_be_measured_is_refused_with_all_of_it() -> None:
+    flows = (flow(match=Match(ICMP)), flow("silver", match=Match(47)))
+    with pytest.raises(InputError) as refused:
+        plan_traffic(flows)
+    told = [str(fault) for fault in refused.value.faults]
+    assert told[0] == "gold: h1->h4 icmp: iperf3 measures TCP and UDP, not ICMP"
+    assert "IP protocol 47" in told[1]
+    assert "expected one at least" in told[2]
+
+
+def test_a_sender_can_not_make_icmp_measurable() -> None:
+    with pytest.raises(InputError, match="another protocol than the sender"):
+        plan_traffic((flow(match=Match(ICMP)), flow("silver")), (Sender("gold", UDP),))
+
+
+NETWORK = build_network([("s1", "s2"), ("h1", "s1"), ("h4", "s2")])
+
+
+@pytest.mark.parametrize("allocated", [0.0, 1e-14, 400.0, 999.0])
+@pytest.mark.parametrize(
+    ("match", "protocol"),
+    [(Match(), "udp"), (Match(UDP, dst_port=5004), "udp"), (Match(TCP, dst_port=80), "tcp")],
+)
+def test_a_flow_that_may_send_nothing_tries_all_the_same(
+    allocated: float, match: Match, protocol: str
+) -> None:
+    traffic = only(flow(match=match, allocated_bps=allocated))
+    assert traffic.blocked
+    attempt = traffic.attempt(NETWORK)
+    assert attempt is not None
+    assert (attempt.protocol, attempt.port) == (protocol, match.dst_port or 5201)
+    assert (attempt.source, attempt.destination_ip) == ("h1", NETWORK.hosts["h4"].ip)
+    assert attempt.rate_bps > 0
+
+
+def test_a_flow_that_asks_for_nothing_tries_nothing() -> None:
+    traffic = only(flow(demand_bps=0.0, allocated_bps=0.0))
+    assert (traffic.blocked, traffic.asks_nothing, traffic.attempt(NETWORK)) == (True, True, None)
+
+
+def test_a_flow_with_a_rate_is_not_blocked() -> None:
+    assert not only(flow(allocated_bps=1000.0)).blocked
+    assert not only(flow(demand_bps=5000.0, allocated_bps=5000.0)).asks_nothing
+
+
+def test_a_blocked_flow_with_a_demand_tries_that() -> None:
+    attempt = only(flow(match=Match(UDP), demand_bps=3e6, allocated_bps=0.0)).attempt(NETWORK)
+    assert attempt is not None
+    assert attempt.rate_bps == 3e6

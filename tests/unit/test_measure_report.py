@@ -10,7 +10,7 @@ from fairslice.errors import MachineError
 from fairslice.measure import report
 from fairslice.measure.pictures import Series
 from fairslice.measure.report import ReportInput, render_report, write_report
-from fairslice.measure.results import RunResult, from_json
+from fairslice.measure.results import HostResult, NotMeasured, RunResult, from_json
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "results"
 
@@ -124,15 +124,21 @@ def test_a_page_with_the_least() -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "kind"),
-    [("fair", "fair"), ("out of tolerance", "out-of-tolerance"), ("cpu-bound", "cpu-bound")],
+    [
+        ("fair", "fair"),
+        ("out of tolerance", "out-of-tolerance"),
+        ("cpu-bound", "cpu-bound"),
+        ("can't tell", "cant-tell"),
+    ],
 )
 def test_the_verdict_has_its_colour(verdict: str, kind: str) -> None:
     result = load("dumbbell")
-    flows = (replace(result.flows[0], passed=False, error=-0.5), *result.flows[1:])
+    doubt = "too few frames" if verdict == "can't tell" else ""
+    flows = (replace(result.flows[0], passed=False, error=-0.5, doubt=doubt), *result.flows[1:])
     html = render_report(replace(result, flows=flows, verdict=verdict), extra(result))  # type: ignore[arg-type]
     assert f'<section class="verdict {kind}">' in html
     assert f".{kind} {{ --tone" in html
-    assert "✗ no" in html
+    assert ("✗ no" in html) is (verdict != "can't tell")
 
 
 def test_all_that_comes_from_outside_is_escaped() -> None:
@@ -209,3 +215,35 @@ def test_no_directory(tmp_path: Path) -> None:
     result = load("dumbbell")
     with pytest.raises(MachineError, match="No such file or directory"):
         write_report(result, extra(result), tmp_path / "none" / "report.html")
+
+
+def test_what_can_not_be_told_and_what_was_not_measured_stand_on_the_page() -> None:
+    result = load("dumbbell")
+    ping = NotMeasured(
+        slice="ping", source="h1", destination="h4", match="icmp", allocated_bps=1e5, reason="iperf3 <can't>"
+    )
+    flow = replace(result.flows[0], passed=False, doubt="too <few> frames")
+    unclear = replace(result, flows=(flow, *result.flows[1:]), verdict="can't tell", not_measured=(ping,))
+    page = Page(render_report(unclear, extra(unclear)))
+    text = " ".join(page.text.split())
+    assert "? can't tell" in text
+    assert "gold h1 -> h4 can't be judged: too <few> frames." in text
+    assert "ping h1 -> h4 icmp was not measured: iperf3 <can't>." in text
+    assert "✗ no" not in text
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_hosts_own_cable_is_shown_if_one_was_full(full: bool) -> None:
+    result = load("dumbbell")
+    host = HostResult(
+        host="h1",
+        switch="s1",
+        capacity_bps=10e6,
+        sent_bps=10e6,
+        received_bps=9.9e6,
+        dropped_datagrams=711,
+        full=full,
+    )
+    text = Page(render_report(replace(result, hosts=(host,)), extra(result))).text
+    assert ("Hosts' own cables" in text) is full
+    assert ("711" in text) is full

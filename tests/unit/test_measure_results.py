@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fairslice.errors import InputError
-from fairslice.measure.results import Busy, RunResult, from_json, to_json
+from fairslice.measure.results import Busy, from_json, to_json
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "results"
 
@@ -55,24 +55,29 @@ def test_the_keys_of_schema_1() -> None:
     assert document["schema"] == 1
 
 
-def infinite() -> RunResult:
+def test_a_null_of_an_older_file_is_read_as_the_number_that_stands_there_now() -> None:
+    """It stood for infinity: frames of a flow that was allocated nothing."""
+    document = json.loads(stored("dumbbell"))
+    document["max_error"] = None
+    for key in ("flows", "slices"):
+        document[key][0].update(allocated_bps=0.0, wire_bps=4000.0, error=None, passed=False)
+    result = from_json(json.dumps(document))
+    assert result.flows[0].error == result.slices[0].error == result.max_error == 4.0
+    assert from_json(to_json(result)) == result
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("key", ["error", "wire_bps", "allocated_bps", "resolution"])
+def test_no_number_of_a_new_file_is_null(key: str, number: float) -> None:
+    """What is no number can't be read back: it would be a fault of ours, and noticed."""
     result = from_json(stored("dumbbell"))
-    flow = replace(result.flows[0], allocated_bps=0.0, error=math.inf, passed=False)
-    return replace(result, flows=(flow, *result.flows[1:]), max_error=math.inf, jain_index=None, busy=None)
-
-
-def test_infinity_is_null_and_comes_back() -> None:
-    result = infinite()
-    text = to_json(result)
-    document = json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
-    assert document["max_error"] is None
-    assert document["flows"][0]["error"] is None
-    assert from_json(text) == result
+    flow = replace(result.flows[0], **{key: number})  # type: ignore[arg-type]
+    assert faults(to_json(replace(result, flows=(flow, *result.flows[1:]))))
 
 
 def test_results_are_frozen() -> None:
     with pytest.raises(FrozenInstanceError):
-        infinite().verdict = "fair"  # type: ignore[misc]
+        from_json(stored("dumbbell")).verdict = "fair"  # type: ignore[misc]
 
 
 def faults(text: str) -> list[str]:
@@ -112,4 +117,9 @@ def test_rates_are_numbers(constant: str) -> None:
 
 
 def test_a_switch_may_have_more_than_one_thread() -> None:
-    assert from_json(to_json(replace(infinite(), busy=Busy(machine=0.5, switch_thread=1.8)))).busy is not None
+    assert (
+        from_json(
+            to_json(replace(from_json(stored("dumbbell")), busy=Busy(machine=0.5, switch_thread=1.8)))
+        ).busy
+        is not None
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fairslice.measure.results import RunResult, from_json
+from fairslice.measure.results import NotMeasured, RunResult, from_json
 from fairslice.measure.table import print_result
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "results"
@@ -99,3 +99,56 @@ def test_no_flows(dumbbell: RunResult) -> None:
     text = printed(replace(dumbbell, flows=(), slices=(), jain_index=None, max_error=0.0))
     assert text.splitlines()[0].startswith("Jain's index not defined")
     assert text.splitlines()[-1] == "Nothing to judge: the policy has no flows."
+
+
+UNCLEAR = "too few frames to tell 5 %"
+
+
+def unclear(result: RunResult, **rest: object) -> RunResult:
+    flow = replace(result.flows[0], passed=False, doubt=UNCLEAR, error=0.3)
+    return replace(result, flows=(flow, *result.flows[1:]), verdict="can't tell", **rest)  # type: ignore[arg-type]
+
+
+PING = NotMeasured(
+    slice="ping", source="h1", destination="h4", match="icmp", allocated_bps=1e5, reason="iperf3 can't"
+)
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_what_can_not_be_told_is_neither_yes_nor_no(dumbbell: RunResult, width: int) -> None:
+    text = printed(unclear(dumbbell), width)
+    assert "can't tell" in " ".join(text.split())
+    assert "NO" not in text
+    joined = " ".join(text.split())
+    assert f"Note: gold h1 -> h4 can't be judged: {UNCLEAR}." in joined
+    assert f"Can't tell: gold h1 -> h4: {UNCLEAR}. The other 2 flows are within 5 %." in joined
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_what_was_not_measured_has_a_row_and_a_reason(dumbbell: RunResult, width: int) -> None:
+    text = printed(replace(dumbbell, not_measured=(PING,)), width)
+    (row,) = [line for line in text.splitlines() if line.lstrip().startswith("ping")]
+    assert row.split()[:4] == ["ping", "h1", "->", "h4"]
+    assert "icmp" in text
+    assert "not measured" in " ".join(text.split())
+    assert "Note: ping h1 -> h4 icmp was not measured: iperf3 can't." in text
+    assert "Fair: every measured flow" in text
+
+
+def test_many_doubts_are_counted(dumbbell: RunResult) -> None:
+    flows = tuple(
+        replace(dumbbell.flows[0], source=f"h{i}", passed=False, doubt=UNCLEAR) for i in range(1, 41)
+    )
+    text = printed(replace(dumbbell, flows=flows, verdict="can't tell"), 200)
+    assert text.count("can't be judged: too few") == 5
+    assert "35 more can't be judged" in text
+
+
+def test_a_small_rate_among_large_ones_does_not_vanish(dumbbell: RunResult) -> None:
+    flow = replace(dumbbell.flows[2], allocated_bps=5000.0, wire_bps=4987.5)
+    (row,) = [
+        line
+        for line in printed(replace(dumbbell, flows=(*dumbbell.flows[:2], flow))).splitlines()
+        if line.lstrip().startswith("bronze")
+    ]
+    assert row.split()[4:6] == ["0.005", "0.005"]

@@ -50,7 +50,7 @@ def test_json_of_good_and_bad_files(
     message = f"{tmp_path} is a directory; expected a policy file"
     assert json.loads(capsys.readouterr().out) == {
         "files": [
-            {"file": str(GOOD), "ok": True, "slices": 3, "flows": 3, "faults": []},
+            {"file": str(GOOD), "ok": True, "slices": 3, "flows": 3, "faults": [], "notes": []},
             {
                 "file": str(tmp_path),
                 "ok": False,
@@ -70,3 +70,30 @@ def test_hosts_are_looked_up_in_a_topology(
     assert capsys.readouterr().out == f"{policy}: ok, 1 slice, 30 flows\n"
     assert run(monkeypatch, POLICIES / "abilene-research.yaml", "--topology", TOPOLOGIES / "dumbbell.py") == 2
     assert "unknown host 'h11'" in capsys.readouterr().err
+
+
+SHAPED = """version: 1
+defaults: {enforcement: shape}
+slices:
+  big: {weight: 5000, flows: [{from: h1, to: h4}]}
+  small: {flows: [{from: h2, to: h5}]}
+"""
+
+
+def test_what_switches_can_not_hold_is_noted_with_its_place_and_what_can(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Open vSwitch gives no queue less than 12 kbit/s; the policy is none the worse for that."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(SHAPED)
+    topology = ("--topology", TOPOLOGIES / "dumbbell.py")
+    assert run(monkeypatch, policy, *topology) == 0
+    output = capsys.readouterr()
+    assert output.out == f"{policy}: ok, 2 slices, 2 flows\n"
+    assert output.err.startswith(f"{policy}:5:3: slice small: shape can't hold 5.999 kbit/s on s1->s2: ")
+    assert output.err.endswith("police or both can (note)\n")
+    assert run(monkeypatch, "--json", policy, *topology) == 0
+    (file,) = json.loads(capsys.readouterr().out)["files"]
+    (note,) = file["notes"]
+    assert (file["ok"], note["line"], note["column"]) == (True, 5, 3)
+    assert "shape can't hold" in note["message"]

@@ -1,7 +1,7 @@
 """From a policy and a network to the rate of every flow: the allocation that switches enforce."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -132,6 +132,16 @@ class NetworkAllocation:
             for key, share in shares_of(allocated.route).items():
                 sums[key] += share * allocated.rate_bps
         return sums
+
+    @cached_property
+    def held_bps(self) -> Mapping[tuple[str, LinkKey], float]:
+        """What each slice's flows hold of each link on their way there, acknowledgements aside, in bit/s."""
+        held: dict[tuple[str, LinkKey], float] = defaultdict(float)
+        for allocated in self.flows:
+            for nodes, rate_bps in zip(allocated.route.paths, allocated.path_rates_bps, strict=True):
+                for key in path_links(nodes):
+                    held[allocated.flow.slice, key] += rate_bps
+        return held
 
 
 def allocate_slices(policy: Policy, network: Network, *, omit_unreachable: bool = False) -> NetworkAllocation:

@@ -15,12 +15,14 @@ from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError
 def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int:
     """Check policy files and list every fault as file:line:column.
 
-    With --topology hosts must exist, and guarantees must fit.
+    With --topology hosts must exist, and guarantees must fit; rates that switches can't hold exactly are
+    noted.
 
     Exits 0 if all can be used, 2 if not, 3 if only guarantees do not fit.
     """
     from fairslice.alloc.slices import allocate_slices
     from fairslice.policy.load import check_policy, load_policy
+    from fairslice.state.enforced import shortcomings
 
     network = None
     if topology is not None:
@@ -32,6 +34,7 @@ def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int
     results: list[dict[str, object]] = []
     for file in files:
         result: dict[str, object] = {"file": str(file), "ok": False}
+        notes: tuple[Fault, ...] = ()
         try:
             if network is None:
                 policy = load_policy(file)
@@ -39,7 +42,7 @@ def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int
             else:
                 policy, flows = check_policy(file, network.hosts)
                 flow_count = len(flows)
-                allocate_slices(policy, network)
+                notes = shortcomings(allocate_slices(policy, network))
         except InputError as error:
             faults += error.faults
             result["faults"] = [_fault_object(fault, file) for fault in error.faults]
@@ -50,8 +53,11 @@ def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int
                 click.echo(f"{file}: {error}", err=True)
         else:
             result.update(ok=True, slices=len(policy.slices), flows=flow_count, faults=[])
+            result["notes"] = [_fault_object(note, file) for note in notes]
             if not as_json:
                 click.echo(f"{file}: ok, {_count(len(policy.slices), 'slice')}, {_count(flow_count, 'flow')}")
+                for note in notes:
+                    click.echo(f"{note} (note)", err=True)
         results.append(result)
     if as_json:
         click.echo(json.dumps({"files": results}, indent=2))

@@ -31,11 +31,13 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
     from fairslice.alloc.view import view
     from fairslice.policy import load_policy
     from fairslice.state.compile import compile_switches
+    from fairslice.state.enforced import shortcomings
     from fairslice.topology.load import load_network
 
     network = load_network(topology)
     allocation = allocate_slices(load_policy(policy), network)
     shown = view(allocation)
+    notes = shortcomings(allocation)
     multipath = allocation.policy.multipath
     states = {} if rates_only or multipath else compile_switches(allocation)
     names = {switch.dpid: switch.name for switch in network.switches.values()}
@@ -43,6 +45,7 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
         import json
 
         document = shown.model_dump()
+        document["notes"] = [str(note) for note in notes]
         document["switches"] = {names[dpid]: _plain(state) for dpid, state in states.items()}
         click.echo(json.dumps(document, indent=2))
         return
@@ -55,6 +58,8 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
     if shown.certified:
         said = "Certified: no link is overloaded, and every flow is at its demand, a limit, or a full link."
     console.print(said, soft_wrap=True)
+    for note in notes:
+        console.print(f"Note: {note}", soft_wrap=True, highlight=False)
     if multipath and not rates_only:
         said = "No meters, queues and flow entries are shown: several paths are not enforced yet."
         console.print(said, soft_wrap=True)

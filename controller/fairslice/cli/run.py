@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 @click.option("--policy", required=True, type=click.Path(path_type=Path), help="Policy file.")
 @click.option("--duration", default=10.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds.")
 @click.option(
+    "--max-duration",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(1, 3600),
+    help="Seconds that it may take to tell the tolerance; with --duration the least, not more.",
+)
+@click.option(
     "--warmup",
     default=3.0,
     show_default=True,
@@ -59,6 +66,7 @@ def command(
     topology: str,
     policy: Path,
     duration: float,
+    max_duration: float,
     warmup: float,
     tolerance: float,
     out: Path | None,
@@ -76,8 +84,10 @@ def command(
 
     Before that it looks whether this machine can do it (see `fairslice doctor --quick`), and refuses if not.
 
-    Exits 0 if every flow is within the tolerance, 4 if one is not, 5 if the machine was too busy to tell,
-    2 on bad input, 3 if the guarantees do not fit, 6 if the machine lacks something.
+    It measures for --duration, or longer if that is too short to tell the tolerance of some flow.
+
+    Exits 0 if every flow is within the tolerance, 4 if one is not, 5 if that can't be told (a busy machine,
+    too few frames), 2 on bad input, 3 if the guarantees do not fit, 6 if the machine lacks something.
     """
     if inside:
         from fairslice.emulation.isolation import prepare_inside
@@ -87,7 +97,13 @@ def command(
 
     choice = choose(datapath, vm, look_here())
     experiment = _experiment(
-        topology, policy, duration, warmup, tolerance, senders, congestion_control, choice.datapath
+        topology,
+        policy,
+        (duration, max_duration, warmup),
+        tolerance,
+        senders,
+        congestion_control,
+        choice.datapath,
     )
     if inside:
         return _run(experiment, out, as_json)
@@ -117,8 +133,7 @@ def command(
 def _experiment(
     topology: str,
     policy: Path,
-    duration: float,
-    warmup: float,
+    times_s: tuple[float, float, float],
     tolerance: float,
     senders: tuple[str, ...],
     congestion_control: str,
@@ -134,23 +149,29 @@ def _experiment(
     from fairslice.experiment.traffic import parse_sender, plan_traffic
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
+    from fairslice.state.enforced import shortcomings
     from fairslice.topology.load import load_network
 
     network = load_network(topology)
     wanted = tuple(parse_sender(text) for text in senders)
     loaded = load_policy(policy)
     require_enforceable(loaded, "`run`")
-    flows = view(allocate_slices(loaded, network)).flows
+    allocation = allocate_slices(loaded, network)
+    flows = view(allocation).flows
     if not flows:
         raise InputError(
             f"{policy}: the policy has no flows; expected one at least, for something to measure"
         )
     plan_traffic(flows, wanted)
+    duration, max_duration, warmup = times_s
     return Experiment(
         network=network,
         topology=topology,
         policy=policy,
+        rules=loaded,
+        notes=tuple(str(fault) for fault in shortcomings(allocation)),
         duration_s=duration,
+        max_duration_s=max_duration,
         warmup_s=warmup,
         tolerance=tolerance / 100,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,6 +1,6 @@
 """Sends or receives small numbered UDP packets and says when: a program of its own, light to start in a host.
 
-    python -I -S delay_process.py send ADDRESS PORT INTERVAL_S LASTS_S PAYLOAD_BYTES
+    python -I -S delay_process.py send ADDRESS PORT INTERVAL_S LASTS_S PAYLOAD_BYTES [OWN_PORT]
     python -I -S delay_process.py receive PORT FIRST_S LASTS_S
 
 At its end, or at SIGTERM, it prints a line for every packet: number, time of CLOCK_MONOTONIC in ns. It
@@ -53,11 +53,18 @@ def stop(_signum: int, _frame: object) -> None:
 
 
 def send(
-    lines: "list[str]", address: str, port: int, interval_s: float, lasts_s: float, payload_bytes: int
+    lines: "list[str]",
+    address: str,
+    port: int,
+    interval_s: float,
+    lasts_s: float,
+    payload_bytes: int,
+    own_port: int = 0,
 ) -> None:
-    """Send for ``lasts_s`` seconds; ``lines`` tell."""
+    """Send for ``lasts_s`` seconds, from ``own_port`` (0: the kernel's choice); ``lines`` tell."""
     padding = bytes(max(0, payload_bytes - HEADER.size))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind(("", own_port))
         start = time.monotonic()
         for number in range(int(lasts_s / interval_s)):
             time.sleep(max(0.0, start + send_time_s(number, interval_s) - time.monotonic()))
@@ -109,8 +116,8 @@ def main(arguments: "list[str]") -> None:
     signal.signal(signal.SIGTERM, stop)
     try:
         if role == "send":
-            address, port, interval_s, lasts_s, payload_bytes = rest
-            send(lines, address, int(port), float(interval_s), float(lasts_s), int(payload_bytes))
+            address, port, interval_s, lasts_s, *numbers = rest
+            send(lines, address, int(port), float(interval_s), float(lasts_s), *map(int, numbers))
         else:
             port, first_s, lasts_s = rest
             receive(lines, int(port), float(first_s), float(lasts_s))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from fairslice.errors import Fault, InputError
+from fairslice.errors import Fault, InputError, MachineError
 from fairslice.topology.check import MAX_DELAY_S
 from fairslice.topology.network import Link, Network
 from fairslice.units import FULL_FRAME_BYTES
@@ -140,6 +140,35 @@ class Socket:
     local_port: int
     is_listening: bool
     is_connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HostCounters:
+    """What an interface of a host has sent, and how many datagrams found the queue in front of it full."""
+
+    sent_bytes: int
+    dropped_datagrams: int
+
+
+def parse_host_counters(device_table: str, snmp: str, interface: str) -> HostCounters:
+    """Read /proc/net/dev and /proc/net/snmp of a host's namespace (proc(5)).
+
+    A queueing discipline that drops a datagram tells UDP so, which counts it as SndbufErrors (net/ipv4/udp.c,
+    udp_send_skb). Ethernet frames count whole, without preamble and FCS.
+
+    Raises:
+        MachineError: there is no such interface.
+    """
+    sent_bytes = None
+    for line in device_table.splitlines():
+        name, colon, numbers = line.partition(":")
+        if colon and name.strip() == interface:
+            sent_bytes = int(numbers.split()[8])
+    if sent_bytes is None:
+        raise MachineError(f"/proc/net/dev has no interface {interface}")
+    udp = [line.split()[1:] for line in snmp.splitlines() if line.startswith("Udp:")]
+    counted = dict(zip(*udp, strict=True)) if len(udp) == 2 else {}
+    return HostCounters(sent_bytes, int(counted.get("SndbufErrors", 0)))
 
 
 # States of include/net/tcp_states.h; a UDP socket that is not connected shows TCP_CLOSE.

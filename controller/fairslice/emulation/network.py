@@ -15,11 +15,13 @@ from fairslice.emulation.command import run_command
 from fairslice.emulation.hosts import (
     OFFLOADS_OFF,
     PREFIX_LENGTH,
+    HostCounters,
     Protocol,
     Socket,
     check_emulable,
     host_script,
     interface_name,
+    parse_host_counters,
     parse_sockets,
 )
 from fairslice.emulation.openvswitch import RUN_DIRECTORY, Datapath, kernel_module_loaded
@@ -226,6 +228,14 @@ class EmulatedNetwork:
                 text = Path(f"/proc/{self.pid(host)}/net/{table}").read_text()
                 found.extend(parse_sockets(text, protocol))
         return found
+
+    def host_counters(self, host: str) -> HostCounters:
+        """What the host's interface has sent and dropped so far."""
+        link = self.network.links[host, self.network.hosts[host].switch]
+        net = Path(f"/proc/{self.pid(host)}/net")
+        return parse_host_counters(
+            (net / "dev").read_text(), (net / "snmp").read_text(), interface_name(host, link.port_no)
+        )
 
     def _check_congestion_control(self) -> None:
         if self.congestion_control is None:

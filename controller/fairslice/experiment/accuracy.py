@@ -9,7 +9,8 @@ from fairslice.alloc.view import FlowView
 from fairslice.emulation.delay import INTERVAL_S, PAYLOAD_BYTES, DelayStream
 from fairslice.emulation.openvswitch import Datapath
 from fairslice.experiment.traffic import Sender
-from fairslice.measure.compare import MACHINE_BUSY, SWITCH_BUSY, relative_error
+from fairslice.measure.compare import MACHINE_BUSY, SWITCH_BUSY
+from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Enforcement
 from fairslice.policy.model import PROTOCOLS
 from fairslice.topology.network import Host, Link, Network, Switch

@@ -25,7 +25,8 @@ from fairslice.experiment.judge import measured_flows, trouble
 from fairslice.experiment.rates import FlowRates, flow_rates
 from fairslice.experiment.testbed import WORK_DIRECTORY, Testbed, open_testbed
 from fairslice.experiment.traffic import FlowTraffic, plan_traffic
-from fairslice.measure.compare import Measured, jain_index, relative_error
+from fairslice.measure.compare import Measured, jain_index
+from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Busy
 from fairslice.topology.network import Network
 

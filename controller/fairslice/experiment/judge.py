@@ -1,16 +1,21 @@
 """From what was read to what is reported: measurements of flows and links for the comparison. Pure."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Literal, cast
 
-from fairslice.alloc.view import AllocationView
+from fairslice.alloc.view import AllocationView, FlowView
 from fairslice.app.counters import Counters
 from fairslice.emulation.traffic import StreamResult
-from fairslice.experiment.rates import flow_rates, link_rates
+from fairslice.experiment.rates import FlowRates, link_rates, told_rates
+from fairslice.experiment.resolution import has_meter, uncertain_bits
 from fairslice.experiment.traffic import FlowTraffic
 from fairslice.measure.compare import Measured
-from fairslice.measure.iperf import goodput_bps, loss, parse_client, parse_server, retransmits
+from fairslice.measure.iperf import ServerReport, goodput_bps, loss, parse_client, parse_server, retransmits
+from fairslice.measure.resolution import SHORT
 from fairslice.measure.results import LinkResult
+from fairslice.policy.model import Policy
+from fairslice.units import format_duration, format_rate
 
 
 def measured_flows(
@@ -19,14 +24,25 @@ def measured_flows(
     streams: Mapping[str, StreamResult],
     before: Counters,
     after: Counters,
+    *,
+    policy: Policy | None = None,
 ) -> tuple[Measured, ...]:
-    """Every flow with its rate on the wire (switch counters) and its goodput (iperf3's server side)."""
-    rates = flow_rates(allocation, before, after)
+    """Every flow with its rate on the wire (switch counters) and its goodput (iperf3's server side).
+
+    A flow that could not be followed through the whole window says so in its ``doubt``. With the ``policy``
+    each tells by how much its counters may be off (:mod:`fairslice.measure.resolution`).
+    """
+    rates, doubts = told_rates(allocation, before, after)
+    unknown = [flow for flow in allocation.flows if flow.id not in {plan.flow.id for plan in traffic}]
     found = []
     for plan in traffic:
-        flow, stream = plan.flow, streams[plan.flow.id]
+        flow, stream = plan.flow, streams.get(plan.flow.id)
+        own = rates.get(flow.id)
+        doubt = doubts.get(flow.id, "")
         received, resent, lost = None, None, None
-        if stream.error is None:
+        if stream is None:
+            received = 0.0 if own is not None and own.wire_bps == 0 else None
+        elif stream.error is None:
             server, client = parse_server(stream.server_json), parse_client(stream.client_json)
             window = (stream.begin_s, stream.end_s)
             received = goodput_bps(server, *window)
@@ -34,6 +50,9 @@ def measured_flows(
                 resent = retransmits(client, *window)
             else:
                 lost = loss(server, *window)
+            doubt = doubt or _short(server, stream, own)
+        elif not _lost_in_the_network(flow, after):
+            doubt = doubt or f"iperf3 did not measure it: {stream.error}"
         found.append(
             Measured(
                 slice=flow.slice,
@@ -44,14 +63,45 @@ def measured_flows(
                 enforcement=cast(Literal["police", "shape", "both"], flow.enforcement),
                 offered_bps=plan.offered_bps,
                 allocated_bps=flow.allocated_bps,
-                wire_bps=rates[flow.id].wire_bps,
+                wire_bps=0.0 if own is None else own.wire_bps,
                 goodput_bps=received,
                 bottleneck=flow.bottleneck,
                 retransmits=resent,
                 loss=lost,
+                uncertain_bits=0.0 if policy is None else uncertain_bits(flow, policy),
+                doubt=doubt,
+                if_high=_lent(flow, unknown),
+                metered=None if policy is None else has_meter(flow, policy),
             )
         )
     return tuple(found)
+
+
+def _short(server: ServerReport, stream: StreamResult, own: FlowRates | None) -> str:
+    """Why a window was not whole; "" if it was."""
+    wanted_s = stream.end_s - stream.begin_s
+    if own is not None and own.window_s < SHORT * wanted_s:
+        counted, whole = format_duration(own.window_s), format_duration(wanted_s)
+        return f"its switch counted for {counted} of the {whole} of the window"
+    ended_s = server.intervals[-1].end_s if server.intervals else 0.0
+    if ended_s < stream.end_s - (1 - SHORT) * wanted_s:
+        return f"its traffic ended {format_duration(stream.end_s - ended_s)} before the window"
+    return ""
+
+
+def _lost_in_the_network(flow: FlowView, after: Counters) -> bool:
+    """Whether a flow whose test failed did send, and nothing came through: that is the network's doing."""
+    reading = after.flows.get(flow.number)
+    return reading is not None and reading.offered_packets > 0 and reading.delivered_packets == 0
+
+
+def _lent(flow: FlowView, unknown: Sequence[FlowView]) -> str:
+    """Why more than its allocation is no fault of a shaped flow: a queue lends what others leave."""
+    if flow.enforcement != "shape":
+        return ""
+    mine = set(pairwise(flow.path))
+    sharing = [other.id for other in unknown if mine & set(pairwise(other.path))]
+    return f"its queue may send what {', '.join(sharing)} left idle, not being measured" if sharing else ""
 
 
 def measured_links(allocation: AllocationView, before: Counters, after: Counters) -> tuple[LinkResult, ...]:
@@ -67,6 +117,16 @@ def measured_links(allocation: AllocationView, before: Counters, after: Counters
             wire_bps=rates.get((link.source, link.target)),
         )
         for link in allocation.links
+    )
+
+
+def blocked_notes(traffic: Sequence[FlowTraffic], rates: Mapping[str, FlowRates]) -> tuple[str, ...]:
+    """What flows that may send nothing tried, as their first switch counted it."""
+    return tuple(
+        f"{plan.flow.id} may send nothing: {format_rate(rates[plan.flow.id].offered_bps)} of it "
+        "came to its first switch, to be dropped there."
+        for plan in traffic
+        if plan.blocked and plan.flow.id in rates and rates[plan.flow.id].offered_bps > 0
     )
 
 

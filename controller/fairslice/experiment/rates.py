@@ -14,46 +14,84 @@ from fairslice.state.labels import queue_of
 class FlowRates:
     """Rates of one flow over the window between two readings, in bit/s of Ethernet frames.
 
-    ``offered_bps`` came in at the first switch, ``metered_bps`` was dropped there; ``wire_bps`` came out.
+    ``offered_bps`` came in at the first switch, ``metered_bps`` was dropped there; ``wire_bps`` came out. The
+    window is ``window_s`` seconds of the last switch's clock.
     """
 
     wire_bps: float
     offered_bps: float
     metered_bps: float
+    window_s: float
 
 
 def flow_rates(allocation: AllocationView, before: Counters, after: Counters) -> Mapping[str, FlowRates]:
-    """Rates by flow id.
-
-    The last queue of a flow counts exactly what it sent. Where it serves several flows, or acknowledgements
-    of others, the entries that feed it tell their parts: a flow's part of what entered is its part of what
-    left. A flow with a probe counts only the probe's packets.
+    """Rates by flow id, of all flows.
 
     Raises:
         MachineError: a counter is missing, or went back.
     """
+    rates, doubts = told_rates(allocation, before, after)
+    for doubt in doubts.values():
+        raise MachineError(doubt)
+    return rates
+
+
+def told_rates(
+    allocation: AllocationView, before: Counters, after: Counters
+) -> tuple[Mapping[str, FlowRates], Mapping[str, str]]:
+    """Rates by flow id, and for flows whose counters can't be compared the reason.
+
+    The last queue of a flow counts exactly what it sent. Where it serves several flows, or acknowledgements
+    of others, the entries that feed it tell their parts: a flow's part of what entered is its part of what
+    left. A flow with a probe counts only the probe's packets.
+    """
     queues_before, queues_after = _queues(before), _queues(after)
     ports = {(link.source, link.target): (link.dpid, link.port_no) for link in allocation.links}
-    rates = {}
+    rates: dict[str, FlowRates] = {}
+    doubts: dict[str, str] = {}
     for flow in allocation.flows:
         dpid, port_no = ports[flow.path[-2], flow.path[-1]]
         key = (dpid or 0, port_no, queue_of(flow.slice_number, Enforcement(flow.enforcement)))
-        if key not in queues_before or key not in queues_after:
-            raise MachineError(f"{flow.id}: switch {key[0]:016x} counts no queue {key[2]} at port {key[1]}")
-        then, now = queues_before[key], queues_after[key]
-        window_s = now.time_s - then.time_s
-        first, last = before.flows.get(flow.number), after.flows.get(flow.number)
-        if first is None or last is None or window_s <= 0:
-            raise MachineError(f"{flow.id}: no switch counts it")
-        sent = _rise(flow.id, "queue", then.sent_bytes, now.sent_bytes)
-        entered = _rise(flow.id, "entries", then.entered_bytes, now.entered_bytes)
-        own = _rise(flow.id, "delivered", _own(first), _own(last))
-        rates[flow.id] = FlowRates(
-            wire_bps=sent * own / entered * 8 / window_s if entered else 0.0,
-            offered_bps=_rise(flow.id, "offered", first.offered_bytes, last.offered_bytes) * 8 / window_s,
-            metered_bps=_rise(flow.id, "metered", first.metered_bytes, last.metered_bytes) * 8 / window_s,
-        )
-    return rates
+        try:
+            if key not in queues_before or key not in queues_after:
+                raise MachineError(
+                    f"{flow.id}: switch {key[0]:016x} counts no queue {key[2]} at port {key[1]}"
+                )
+            first, last = before.flows.get(flow.number), after.flows.get(flow.number)
+            if first is None or last is None:
+                raise MachineError(f"{flow.id}: no switch counts it")
+            rates[flow.id] = _rates_of(flow.id, (queues_before[key], queues_after[key]), (first, last))
+        except MachineError as error:
+            doubts[flow.id] = str(error)
+    return rates, doubts
+
+
+def _rates_of(
+    name: str, queues: tuple[QueueReading, QueueReading], flows: tuple[FlowReading, FlowReading]
+) -> FlowRates:
+    then, now = queues
+    first, last = flows
+    window_s = now.time_s - then.time_s
+    if window_s <= 0:
+        raise MachineError(f"{name}: its queue was made anew between the readings")
+    sent = _rise(name, "queue", then.sent_bytes, now.sent_bytes)
+    entered = _rise(name, "entries", then.entered_bytes, now.entered_bytes)
+    own = _rise(name, "delivered", _own(first), _own(last))
+    return FlowRates(
+        wire_bps=sent * own / entered * 8 / window_s if entered else 0.0,
+        offered_bps=_rise(name, "offered", first.offered_bytes, last.offered_bytes) * 8 / window_s,
+        metered_bps=_rise(name, "metered", first.metered_bytes, last.metered_bytes) * 8 / window_s,
+        window_s=window_s,
+    )
+
+
+def different_switches(before: Counters, after: Counters) -> tuple[str, ...]:
+    """Why two readings can't be compared as a whole: switches that only one of them has."""
+    then, now = ({queue.dpid for queue in reading.queues} for reading in (before, after))
+    if then == now:
+        return ()
+    names = ", ".join(f"{dpid:016x}" for dpid in sorted(then ^ now))
+    return (f"not all switches were read at both ends of the window: {names} at one of them only",)
 
 
 def link_rates(

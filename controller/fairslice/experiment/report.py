@@ -11,14 +11,16 @@ from fairslice.experiment.run import Experiment, Outcome
 from fairslice.measure.iperf import parse_server
 from fairslice.measure.pictures import wire_series
 from fairslice.measure.report import ReportInput
+from fairslice.measure.results import FlowResult
 
 
 def report_input(experiment: Experiment, outcome: Outcome) -> ReportInput:
     """Gather it; versions are asked of the tools that ran."""
+    # What may send nothing has a place among the flows, but no stream.
     series = tuple(
         wire_series(index, parse_server(stream.server_json), stream.begin_s)
-        for index, stream in enumerate(outcome.streams.values())
-        if stream.error is None
+        for index, flow in enumerate(outcome.result.flows)
+        if (stream := outcome.streams.get(_id(flow))) is not None and stream.error is None
     )
     return ReportInput(
         switches=tuple(experiment.network.switches),
@@ -36,6 +38,10 @@ def report_input(experiment: Experiment, outcome: Outcome) -> ReportInput:
         },
         command=" ".join(["fairslice", *(word for word in sys.argv[1:] if word != "--inside")]),
     )
+
+
+def _id(flow: FlowResult) -> str:
+    return f"{flow.slice}:{flow.source}->{flow.destination} {flow.match}".rstrip()
 
 
 def _first_line(*argv: str) -> str:

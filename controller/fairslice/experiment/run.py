@@ -1,34 +1,50 @@
 """The main job, inside the emulation's namespaces: bring up, install, measure all flows at once, compare."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from fairslice.alloc.view import AllocationView
-from fairslice.app.api import ProbeView
+from fairslice.app.api import ProbeView, StatusView
 from fairslice.app.counters import Counters
+from fairslice.emulation.attempts import attempts
+from fairslice.emulation.hosts import HostCounters
 from fairslice.emulation.load import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
 from fairslice.emulation.openvswitch import Datapath
 from fairslice.emulation.traffic import Phase, StreamResult, run_streams
 from fairslice.errors import MachineError
-from fairslice.experiment.judge import measured_flows, measured_links, trouble
+from fairslice.experiment.cables import HostReadings, cable_notes, excuse, host_results
+from fairslice.experiment.judge import blocked_notes, measured_flows, measured_links, trouble
+from fairslice.experiment.rates import different_switches, link_rates, told_rates
+from fairslice.experiment.resolution import longer_s, window_s
 from fairslice.experiment.testbed import Testbed, open_testbed
-from fairslice.experiment.traffic import FlowTraffic, Sender, plan_traffic
+from fairslice.experiment.traffic import FlowTraffic, Sender, not_measured, plan_traffic
 from fairslice.measure.compare import compare
 from fairslice.measure.results import Busy, RunResult
+from fairslice.policy.model import PROTOCOLS, Policy
 from fairslice.topology.network import Network
+from fairslice.units import format_duration
+
+_STARTING_S = 120.0
+"""More than connecting and finishing take at the worst."""
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """What to run: a policy file on a network, for how long, with which senders."""
+    """What to run: a policy file on a network, for how long, with which senders.
+
+    ``rules`` is what the file says. The window is ``duration_s``, and as much longer as it takes to tell the
+    tolerance, but no longer than ``max_duration_s``.
+    """
 
     network: Network
     topology: str
     policy: Path
+    rules: Policy
     duration_s: float
+    max_duration_s: float
     warmup_s: float
     tolerance: float
     created: str
@@ -36,6 +52,8 @@ class Experiment:
     senders: tuple[Sender, ...] = ()
     congestion_control: str | None = None
     datapath: Datapath = "user"
+    notes: tuple[str, ...] = ()
+    """What was known before the run that its reader should know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,7 @@ class _Readings:
 
     counters: list[Counters] = field(default_factory=list)
     processors: list[ProcessorSample] = field(default_factory=list)
+    hosts: list[Mapping[str, HostCounters]] = field(default_factory=list)
 
 
 def run_experiment(experiment: Experiment, progress: Progress) -> Outcome:
@@ -85,15 +104,46 @@ def run_experiment(experiment: Experiment, progress: Progress) -> Outcome:
         status = bed.wait_in_force()
         allocation = bed.client.allocation()
         traffic = plan_traffic(allocation.flows, experiment.senders)
-        bed.client.set_probes(tuple(_probe(plan) for plan in traffic))
+        bed.client.set_probes(tuple(_probe(plan) for plan in traffic if not plan.blocked))
         bed.wait_in_force()
         timings.lap("install")
-        streams, readings = _measure(experiment, bed, traffic, progress)
-        timings.lap("measure")
+        most_s = max(experiment.duration_s, experiment.max_duration_s)
+        flows = [plan.flow for plan in traffic]
+        asked_s: float | None = window_s(
+            flows, experiment.rules, experiment.tolerance, experiment.duration_s, most_s
+        )
+        # A port that a match names is kept for a minute after its connection has ended (TIME-WAIT, RFC 9293).
+        only_once = any(plan.proto == PROTOCOLS["tcp"] and plan.client_port is not None for plan in traffic)
+        while asked_s is not None:
+            streams, readings = _measure(experiment, bed, traffic, asked_s, progress)
+            timings.lap("measure")
+            result = _judge(experiment, (allocation, traffic, streams), readings, status, asked_s)
+            asked_s = None if only_once else longer_s(result, asked_s, most_s)
+            if asked_s is not None:
+                progress(f"some rate can't be told yet: once more, for {format_duration(asked_s)}")
+    return Outcome(replace(result, timings_s=timings.laps_s), allocation, streams)
+
+
+def _judge(
+    experiment: Experiment,
+    measured: tuple[AllocationView, Sequence[FlowTraffic], Mapping[str, StreamResult]],
+    readings: "_Readings",
+    status: StatusView,
+    asked_s: float,
+) -> RunResult:
+    allocation, traffic, streams = measured
     load = load_between(readings.processors[0], readings.processors[1], clock_ticks_per_s())
     before, after = readings.counters
-    result = compare(
-        measured_flows(allocation, traffic, streams, before, after),
+    flows = measured_flows(allocation, traffic, streams, before, after, policy=experiment.rules)
+    rates, _ = told_rates(allocation, before, after)
+    hosts = host_results(
+        allocation,
+        HostReadings(readings.hosts[0], readings.hosts[1], load.duration_s),
+        rates,
+        link_rates(allocation, before, after),
+    )
+    return compare(
+        excuse(flows, [plan.flow.id for plan in traffic], hosts, rates),
         measured_links(allocation, before, after),
         policy=str(experiment.policy),
         topology=experiment.topology,
@@ -104,10 +154,29 @@ def run_experiment(experiment: Experiment, progress: Progress) -> Outcome:
         window_s=load.duration_s,
         tolerance=experiment.tolerance,
         busy=Busy(machine=load.busy_fraction, switch_thread=load.busiest_thread),
-        notes=(*status.problems, *trouble(streams)),
-        timings_s=timings.laps_s,
+        notes=(
+            *_window_notes(experiment, asked_s),
+            *cable_notes(allocation, hosts, rates),
+            *blocked_notes(traffic, rates),
+            *experiment.notes,
+            *status.problems,
+            *trouble(streams),
+        ),
+        not_measured=not_measured(allocation.flows),
+        hosts=hosts,
+        doubts=different_switches(before, after),
+        asked_s=asked_s,
     )
-    return Outcome(result, allocation, streams)
+
+
+def _window_notes(experiment: Experiment, asked_s: float) -> tuple[str, ...]:
+    if asked_s <= experiment.duration_s:
+        return ()
+    measured, asked = format_duration(asked_s), format_duration(experiment.duration_s)
+    return (
+        f"Measured for {measured}, not {asked}: {100 * experiment.tolerance:g} % of some rate can't be told "
+        "in less (--max-duration limits it).",
+    )
 
 
 def _probe(plan: FlowTraffic) -> ProbeView:
@@ -115,28 +184,50 @@ def _probe(plan: FlowTraffic) -> ProbeView:
 
 
 def _measure(
-    experiment: Experiment, bed: Testbed, traffic: tuple[FlowTraffic, ...], progress: Progress
+    experiment: Experiment,
+    bed: Testbed,
+    traffic: tuple[FlowTraffic, ...],
+    duration_s: float,
+    progress: Progress,
 ) -> tuple[Mapping[str, StreamResult], _Readings]:
     readings = _Readings()
+    sending = [plan for plan in traffic if not plan.blocked]
+    tried = [plan.attempt(experiment.network) for plan in traffic if plan.blocked]
+    sources = sorted({plan.flow.source for plan in traffic})
 
     def on_phase(phase: Phase) -> None:
-        lasts_s = {"warming-up": experiment.warmup_s, "measuring": experiment.duration_s}.get(phase)
+        lasts_s = {"warming-up": experiment.warmup_s, "measuring": duration_s}.get(phase)
         progress(f"{phase.replace('-', ' ')}: {len(traffic)} flows at once", lasts_s)
         if phase in ("measuring", "finishing"):
             readings.counters.append(bed.client.counters())
             readings.processors.append(sample_processors(bed.open_vswitch.switch_pid, time.monotonic))
+            readings.hosts.append({host: bed.emulated.host_counters(host) for host in sources})
 
-    streams = run_streams(
-        bed.emulated,
-        [plan.stream(experiment.network) for plan in traffic],
-        warmup_s=experiment.warmup_s,
-        duration_s=experiment.duration_s,
-        reading_s=bed.reading_s(),
-        on_phase=on_phase,
-    )
+    lasts_s = experiment.warmup_s + duration_s + _STARTING_S
+    with attempts(bed.emulated, [one for one in tried if one is not None], lasts_s):
+        if not sending:
+            _wait_only(on_phase, experiment.warmup_s, duration_s)
+            return {}, readings
+        streams = run_streams(
+            bed.emulated,
+            [plan.stream(experiment.network) for plan in sending],
+            warmup_s=experiment.warmup_s,
+            duration_s=duration_s,
+            reading_s=bed.reading_s(),
+            on_phase=on_phase,
+        )
     if len(readings.counters) != 2:
         raise MachineError("no flow could be measured: " + "; ".join(trouble(streams)))
     return streams, readings
+
+
+def _wait_only(on_phase: Callable[[Phase], None], warmup_s: float, duration_s: float) -> None:
+    """The phases of a measurement without a stream."""
+    on_phase("warming-up")
+    time.sleep(warmup_s)
+    on_phase("measuring")
+    time.sleep(duration_s)
+    on_phase("finishing")
 
 
 class _Timings:

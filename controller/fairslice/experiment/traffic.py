@@ -6,17 +6,22 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fairslice.alloc.view import FlowView
+from fairslice.emulation.attempts import Attempt
 from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES, Stream
 from fairslice.errors import Fault, InputError
+from fairslice.measure.results import NotMeasured
 from fairslice.policy.model import PROTOCOLS
 from fairslice.topology.network import Network
-from fairslice.units import tcp_goodput_bps, udp_goodput_bps
+from fairslice.units import is_nothing, tcp_goodput_bps, udp_goodput_bps
 
 FIRST_PORT = 5201
 """iperf3's own default."""
 MAX_FACTOR = 1000.0
 UDP_GREED = 1.1
 """A UDP flow without a demand has no way to be greedy; it sends this much of its allocation."""
+ATTEMPT_BPS = 100e3
+"""What is tried of a flow that may send nothing, if it has no demand: some hundred frames a second."""
+_MEASURABLE = (PROTOCOLS["tcp"], PROTOCOLS["udp"])
 
 _SENDER = re.compile(r"(?P<flow>.+)=(?P<proto>tcp|udp)(?:,x(?P<factor>\d+(?:\.\d+)?))?")
 
@@ -47,6 +52,34 @@ class FlowTraffic:
     client_port: int | None
     payload_bps: float | None
     offered_bps: float | None
+
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether the flow's own demand is nothing: there is nothing to send."""
+        return self.flow.demand_bps is not None and is_nothing(self.flow.demand_bps)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the flow may send nothing, so that no test of iperf3's can come about."""
+        return is_nothing(self.flow.allocated_bps)
+
+    def attempt(self, network: Network) -> Attempt | None:
+        """What a blocked flow tries all the same; None if it asks for nothing.
+
+        One whose match has no protocol tries UDP: a datagram needs no answer for the next to follow.
+        """
+        if self.asks_nothing:
+            return None
+        tcp = PROTOCOLS["tcp"]
+        return Attempt(
+            source=self.flow.source,
+            destination_host=self.flow.destination,
+            destination_ip=network.hosts[self.flow.destination].ip,
+            protocol="tcp" if self.flow.proto == tcp else "udp",
+            port=self.server_port,
+            client_port=self.client_port,
+            rate_bps=self.offered_bps or ATTEMPT_BPS,
+        )
 
     @property
     def protocol(self) -> Literal["tcp", "udp"]:
@@ -88,31 +121,66 @@ def parse_sender(text: str) -> Sender:
 
 
 def plan_traffic(flows: Sequence[FlowView], senders: Sequence[Sender] = ()) -> tuple[FlowTraffic, ...]:
-    """A stream for every flow, so that all can run at once.
+    """A stream for every flow that iperf3 can measure, so that all can run at once.
+
+    :func:`not_measured` has the others.
 
     Raises:
-        InputError: a sender that means no flow, or flows that iperf3 can't measure, all of them.
+        InputError: a sender that means no flow or one of another protocol, two flows to one port of a host,
+            or no flow that can be measured; all of them.
     """
     faults = [
         Fault(f"sender {sender.flow!r} means no flow; there are {', '.join(flow.id for flow in flows)}")
         for sender in senders
         if not any(sender.means(flow) for flow in flows)
     ]
-    ports = _server_ports(flows, faults)
+    measurable = [flow for flow in flows if _can_measure(flow)]
+    ports = _server_ports(measurable, faults)
     streams = []
     for flow in flows:
         sender = next((s for s in reversed(senders) if s.means(flow)), None)
         proto = flow.proto or (PROTOCOLS["tcp"] if sender is None else sender.proto)
-        if proto not in (PROTOCOLS["tcp"], PROTOCOLS["udp"]):
-            faults.append(Fault(f"{flow.id}: iperf3 measures TCP and UDP, not IP protocol {proto}"))
-        elif sender is not None and sender.proto != proto:
+        if sender is not None and sender.proto != proto:
             faults.append(Fault(f"{flow.id}: its match asks for another protocol than the sender"))
-        else:
+        elif _can_measure(flow):
             factor = None if sender is None else sender.factor
             streams.append(_stream(flow, proto, ports[flow.id], factor))
+    if flows and not measurable:
+        faults += [Fault(f"{one.slice}: {flow_text(one)}: {one.reason}") for one in not_measured(flows)]
+        faults.append(Fault("no flow of the policy can be measured; expected one at least"))
     if faults:
         raise InputError(faults)
     return tuple(streams)
+
+
+def flow_text(flow: NotMeasured) -> str:
+    """``h1->h4 icmp``."""
+    return f"{flow.source}->{flow.destination} {flow.match}".rstrip()
+
+
+def not_measured(flows: Sequence[FlowView]) -> tuple[NotMeasured, ...]:
+    """The flows that iperf3 can't measure, with the reason."""
+    return tuple(
+        NotMeasured(
+            slice=flow.slice,
+            source=flow.source,
+            destination=flow.destination,
+            match=flow.match,
+            allocated_bps=flow.allocated_bps,
+            reason=f"iperf3 measures TCP and UDP, not {_protocol_name(flow.proto)}",
+        )
+        for flow in flows
+        if not _can_measure(flow)
+    )
+
+
+def _can_measure(flow: FlowView) -> bool:
+    return flow.proto is None or flow.proto in _MEASURABLE
+
+
+def _protocol_name(proto: int | None) -> str:
+    names = {number: name.upper() for name, number in PROTOCOLS.items()}
+    return names.get(proto or 0, f"IP protocol {proto}")
 
 
 def _stream(flow: FlowView, proto: int, port: int, factor: float | None) -> FlowTraffic:

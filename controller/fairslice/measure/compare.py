@@ -4,21 +4,22 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from fairslice.measure.resolution import SHORT, judge, relative_error, resolution_of, why_not
 from fairslice.measure.results import (
     Busy,
     Enforcement,
     FlowResult,
+    HostResult,
     Judged,
     LinkResult,
+    NotMeasured,
     Protocol,
     RunResult,
     SliceResult,
     Verdict,
 )
-from fairslice.units import format_rate
+from fairslice.units import LEAST_RATE_BPS, format_duration, format_rate, is_nothing
 
-NOTHING_BPS = 1000.0
-"""Less than this is no rate: the granule of a meter (OpenFlow 1.3.5 §7.3.4.4), a frame or two in a window."""
 OVERLOAD = 1.5
 """A UDP flow that offers this many times its allocation does not listen: the report tells what came of it."""
 MACHINE_BUSY = 0.95
@@ -31,7 +32,13 @@ TOLERANCE = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A flow's allocation and its measurements, before they are judged; fields as of ``FlowResult``."""
+    """A flow's allocation and its measurements, before they are judged; fields as of ``FlowResult``.
+
+    By ``uncertain_bits`` what was counted may differ from the rate that is enforced
+    (:mod:`fairslice.measure.resolution`). ``doubt`` is why nothing can be told of the flow, ``if_low`` why
+    nothing can if it got too little, ``if_high`` if it got too much; empty: nothing of the kind. ``metered``
+    says that a meter stops its excess; None: if its enforcement polices.
+    """
 
     slice: str
     source: str
@@ -46,16 +53,11 @@ class Measured:
     goodput_bps: float | None = None
     retransmits: int | None = None
     loss: float | None = None
-
-
-def relative_error(wire_bps: float, allocated_bps: float) -> float:
-    """(wire - allocated) / allocated.
-
-    An allocation below NOTHING_BPS is kept (0) by a wire rate below it, and missed infinitely by any other.
-    """
-    if allocated_bps < NOTHING_BPS:
-        return 0.0 if wire_bps < NOTHING_BPS else math.inf
-    return (wire_bps - allocated_bps) / allocated_bps
+    uncertain_bits: float = 0.0
+    doubt: str = ""
+    if_low: str = ""
+    if_high: str = ""
+    metered: bool | None = None
 
 
 def jain_index(pairs: Iterable[tuple[float, float]]) -> float | None:
@@ -67,7 +69,7 @@ def jain_index(pairs: Iterable[tuple[float, float]]) -> float | None:
         R. Jain, D. Chiu, W. Hawe, A quantitative measure of fairness and discrimination for resource
         allocation in shared computer systems, DEC-TR-301, 1984 (x is the rate over the fair rate).
     """
-    shares = [wire / allocated for wire, allocated in pairs if allocated >= NOTHING_BPS]
+    shares = [wire / allocated for wire, allocated in pairs if not is_nothing(allocated)]
     largest = max(shares, default=0.0)
     if largest == 0:
         return None
@@ -92,13 +94,21 @@ def compare(
     busy: Busy | None = None,
     notes: Sequence[str] = (),
     timings_s: Mapping[str, float] | None = None,
+    not_measured: Sequence[NotMeasured] = (),
+    hosts: Sequence[HostResult] = (),
+    doubts: Sequence[str] = (),
+    asked_s: float | None = None,
 ) -> RunResult:
     """Judge a run.
 
-    A flow passes if its absolute error is at most ``tolerance``. ``shape`` gives a slice one queue on a link
-    and leaves its flows there to TCP, so a shaped slice of several flows is judged on their sum. If something
-    does not pass and the machine was busy (:data:`MACHINE_BUSY`, :data:`SWITCH_BUSY`), it may be to blame:
-    "cpu-bound".
+    A flow passes if its absolute error is at most ``tolerance``, as far as the measurement lets one say
+    (:mod:`fairslice.measure.resolution`). ``shape`` gives a slice one queue on a link and leaves its flows
+    there to TCP, so a shaped slice of several flows is judged on their sum.
+
+    The verdict is "out of tolerance" if a flow is off, "can't tell" if none is but of some it can't be told,
+    and "fair" otherwise. If something is off and the machine was busy (:data:`MACHINE_BUSY`,
+    :data:`SWITCH_BUSY`), it may be to blame: "cpu-bound". Nothing can be told of a run with ``doubts``, or
+    whose window is much shorter than the ``asked_s`` that were asked for.
 
     Raises:
         ValueError: a rate that is negative or not finite, or a window that is not above 0.
@@ -108,19 +118,29 @@ def compare(
     for flow in flows:
         groups.setdefault(flow.slice, []).append(flow)
     by_sum = {name for name, group in groups.items() if _judged(group) == "slice"}
-    slices = {name: _slice(name, group, name in by_sum, tolerance) for name, group in groups.items()}
+    limits = _Limits(tolerance, window_s)
+    slices = {name: _slice(name, group, name in by_sum, limits) for name, group in groups.items()}
     results = tuple(
-        _flow(flow, slices[flow.slice] if flow.slice in by_sum else None, tolerance) for flow in flows
+        _flow(flow, slices[flow.slice] if flow.slice in by_sum else None, limits) for flow in flows
     )
     errors = [abs(flow.error) for flow in results if flow.judged == "flow"]
     errors += [abs(slices[name].error) for name in by_sum]
-    passed = all(flow.passed for flow in results)
+    whole = list(doubts)
+    if asked_s is not None and window_s < SHORT * asked_s:
+        whole.append(
+            f"the window was {format_duration(window_s)} long, of {format_duration(asked_s)} asked for"
+        )
+    off = any(not flow.passed and not flow.doubt for flow in results)
     too_busy = busy is not None and (busy.machine > MACHINE_BUSY or busy.switch_thread > SWITCH_BUSY)
-    verdict: Verdict = "fair" if passed else "cpu-bound" if too_busy else "out of tolerance"
+    verdict: Verdict = "fair"
+    if whole or any(flow.doubt for flow in results):
+        verdict = "can't tell"
+    if off and not whole:
+        verdict = "cpu-bound" if too_busy else "out of tolerance"
     told = [_overload_note(flow, flows) for flow in flows if _overloads(flow)]
     told += [_sum_note(slices[name]) for name in groups if name in by_sum]
     if too_busy and busy is not None:
-        told.append(_busy_note(busy, passed))
+        told.append(_busy_note(busy, verdict == "fair"))
     return RunResult(
         policy=policy,
         topology=topology,
@@ -139,6 +159,10 @@ def compare(
         verdict=verdict,
         notes=(*told, *notes),
         timings_s=dict(timings_s or {}),
+        not_measured=tuple(not_measured),
+        hosts=tuple(hosts),
+        doubts=tuple(whole),
+        asked_s=asked_s,
     )
 
 
@@ -146,7 +170,7 @@ def _check(flows: Sequence[Measured], window_s: float) -> None:
     if not (math.isfinite(window_s) and window_s > 0):
         raise ValueError(f"the window is {window_s} s; expected more than 0 s")
     for flow in flows:
-        for name in ("allocated_bps", "wire_bps", "offered_bps", "goodput_bps"):
+        for name in ("allocated_bps", "wire_bps", "offered_bps", "goodput_bps", "uncertain_bits"):
             rate: float | None = getattr(flow, name)
             if rate is not None and not (math.isfinite(rate) and rate >= 0):
                 raise ValueError(f"{_name(flow)}: {name} is {rate}; expected a finite rate of at least 0")
@@ -160,11 +184,39 @@ def _jain(flows: Iterable[Measured]) -> float | None:
     return jain_index((flow.wire_bps, flow.allocated_bps) for flow in flows)
 
 
-def _slice(name: str, group: Sequence[Measured], by_sum: bool, tolerance: float) -> SliceResult:
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    tolerance: float
+    window_s: float
+
+    def judge(self, error: float, uncertain_bits: float, allocated_bps: float) -> tuple[bool, float, str]:
+        """Whether it is within the tolerance, the resolution, and why that can't be told; "" if it can."""
+        if is_nothing(allocated_bps):
+            return error <= 0, 0.0, ""
+        resolution = resolution_of(uncertain_bits, allocated_bps, self.window_s)
+        found = judge(error, resolution, self.tolerance)
+        if found != "can't tell":
+            return found == "within", resolution, ""
+        return (
+            False,
+            resolution,
+            why_not(error, uncertain_bits, allocated_bps, self.window_s, self.tolerance),
+        )
+
+
+def _slice(name: str, group: Sequence[Measured], by_sum: bool, limits: _Limits) -> SliceResult:
     allocated = math.fsum(flow.allocated_bps for flow in group)
     wire = math.fsum(flow.wire_bps for flow in group)
     error = relative_error(wire, allocated)
-    of_flows = all(abs(relative_error(f.wire_bps, f.allocated_bps)) <= tolerance for f in group)
+    uncertain = math.fsum(flow.uncertain_bits for flow in group)
+    passed, resolution, doubt = limits.judge(error, uncertain, allocated)
+    own = [_judged_flow(flow, limits) for flow in group]
+    if by_sum:
+        passed, doubt = _with_doubts(passed, doubt, error, group, limits)
+    else:
+        off = any(not ok and not why for ok, _, why in own)
+        passed = all(ok for ok, _, _ in own)
+        doubt = "" if off else next((why for _, _, why in own if why), "")
     return SliceResult(
         slice=name,
         enforcement=group[0].enforcement,
@@ -173,12 +225,41 @@ def _slice(name: str, group: Sequence[Measured], by_sum: bool, tolerance: float)
         wire_bps=wire,
         error=error,
         jain_index=_jain(group),
-        passed=abs(error) <= tolerance if by_sum else of_flows,
+        passed=passed,
+        resolution=resolution,
+        doubt=doubt,
     )
 
 
-def _flow(flow: Measured, judged_by: SliceResult | None, tolerance: float) -> FlowResult:
+def _judged_flow(flow: Measured, limits: _Limits) -> tuple[bool, float, str]:
     error = relative_error(flow.wire_bps, flow.allocated_bps)
+    passed, resolution, doubt = limits.judge(error, flow.uncertain_bits, flow.allocated_bps)
+    passed, doubt = _with_doubts(passed, doubt, error, (flow,), limits)
+    return passed, resolution, doubt
+
+
+def _with_doubts(
+    passed: bool, doubt: str, error: float, group: Sequence[Measured], limits: _Limits
+) -> tuple[bool, str]:
+    """The same with what is known besides the numbers: what spoils a flow, and what excuses an error."""
+    for flow in group:
+        unsure_bps = flow.uncertain_bits / limits.window_s
+        if flow.doubt:
+            return False, flow.doubt
+        if flow.goodput_bps is not None and flow.goodput_bps > flow.wire_bps + unsure_bps:
+            return False, (
+                f"its receiver got {format_rate(flow.goodput_bps)} of data, more than the "
+                f"{format_rate(flow.wire_bps)} of frames that the switches counted"
+            )
+    if not passed:
+        excuses = [flow.if_low if error < 0 else flow.if_high for flow in group]
+        return False, next(filter(None, excuses), doubt)
+    return True, ""
+
+
+def _flow(flow: Measured, judged_by: SliceResult | None, limits: _Limits) -> FlowResult:
+    error = relative_error(flow.wire_bps, flow.allocated_bps)
+    passed, resolution, doubt = _judged_flow(flow, limits)
     return FlowResult(
         slice=flow.slice,
         source=flow.source,
@@ -195,7 +276,9 @@ def _flow(flow: Measured, judged_by: SliceResult | None, tolerance: float) -> Fl
         retransmits=flow.retransmits,
         loss=flow.loss,
         judged="flow" if judged_by is None else "slice",
-        passed=abs(error) <= tolerance if judged_by is None else judged_by.passed,
+        passed=passed if judged_by is None else judged_by.passed,
+        resolution=resolution,
+        doubt=doubt if judged_by is None else judged_by.doubt,
     )
 
 
@@ -203,22 +286,24 @@ def _overloads(flow: Measured) -> bool:
     return (
         flow.protocol == "udp"
         and flow.offered_bps is not None
-        and flow.offered_bps >= max(OVERLOAD * flow.allocated_bps, NOTHING_BPS)
+        and flow.offered_bps >= max(OVERLOAD * flow.allocated_bps, LEAST_RATE_BPS)
     )
 
 
 def _overload_note(flow: Measured, flows: Sequence[Measured]) -> str:
     offered = flow.offered_bps or 0.0
     times = "without an allocation"
-    if flow.allocated_bps >= NOTHING_BPS:
+    if not is_nothing(flow.allocated_bps):
         times = f"{offered / flow.allocated_bps:.3g} times its allocation"
-    stopped = (
-        f"slice {flow.slice} is shaped, not policed, so no meter stopped it at the edge"
-        if flow.enforcement == "shape"
-        else "its meter at the first switch dropped the excess"
-    )
-    siblings = [f for f in flows if f.slice == flow.slice and f is not flow]
-    others = [f for f in flows if f.slice != flow.slice]
+    metered = flow.enforcement != "shape" if flow.metered is None else flow.metered
+    stopped = f"slice {flow.slice} is shaped, not policed, so no meter stopped it at the edge"
+    if is_nothing(flow.allocated_bps):
+        stopped = "its entry at the first switch drops it"
+    elif metered:
+        stopped = "its meter at the first switch dropped the excess"
+    # What a host's own cable kept short tells nothing of what the network did.
+    siblings = [f for f in flows if f.slice == flow.slice and f is not flow and not f.if_low]
+    others = [f for f in flows if f.slice != flow.slice and not f.if_low]
     kept = [_kept(siblings, f"the other flows of slice {flow.slice}"), _kept(others, "flows of other slices")]
     return (
         f"{_name(flow)} sent UDP at {format_rate(offered)}, {times}: {stopped}, "
@@ -229,7 +314,7 @@ def _overload_note(flow: Measured, flows: Sequence[Measured]) -> str:
 
 
 def _kept(flows: Sequence[Measured], who: str) -> str:
-    shares = [f.wire_bps / f.allocated_bps for f in flows if f.allocated_bps >= NOTHING_BPS]
+    shares = [f.wire_bps / f.allocated_bps for f in flows if not is_nothing(f.allocated_bps)]
     return f"{who} kept at least {100 * min(shares):.3g} % of their allocations" if shares else ""
 
 

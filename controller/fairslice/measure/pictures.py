@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fairslice.measure.drawing import BAD, INK, MUTED, PANEL, as_svg, slice_colours, spread
 from fairslice.measure.iperf import ServerReport
 from fairslice.measure.results import FlowResult, RunResult
-from fairslice.measure.words import Scale, flow_name, is_off, percent, scale_for
+from fairslice.measure.words import Scale, error_of, flow_name, is_off, scale_for
 from fairslice.units import TCP_PAYLOAD_BYTES, tcp_wire_bps, udp_wire_bps
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _draw_bars(result: RunResult) -> "Figure":
         axes.text(
             1.012,
             row,
-            f"{scale.number(flow.wire_bps)}  ({percent(flow.error)})",
+            f"{scale.number(flow.wire_bps)}  ({error_of(flow)})",
             transform=axes.get_yaxis_transform(),
             va="center_baseline",
             fontsize=font,

@@ -68,7 +68,7 @@ def render_report(result: RunResult, extra: ReportInput) -> str:
         loaded=loaded,
         shown=_SHOWN_LINKS,
         use=_use,
-        colours=slice_colours(flow.slice for flow in result.flows),
+        colours=slice_colours([f.slice for f in result.flows] + [f.slice for f in result.not_measured]),
         format_rate=format_rate,
         format_duration=format_duration,
         # Our own pictures; matplotlib has escaped the names in them.

@@ -1,14 +1,16 @@
 """results.json: what was allocated, what was measured, and the verdict, as frozen values."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from fairslice.errors import EXIT_CPU_BOUND, EXIT_OK, EXIT_OUT_OF_TOLERANCE, Fault, InputError
+from fairslice.errors import EXIT_CANT_TELL, EXIT_OK, EXIT_OUT_OF_TOLERANCE, Fault, InputError
+from fairslice.measure.resolution import relative_error
 
-Verdict = Literal["fair", "out of tolerance", "cpu-bound"]
+Verdict = Literal["fair", "out of tolerance", "cpu-bound", "can't tell"]
 Judged = Literal["flow", "slice"]
 Enforcement = Literal["police", "shape", "both"]
 Protocol = Literal["tcp", "udp"]
@@ -17,19 +19,17 @@ _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _EXIT: Mapping[Verdict, int] = {
     "fair": EXIT_OK,
     "out of tolerance": EXIT_OUT_OF_TOLERANCE,
-    "cpu-bound": EXIT_CPU_BOUND,
+    "cpu-bound": EXIT_CANT_TELL,
+    "can't tell": EXIT_CANT_TELL,
 }
-
-
-def _null_is_infinite(value: Any) -> Any:
-    return float("inf") if value is None else value
 
 
 Rate = Annotated[float, Field(ge=0)]
 """bit/s of Ethernet frames, unless its name says goodput."""
-# JSON has no infinity: null stands for it, and pydantic writes it so.
-Error = Annotated[float, Field(ge=-1, allow_inf_nan=True), BeforeValidator(_null_is_infinite)]
-"""(wire - allocated) / allocated; infinite (null in JSON) for frames of a flow that is allocated nothing."""
+Error = Annotated[float, Field(ge=-1)]
+"""(wire - allocated) / allocated; always a number (:func:`fairslice.measure.resolution.relative_error`)."""
+Resolution = Annotated[float, Field(ge=0)]
+"""What of an error the measurement can't tell, as a part of the allocation."""
 Jain = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -40,7 +40,8 @@ class FlowResult:
     ``match`` is as the policy has it, in words. ``offered_bps`` is what the sender tried, None for a greedy
     one. ``goodput_bps`` is payload at the receiver, None if iperf3 failed; ``retransmits`` are TCP segments,
     ``loss`` is the part of UDP datagrams lost (0 to 1), None where the protocol has none. ``judged`` says
-    whether ``passed`` is the flow's own or that of its slice's sum.
+    whether ``passed`` is the flow's own or that of its slice's sum. ``doubt`` is why neither can be told, in
+    words; empty: it can, and a flow that has not passed is off.
     """
 
     __pydantic_config__ = _STRICT
@@ -61,11 +62,16 @@ class FlowResult:
     loss: Annotated[float, Field(ge=0, le=1)] | None
     judged: Judged
     passed: bool
+    resolution: Resolution = 0.0
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceResult:
-    """A slice's flows together; ``jain_index`` is that among them, None where it is not defined."""
+    """A slice's flows together; ``jain_index`` is that among them, None where it is not defined.
+
+    ``doubt`` is as of ``FlowResult``: of the sum, or of the first flow that has one.
+    """
 
     __pydantic_config__ = _STRICT
 
@@ -77,6 +83,42 @@ class SliceResult:
     error: Error
     jain_index: Jain | None
     passed: bool
+    resolution: Resolution = 0.0
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotMeasured:
+    """A flow that was not measured, with its allocation and the reason."""
+
+    __pydantic_config__ = _STRICT
+
+    slice: str
+    source: Annotated[str, Field(alias="from")]
+    destination: Annotated[str, Field(alias="to")]
+    match: str
+    allocated_bps: Rate
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostResult:
+    """A sending host's own cable, by the counters of both of its ends.
+
+    ``sent_bps`` left the host's interface, ``received_bps`` came in at the switch's port, and
+    ``dropped_datagrams`` found the host's own queue full. ``full`` says that the cable was, of more than was
+    allocated there.
+    """
+
+    __pydantic_config__ = _STRICT
+
+    host: str
+    switch: str
+    capacity_bps: Rate
+    sent_bps: Rate
+    received_bps: Rate
+    dropped_datagrams: Annotated[int, Field(ge=0)]
+    full: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +158,8 @@ class RunResult:
 
     ``created`` is an ISO 8601 time. ``jain_index`` is over wire_bps / allocated_bps of all flows (None: not
     defined), ``max_error`` the largest absolute error of what is judged. ``notes`` tell in sentences what
-    happened.
+    happened, ``doubts`` why nothing can be told of the whole run. ``asked_s`` is the window that was wanted.
+    Older files, without the fields that have a default here, are read, too.
     """
 
     __pydantic_config__ = _STRICT
@@ -139,10 +182,14 @@ class RunResult:
     verdict: Verdict
     notes: tuple[str, ...] = ()
     timings_s: Mapping[str, Rate] = field(default_factory=dict)
+    not_measured: tuple[NotMeasured, ...] = ()
+    hosts: tuple[HostResult, ...] = ()
+    doubts: tuple[str, ...] = ()
+    asked_s: Annotated[float, Field(gt=0)] | None = None
 
     @property
     def exit_status(self) -> int:
-        """0 fair, 4 out of tolerance, 5 cpu-bound."""
+        """0 fair, 4 out of tolerance, 5 cpu-bound or can't tell."""
         return _EXIT[self.verdict]
 
     def slice_named(self, name: str) -> SliceResult:
@@ -161,11 +208,14 @@ def to_json(result: RunResult) -> str:
 def from_json(text: str, file: str = "results.json") -> RunResult:
     """Read results.json back; ``from_json(to_json(r)) == r``.
 
+    Older files have null where frames came of a flow that was allocated nothing; it is read as the number
+    that stands there now.
+
     Raises:
         InputError: no JSON, another schema, or fields that are missing, unknown or wrong, all of them.
     """
     try:
-        return _RESULT.validate_json(text)
+        return _RESULT.validate_json(_without_nulls(text))
     except ValidationError as error:
         faults = []
         for found in error.errors(include_url=False, include_context=False):
@@ -173,3 +223,18 @@ def from_json(text: str, file: str = "results.json") -> RunResult:
             value = f", found {found['input']!r:.60}" if found["type"] != "missing" else ""
             faults.append(Fault(f"{file}: {where}: {found['msg']}{value}"))
         raise InputError(faults) from error
+
+
+def _without_nulls(text: str) -> str:
+    """The text of an older file with numbers for the errors that it had none for; any other text as it is."""
+    try:
+        document = json.loads(text)
+        if document["max_error"] is not None:
+            return text
+        for one in (*document["flows"], *document["slices"]):
+            if one["error"] is None:
+                one["error"] = relative_error(one["wire_bps"], one["allocated_bps"])
+        document["max_error"] = max(abs(one["error"]) for one in document["flows"])
+        return json.dumps(document)
+    except (ValueError, KeyError, TypeError):
+        return text

@@ -5,15 +5,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fairslice.measure.results import FlowResult, RunResult, Verdict
+from fairslice.measure.results import FlowResult, NotMeasured, RunResult, Verdict
 from fairslice.measure.words import (
     Scale,
+    answer,
+    doubts,
+    error_of,
     flow_name,
     is_off,
     jain_text,
     largest,
+    left_out,
     lost_or_resent,
-    percent,
     scale_for,
     verdict_sentence,
     why,
@@ -23,6 +26,7 @@ _STYLE: dict[Verdict, str] = {
     "fair": "bold green",
     "out of tolerance": "bold red",
     "cpu-bound": "bold yellow",
+    "can't tell": "bold yellow",
 }
 
 
@@ -51,11 +55,26 @@ def results_table(result: RunResult, *, narrow: bool = False) -> Table:
         row = _row(flow, before, scale, result.tolerance)
         table.add_row(*(row[:5] + row[6:7] + row[8:] if narrow else row))
         before = flow.slice
+    for unknown in result.not_measured:
+        row = _row_of_none(unknown, before, scale)
+        table.add_row(*(row[:5] + row[6:7] + row[8:] if narrow else row))
+        before = unknown.slice
     return table
 
 
+def _row_of_none(flow: NotMeasured, before: str, scale: Scale) -> tuple[Text, ...]:
+    """A flow that was not measured."""
+    return (
+        Text(flow.slice if flow.slice != before else "", "bold"),
+        Text(flow_name(flow)),
+        Text(scale.number(flow.allocated_bps)),
+        *(Text("-") for _ in range(5)),
+        Text("not measured", "dim"),
+    )
+
+
 def _row(flow: FlowResult, before: str, scale: Scale, tolerance: float) -> tuple[Text, ...]:
-    mark = Text("yes", "green") if flow.passed else Text("NO", "bold red")
+    mark = Text(answer(flow), "green" if flow.passed else "yellow" if flow.doubt else "bold red")
     if flow.judged == "slice":
         mark.append(" (sum)", "dim")
     return (
@@ -63,7 +82,7 @@ def _row(flow: FlowResult, before: str, scale: Scale, tolerance: float) -> tuple
         Text(flow_name(flow)),
         Text(scale.number(flow.allocated_bps)),
         Text(scale.number(flow.wire_bps)),
-        Text(percent(flow.error), "red" if is_off(flow, tolerance) else ""),
+        Text(error_of(flow), "red" if is_off(flow, tolerance) else ""),
         Text(scale.number(flow.goodput_bps)),
         Text(why(flow.bottleneck)),
         Text(lost_or_resent(flow)),
@@ -78,7 +97,7 @@ def print_result(result: RunResult, console: Console) -> None:
         console.print(results_table(result, narrow=narrow))
         goodput = "" if narrow else "; goodput: what arrived of the senders' data"
         console.print(f"allocated, on the wire: bits of Ethernet frames{goodput}.", style="dim")
-    for note in result.notes:
+    for note in (*left_out(result), *doubts(result), *result.notes):
         console.print(Text(f"Note: {note}"))
     console.print(
         Text(f"Jain's index {jain_text(result.jain_index)} (1 is fair), largest error {largest(result)}")

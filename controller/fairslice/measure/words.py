@@ -1,10 +1,13 @@
 """What the table, the pictures and the page say of a result, in the same words. Pure."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fairslice.measure.results import FlowResult, RunResult
+from fairslice.measure.results import FlowResult, NotMeasured, RunResult, SliceResult
+from fairslice.units import is_nothing
+
+SMALL = 0.095
+"""Of a unit: less than this would show as 0.09 or less, and 5 kbit/s among Mbit/s as nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class Scale:
         if rate_bps is None:
             return "-"
         value = rate_bps / self.size_bps
+        if 0 < value < SMALL:
+            return f"{value:.2g}"
         digits = 0 if value >= 1000 else 1 if value >= 100 else 2
         return f"{value:.{digits}f}"
 
@@ -41,32 +46,42 @@ def scale_for(rates_bps: Iterable[float]) -> Scale:
     return Scale("Mbit/s", 1e6) if largest == 0 else Scale("bit/s", 1.0)
 
 
-def flow_name(flow: FlowResult) -> str:
+def flow_name(flow: FlowResult | NotMeasured) -> str:
     """``h1 -> h4``, with the match if the policy has one."""
     return f"{flow.source} -> {flow.destination} {flow.match}".rstrip()
 
 
 def percent(error: float) -> str:
-    """An error with its sign; an infinite one is that of a flow that should not send at all.
+    """An error with its sign.
 
     >>> percent(-0.0123)
     '-1.2 %'
     """
-    if math.isinf(error):
-        return "should be 0"
     shown = round(100 * error, 1)
     # Neither "+0.0" nor "-0.0".
     return f"{shown:+.1f} %" if shown else "0.0 %"
 
 
+def error_of(flow: FlowResult | SliceResult) -> str:
+    """A flow's or a slice's error; one that may send nothing has none that is a part of its allocation."""
+    if is_nothing(flow.allocated_bps):
+        return "should be 0" if flow.error > 0 else "0.0 %"
+    return percent(flow.error)
+
+
+def answer(judged: FlowResult | SliceResult) -> str:
+    """Whether it is as it should be."""
+    return "yes" if judged.passed else "can't tell" if judged.doubt else "NO"
+
+
 def largest(result: RunResult) -> str:
     """The largest error of a run, without a sign."""
-    return "infinite" if math.isinf(result.max_error) else f"{100 * result.max_error:.1f} %"
+    return f"{100 * result.max_error:.1f} %"
 
 
 def is_off(flow: FlowResult, tolerance: float) -> bool:
     """Whether a flow's own error is part of why it, or its slice, did not pass."""
-    return not flow.passed and abs(flow.error) > tolerance
+    return not flow.passed and not flow.doubt and abs(flow.error) > tolerance
 
 
 def why(bottleneck: str) -> str:
@@ -102,12 +117,17 @@ def verdict_sentence(result: RunResult) -> str:
     if not result.flows:
         return "Nothing to judge: the policy has no flows."
     tolerance = f"{100 * result.tolerance:g} %"
+    if result.doubts:
+        return f"Can't tell: {'; '.join(result.doubts)}."
     by_sum = any(flow.judged == "slice" for flow in result.flows)
     if result.verdict == "fair":
         worst = largest(result)
-        who = "every flow, or shaped slice," if by_sum else "every flow"
+        flow = "every measured flow" if result.not_measured else "every flow"
+        who = f"{flow}, or shaped slice," if by_sum else flow
         return f"Fair: {who} got its allocation to within {worst} (tolerance {tolerance})."
-    missed = [flow for flow in result.flows if not flow.passed]
+    if result.verdict == "can't tell":
+        return _cant_tell(result, tolerance)
+    missed = [flow for flow in result.flows if not flow.passed and not flow.doubt]
     many = f"{len(missed)} of {len(result.flows)} flows"
     off = f"{many} missed their allocation by more than {tolerance}; the worst is {_worst(missed, result)}"
     if result.verdict == "out of tolerance":
@@ -118,10 +138,45 @@ def verdict_sentence(result: RunResult) -> str:
     )
 
 
-def _worst(missed: list[FlowResult], result: RunResult) -> str:
-    def judged_error(flow: FlowResult) -> float:
-        return result.slice_named(flow.slice).error if flow.judged == "slice" else flow.error
+def left_out(result: RunResult) -> tuple[str, ...]:
+    """Every flow that was not measured, with the reason."""
+    return tuple(f"{f.slice} {flow_name(f)} was not measured: {f.reason}." for f in result.not_measured)
 
-    worst = max(missed, key=lambda flow: abs(judged_error(flow)))
+
+_TOLD = 5
+"""So many doubts are told one by one."""
+
+
+def doubts(result: RunResult) -> tuple[str, ...]:
+    """Why flows, or sums of shaped slices, can't be judged; alike ones are counted, not repeated."""
+    told: dict[str, None] = {}
+    for flow in result.flows:
+        if flow.doubt:
+            name = f"slice {flow.slice}" if flow.judged == "slice" else f"{flow.slice} {flow_name(flow)}"
+            told.setdefault(f"{name} can't be judged: {flow.doubt}.")
+    notes = list(told)
+    more = len(notes) - _TOLD
+    return (
+        *notes[:_TOLD],
+        *([f"{more} more can't be judged; results.json has the reasons."] if more > 0 else []),
+    )
+
+
+def _cant_tell(result: RunResult, tolerance: str) -> str:
+    unclear = [flow for flow in result.flows if flow.doubt]
+    first = unclear[0]
+    name = f"slice {first.slice}" if first.judged == "slice" else f"{first.slice} {flow_name(first)}"
+    rest = f"; {len(unclear) - 1} more for reasons of their own" if len(unclear) > 1 else ""
+    told = len(result.flows) - len(unclear)
+    others = f" The other {told} flows are within {tolerance}." if told > 1 else ""
+    others = f" The other flow is within {tolerance}." if told == 1 else others
+    return f"Can't tell: {name}: {first.doubt}{rest}.{others}"
+
+
+def _worst(missed: list[FlowResult], result: RunResult) -> str:
+    def judged(flow: FlowResult) -> FlowResult | SliceResult:
+        return result.slice_named(flow.slice) if flow.judged == "slice" else flow
+
+    worst = max(missed, key=lambda flow: abs(judged(flow).error))
     name = f"slice {worst.slice}" if worst.judged == "slice" else f"{worst.slice} {flow_name(worst)}"
-    return f"{name} ({percent(judged_error(worst))})"
+    return f"{name} ({error_of(judged(worst))})"

@@ -8,9 +8,17 @@ from collections.abc import Collection, Mapping, Sequence
 
 from fairslice.alloc.slices import NetworkAllocation
 from fairslice.state.desired import FlowEntry, FlowKey, Meter, SwitchState
-from fairslice.state.edge import base_entries, classify, classify_return, flow_meter, return_meter
+from fairslice.state.edge import (
+    admit_measurement,
+    base_entries,
+    classify,
+    classify_return,
+    flow_meter,
+    return_meter,
+)
 from fairslice.state.forwarding import Probe, best_effort_trees, broadcasts, deliver, slice_trees
 from fairslice.state.queues import port_queues
+from fairslice.units import is_nothing
 
 
 def compile_switches(
@@ -33,7 +41,10 @@ def compile_switches(
         entries[first].append(classify(allocated, allocation))
         meters[first] += flow_meter(allocated, allocation)
         entries[last] += deliver(allocated, allocation, probes)
-        if allocated.route.return_share:
+        for switch, entry in admit_measurement(allocated, allocation, probes):
+            entries[switch].append(entry)
+        # What sends nothing is not acknowledged.
+        if allocated.route.return_share and not is_nothing(allocated.rate_bps):
             entries[last].append(classify_return(allocated, allocation))
             meters[last] += return_meter(allocated, allocation)
     qos = port_queues(allocation)

@@ -1,12 +1,14 @@
 """Table 0, the edge: classify what hosts send, meter it, and mark it with its slice's DSCP."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
-from fairslice.policy.model import PROTOCOLS, Unmatched
+from fairslice.policy.model import PROTOCOLS, Match, Unmatched
 from fairslice.state.desired import FlowEntry, Meter
+from fairslice.state.enforced import burst_bits, flow_kbps, is_metered
+from fairslice.state.forwarding import Probe
 from fairslice.state.labels import BEST_EFFORT, FLOW_METERS, RETURN_METERS, Cookie, Role, dscp_of
 from fairslice.state.pipeline import (
     CONTROLLER_PORT,
@@ -19,12 +21,8 @@ from fairslice.state.pipeline import (
     match_of,
 )
 from fairslice.topology.network import Network
-from fairslice.units import FULL_FRAME_BYTES
+from fairslice.units import LEAST_RATE_BPS, is_nothing
 
-AUTO_BURST_S = 0.25
-"""Depth of a bucket as a time: below TCP's minimum retransmission timeout a policed flow starves
-(docs/architecture.md has the measurement)."""
-MIN_BURST_BITS = 10 * FULL_FRAME_BYTES * 8
 MIN_RETURN_METER_BPS = 64_000.0
 
 
@@ -52,16 +50,22 @@ def base_entries(switch: str, network: Network, unmatched: Unmatched) -> Iterato
 
 
 def classify(allocated: AllocatedFlow, allocation: NetworkAllocation) -> FlowEntry:
-    """The entry of a flow at its first switch."""
+    """The entry of a flow at its first switch; one that may send nothing is dropped there."""
     flow, hosts = allocated.flow, allocation.network.hosts
     of = allocation.policy.slice_named(flow.slice)
     source = hosts[flow.source]
+    match = flow_match(source, hosts[flow.destination], flow.match, in_port=source.port_no)
+    cookie = int(Cookie(Role.CLASSIFY, of.number, flow.number))
+    if passes_nothing(allocated, allocation):
+        return FlowEntry(TABLE_EDGE, 100, match, cookie)
+    # What carries acknowledgements only is metered whatever the slice's enforcement.
+    metered = is_metered(allocated, allocation) or not flow_kbps(allocated)
     return FlowEntry(
         TABLE_EDGE,
         100,
-        flow_match(source, hosts[flow.destination], flow.match, in_port=source.port_no),
-        int(Cookie(Role.CLASSIFY, of.number, flow.number)),
-        meter_id=FLOW_METERS + flow.number if of.enforcement.polices else None,
+        match,
+        cookie,
+        meter_id=FLOW_METERS + flow.number if metered else None,
         set_dscp=dscp_of(of.number),
         goto_table=TABLE_FORWARD,
     )
@@ -84,18 +88,66 @@ def classify_return(allocated: AllocatedFlow, allocation: NetworkAllocation) -> 
     )
 
 
+def admit_measurement(
+    allocated: AllocatedFlow, allocation: NetworkAllocation, probes: Iterable[Probe]
+) -> Iterator[tuple[str, FlowEntry]]:
+    """What lets a UDP flow be measured where unmatched traffic is dropped, with the switch that needs it.
+
+    iperf3 agrees on a test over TCP to the port that it measures, and its server answers the first datagram.
+    Neither is the flow's; both pass unmarked, as best effort, while there is a probe.
+    """
+    flow, hosts = allocated.flow, allocation.network.hosts
+    if allocation.policy.unmatched is not Unmatched.DROP:
+        return
+    source, destination = hosts[flow.source], hosts[flow.destination]
+    tcp, udp = PROTOCOLS["tcp"], PROTOCOLS["udp"]
+    for probe in probes:
+        if (probe.flow_number, probe.proto) != (flow.number, udp):
+            continue
+        for sender, receiver, match in (
+            (source, destination, Match(tcp, dst_port=probe.dst_port)),
+            (destination, source, Match(tcp, src_port=probe.dst_port)),
+            (destination, source, Match(udp, src_port=probe.dst_port)),
+        ):
+            entry = FlowEntry(
+                TABLE_EDGE,
+                50,
+                flow_match(sender, receiver, match, in_port=sender.port_no),
+                int(Cookie(Role.BASE)),
+                set_dscp=dscp_of(BEST_EFFORT),
+                goto_table=TABLE_FORWARD,
+            )
+            yield sender.switch, entry
+
+
+def passes_nothing(allocated: AllocatedFlow, allocation: NetworkAllocation) -> bool:
+    """Whether a flow is enforced by an entry that drops.
+
+    Its rate is nothing (a limit, a demand or an allocation of 0, or less than a meter can hold), and no
+    flow the other way needs it for its acknowledgements.
+    """
+    return not flow_kbps(allocated) and not _carried_bps(allocated, allocation)
+
+
 def flow_meter(allocated: AllocatedFlow, allocation: NetworkAllocation) -> Iterator[Meter]:
-    """The flow's meter, if it is policed: its rate, and the acknowledgements that pass through it."""
+    """The flow's meter, if it has one: its rate, and the acknowledgements that pass through it."""
     flow = allocated.flow
     of = allocation.policy.slice_named(flow.slice)
-    if of.enforcement.polices:
-        carried_bps = sum(
-            other.rate_bps * other.route.return_share
-            for other in allocation.flows
-            if (other.flow.source, other.flow.destination) == (flow.destination, flow.source)
-            and flow.match.covers(replace(other.flow.match.reversed(), proto=PROTOCOLS["tcp"]))
-        )
-        yield _bucket(FLOW_METERS + flow.number, allocated.rate_bps + carried_bps, of.burst_s)
+    own_kbps, carried_bps = flow_kbps(allocated), _carried_bps(allocated, allocation)
+    if (own_kbps and is_metered(allocated, allocation)) or (carried_bps and not own_kbps):
+        yield _bucket(FLOW_METERS + flow.number, own_kbps, carried_bps, of.burst_s)
+
+
+def _carried_bps(allocated: AllocatedFlow, allocation: NetworkAllocation) -> float:
+    """What acknowledgements of flows the other way put through a flow's entry, in bit/s."""
+    flow = allocated.flow
+    return sum(
+        other.rate_bps * other.route.return_share
+        for other in allocation.flows
+        if (other.flow.source, other.flow.destination) == (flow.destination, flow.source)
+        and not is_nothing(other.rate_bps)
+        and flow.match.covers(replace(other.flow.match.reversed(), proto=PROTOCOLS["tcp"]))
+    )
 
 
 def return_meter(allocated: AllocatedFlow, allocation: NetworkAllocation) -> Iterator[Meter]:
@@ -103,10 +155,11 @@ def return_meter(allocated: AllocatedFlow, allocation: NetworkAllocation) -> Ite
     of = allocation.policy.slice_named(allocated.flow.slice)
     if of.enforcement.polices:
         rate_bps = max(allocated.rate_bps * allocated.route.return_share, MIN_RETURN_METER_BPS)
-        yield _bucket(RETURN_METERS + allocated.flow.number, rate_bps, of.burst_s)
+        yield _bucket(RETURN_METERS + allocated.flow.number, 0, rate_bps, of.burst_s)
 
 
-def _bucket(meter_id: int, rate_bps: float, burst_s: float | None) -> Meter:
+def _bucket(meter_id: int, own_kbps: int, carried_bps: float, burst_s: float | None) -> Meter:
     """A token bucket in OpenFlow's whole kbit/s; a rate of 0 would mean no limit at all."""
-    burst_bits = max(rate_bps * (AUTO_BURST_S if burst_s is None else burst_s), MIN_BURST_BITS)
-    return Meter(meter_id, max(1, round(rate_bps / 1000)), math.ceil(burst_bits / 1000))
+    rate_bps = own_kbps * LEAST_RATE_BPS + carried_bps
+    kbps = own_kbps + round(carried_bps / LEAST_RATE_BPS)
+    return Meter(meter_id, max(1, kbps), math.ceil(burst_bits(rate_bps, burst_s) / 1000))

@@ -29,7 +29,7 @@ def policies(draw: st.DrawFn, hosts: Sequence[str], max_slices: int = 4, max_flo
                     destination,
                     Location("generated", len(taken), 1),
                     weight=draw(st.sampled_from([1.0, 2.0, 0.5])),
-                    demand_bps=draw(st.sampled_from([None, None, 0.0, 1e6, 7e6])),
+                    demand_bps=draw(st.sampled_from([None, None, None, 0.0, 400.0, 1500.0, 1e6, 7e6])),
                     match=match,
                 )
             )
@@ -40,7 +40,7 @@ def policies(draw: st.DrawFn, hosts: Sequence[str], max_slices: int = 4, max_flo
                 Location("generated", number, 1),
                 tuple(flows),
                 weight=draw(st.sampled_from([1.0, 2.0, 3.0])),
-                limit_bps=draw(st.sampled_from([None, None, 3e6])),
+                limit_bps=draw(st.sampled_from([None, None, None, 3e6, 5e3, 0.0])),
                 enforcement=draw(st.sampled_from(list(Enforcement))),
             )
         )
