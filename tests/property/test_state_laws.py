@@ -1,6 +1,7 @@
 """Laws of plans and of compiled states: a packet goes where the allocation says, and nowhere else."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,8 @@ from fairslice.policy.model import Policy, Unmatched
 from fairslice.state.compile import compile_switches
 from fairslice.state.desired import FlowEntry, Meter, PortQos, Queue, SwitchState
 from fairslice.state.diff import plan
-from fairslice.state.edge import passes_nothing
 from fairslice.state.enforced import flow_kbps, is_metered
-from fairslice.state.labels import BEST_EFFORT, Cookie, Role, queue_of
+from fairslice.state.labels import BEST_EFFORT, FLOW_METERS, RETURN_METERS, Cookie, queue_of
 from fairslice.state.queues import MIN_QUEUE_BPS
 from fairslice.testing.networks import build_network, networks
 from fairslice.testing.pipeline import Packet, walk
@@ -22,6 +22,7 @@ from fairslice.testing.switch import FakeSwitch
 from fairslice.topology.network import Host, Network
 from fairslice.units import FULL_FRAME_BYTES, is_nothing
 
+TCP = 6
 QUEUE_IDS = st.sets(st.integers(0, 3), min_size=1)
 
 
@@ -115,13 +116,14 @@ def test_a_flow_takes_its_path_in_its_queue_through_its_meter(
             **{**transport(match.proto, match.src_port, match.dst_port), "ip_dscp": dscp},
         )
         hops = walk(network, compiled, flow.source, packet)
-        if passes_nothing(allocated, allocation):
+        if not flow_kbps(allocated):
             assert not hops
             continue
         assert (flow.source, *(hop.node for hop in hops), hops[-1].following) == allocated.route.path
         assert {hop.queue_id for hop in hops} == {queue_of(of.number, of.enforcement)}
         assert {hop.dscp for hop in hops} == {of.number}
-        assert bool(hops[0].meters) == (is_metered(allocated, allocation) or not flow_kbps(allocated))
+        own = (FLOW_METERS + flow.number,) if is_metered(allocated, allocation) else ()
+        assert hops[0].meters == own
         assert not any(hop.meters for hop in hops[1:])
 
 
@@ -132,20 +134,21 @@ def test_acknowledgements_travel_in_the_slice(allocation: NetworkAllocation) -> 
         if not allocated.route.return_share or is_nothing(allocated.rate_bps):
             continue
         flow, match = allocated.flow, allocated.flow.match.reversed()
-        packet = packet_between(
-            network.hosts[flow.destination],
-            network.hosts[flow.source],
-            **transport(match.proto, match.src_port, match.dst_port),
+        packet = replace(
+            packet_between(
+                network.hosts[flow.destination],
+                network.hosts[flow.source],
+                **transport(TCP, match.src_port, match.dst_port),
+            ),
+            length_bytes=66,
         )
         hops = walk(network, compiled, flow.destination, packet)
-        assert hops[-1].following == flow.source
-        # Where another flow goes the other way, it carries them; else they go where they were counted.
-        if not any(
-            (other.flow.source, other.flow.destination) == (flow.destination, flow.source)
-            for other in allocation.flows
-        ):
-            assert (flow.destination, *(h.node for h in hops), flow.source) == allocated.route.return_path
-            assert {hop.dscp for hop in hops} == {allocation.policy.slice_named(flow.slice).number}
+        of = allocation.policy.slice_named(flow.slice)
+        # Whoever else goes that way, on the path and in the queue where they were counted.
+        assert (flow.destination, *(hop.node for hop in hops), flow.source) == allocated.route.return_path
+        assert {hop.dscp for hop in hops} == {of.number}
+        assert {hop.queue_id for hop in hops} == {queue_of(of.number, of.enforcement)}
+        assert hops[0].meters == ((RETURN_METERS + flow.number,) if of.enforcement.polices else ())
 
 
 @given(networks(), st.integers(1, 63))
@@ -219,20 +222,14 @@ def test_a_slice_waits_no_longer_than_its_buffer_on_a_full_link(allocation: Netw
 
 @given(allocations())
 def test_meters_are_at_the_rate(allocation: NetworkAllocation) -> None:
-    """At what the flow holds, and no more than what it carries of others' acknowledgements above."""
+    """At what the flow holds, for data alone, to the whole kbit/s of a meter."""
     compiled = compile_switches(allocation)
     for allocated in allocation.flows:
         flow = allocated.flow
-        if passes_nothing(allocated, allocation) or not is_metered(allocated, allocation):
+        if not flow_kbps(allocated) or not is_metered(allocated, allocation):
             continue
         state = compiled[allocation.network.switches[allocated.route.path[1]].dpid]
-        number = allocation.policy.slice_named(flow.slice).number
-        cookie = int(Cookie(Role.CLASSIFY, number, flow.number))
-        (entry,) = [e for e in state.flows.values() if e.cookie == cookie]
-        assert entry.meter_id is not None
-        rate = state.meters[entry.meter_id].rate_kbps * 1000
-        others = sum(f.rate_bps * f.route.return_share for f in allocation.flows)
-        assert allocated.rate_bps - 1000 <= rate <= allocated.rate_bps + others + 1000
+        assert abs(state.meters[FLOW_METERS + flow.number].rate_kbps * 1000 - allocated.rate_bps) <= 1000
 
 
 @given(networks())

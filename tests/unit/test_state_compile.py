@@ -14,10 +14,11 @@ from fairslice.policy import load_policy
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice, Unmatched
 from fairslice.state.compile import compile_switches
 from fairslice.state.desired import FlowEntry, Meter, SwitchState
-from fairslice.state.edge import MIN_RETURN_METER_BPS
 from fairslice.state.forwarding import Probe
 from fairslice.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
+from fairslice.state.returns import LONGEST_ACKNOWLEDGEMENT_BYTES, MIN_RETURN_METER_BPS
 from fairslice.testing.networks import build_network, networks
+from fairslice.testing.pipeline import Packet, walk
 from fairslice.testing.policies import policies
 from fairslice.topology.network import Network
 
@@ -175,55 +176,101 @@ def test_the_common_queue_covers_what_is_only_policed() -> None:
 # members ------------------------------------------------------------------------------------------------
 
 
-def test_a_flows_meter_also_carries_its_siblings_acknowledgements() -> None:
+def test_a_flows_meter_carries_its_data_and_nothing_else() -> None:
     allocation = example("members")
-    share = allocation.policy.return_share
-    rates = {(a.flow.source, a.flow.destination): a.rate_bps for a in allocation.flows}
     compiled = compile_switches(allocation)
     for allocated in allocation.flows:
-        ends = (allocated.flow.source, allocated.flow.destination)
-        state = compiled[NETWORK.switches[NETWORK.hosts[ends[0]].switch].dpid]
-        carried = rates[ends] + share * rates[ends[::-1]]
+        source, destination = allocated.flow.source, allocated.flow.destination
+        state = compiled[NETWORK.switches[NETWORK.hosts[source].switch].dpid]
         meter = state.meters[FLOW_METERS + allocated.flow.number]
-        assert meter.rate_kbps == pytest.approx(carried / 1000, abs=0.5)
+        assert meter.rate_kbps == pytest.approx(allocated.rate_bps / 1000, abs=0.5)
+        there = walk(NETWORK, compiled, source, tcp(source, destination))
+        assert there[0].meters == (meter.meter_id,)
+        back = walk(NETWORK, compiled, destination, tcp(destination, source, ACKNOWLEDGEMENT_BYTES))
+        assert back[0].meters == (RETURN_METERS + allocated.flow.number,)
 
 
-def test_acknowledgements_pass_through_a_sibling_before_their_own_entry() -> None:
-    """Both entries match them: the flow's own has to win, and its meter counts on it."""
+ACKNOWLEDGEMENT_BYTES = 66
+
+
+def tcp(source: str, destination: str, length_bytes: int = 1514, **ports: int) -> Packet:
+    """A segment between ports that no match names, unless it is said."""
+    sender, receiver = NETWORK.hosts[source], NETWORK.hosts[destination]
+    return Packet(
+        {
+            "eth_type": 0x0800,
+            "eth_src": sender.mac,
+            "eth_dst": receiver.mac,
+            "ipv4_src": sender.ip,
+            "ipv4_dst": receiver.ip,
+            "ip_dscp": 0,
+            "ip_proto": TCP,
+            "tcp_src": 40000,
+            "tcp_dst": 50000,
+            **ports,
+        },
+        length_bytes,
+    )
+
+
+def test_acknowledgements_are_told_where_a_flow_of_its_own_goes_their_way() -> None:
+    """Its entry comes first, and asks for the length."""
     for state in compile_switches(example("members")).values():
+        for entry in entries(state, Role.CLASSIFY):
+            assert (entry.longer_than, entry.meter_id) == (LONGEST_ACKNOWLEDGEMENT_BYTES, None)
         least = min(e.priority for e in entries(state, Role.CLASSIFY))
-        assert all(e.priority < least for e in entries(state, Role.RETURN))
-        assert all(e.priority > 10 for e in entries(state, Role.RETURN))
+        at_edge = [e for e in entries(state, Role.RETURN) if e.table_id == 0]
+        assert all(10 < e.priority < least for e in at_edge)
 
 
 TCP, UDP = 6, 17
 
 
 @pytest.mark.parametrize(
-    ("there", "back", "carries"),
+    ("there", "back", "ports"),
     [
-        (Match(), Match(), True),
-        (Match(TCP, dst_port=80), Match(), True),
-        (Match(TCP, dst_port=80), Match(TCP, src_port=80), True),
-        (Match(), Match(TCP), True),
-        (Match(TCP, dst_port=80), Match(TCP, src_port=81), False),
-        (Match(TCP, dst_port=80), Match(TCP, dst_port=80), False),
-        (Match(TCP), Match(UDP), False),
-        (Match(UDP), Match(), False),
+        (Match(), Match(), {}),
+        (Match(TCP, dst_port=80), Match(), {"tcp_src": 80}),
+        (Match(TCP, dst_port=80), Match(TCP, src_port=80), {"tcp_src": 80}),
+        (Match(), Match(TCP), {}),
+        (Match(), Match(TCP, src_port=80), {"tcp_src": 80}),
+        (Match(TCP), Match(TCP, dst_port=80), {"tcp_dst": 80}),
+        (Match(TCP, dst_port=80), Match(TCP, src_port=81), None),
+        (Match(TCP, dst_port=80), Match(TCP, dst_port=90), {"tcp_src": 80, "tcp_dst": 90}),
+        (Match(TCP), Match(UDP), None),
+        (Match(UDP), Match(), None),
     ],
 )
-def test_a_flow_carries_acknowledgements_only_where_its_match_covers_some(
-    there: Match, back: Match, carries: bool
+@pytest.mark.parametrize("other_slice", [False, True])
+def test_a_flow_tells_acknowledgements_that_meet_its_match(
+    there: Match, back: Match, ports: dict[str, int] | None, other_slice: bool
 ) -> None:
-    """The meter of ``back``, which has a demand of 1 Mbit/s."""
-    policy = policy_of(
-        FlowSpec("h1", "h4", HERE, match=there, demand_bps=20 * M),
-        FlowSpec("h4", "h1", HERE, match=back, demand_bps=1 * M),
-        enforcement=Enforcement.POLICE,
-    )
-    meters = compile_switches(allocate_slices(policy, NETWORK))[S2].meters
-    carried = policy.return_share * 20 * M if carries else 0.0
-    assert meters[FLOW_METERS + 2].rate_kbps == pytest.approx((1 * M + carried) / 1000, abs=1)
+    """Data of ``back`` keeps to its meter and slice, acknowledgements of ``there`` to theirs."""
+    first = FlowSpec("h1", "h4", HERE, match=there, demand_bps=20 * M)
+    second = FlowSpec("h4", "h1", HERE, match=back, demand_bps=1 * M)
+    if other_slice:
+        policy = policy_of(first, enforcement=Enforcement.POLICE)
+        (own,) = policy.slices
+        policy = replace(policy, slices=(own, replace(own, name="b", number=2, flows=(second,))))
+    else:
+        policy = policy_of(first, second, enforcement=Enforcement.POLICE)
+    compiled = compile_switches(allocate_slices(policy, NETWORK))
+    (classify,) = entries(compiled[S2], Role.CLASSIFY, 2)
+    assert (classify.longer_than is not None) == (ports is not None)
+    assert compiled[S2].meters[FLOW_METERS + 2].rate_kbps == 1000
+    if ports is None:
+        return
+    data = walk(NETWORK, compiled, "h4", tcp("h4", "h1", 95, **ports))
+    assert (data[0].meters, {hop.dscp for hop in data}) == ((FLOW_METERS + 2,), {1 + other_slice})
+    returned = walk(NETWORK, compiled, "h4", tcp("h4", "h1", 94, **ports))
+    assert (returned[0].meters, {hop.dscp for hop in returned}) == ((RETURN_METERS + 1,), {1})
+    assert returned[-1].following == data[-1].following == "h1"
+
+
+def test_where_one_queue_holds_all_and_nothing_is_metered_nothing_is_told_apart() -> None:
+    policy = policy_of(FlowSpec("h1", "h4", HERE), FlowSpec("h4", "h1", HERE), enforcement=Enforcement.SHAPE)
+    for state in compile_switches(allocate_slices(policy, NETWORK)).values():
+        assert all(entry.longer_than is None for entry in state.flows.values())
 
 
 # the rest -----------------------------------------------------------------------------------------------
@@ -317,4 +364,6 @@ def test_every_meter_has_one_entry_and_every_entry_its_meter_on_its_switch(data:
     policy = data.draw(policies(list(network.hosts)))
     for state in compile_switches(allocate_slices(policy, network)).values():
         named = Counter(e.meter_id for e in state.flows.values() if e.meter_id is not None)
-        assert named == Counter(list(state.meters))
+        assert set(named) == set(state.meters)
+        # Acknowledgements may come by themselves, or where a flow goes their way.
+        assert all(count == 1 for meter_id, count in named.items() if meter_id < RETURN_METERS)

@@ -143,9 +143,13 @@ def test_acknowledgements_of_another_flow_still_pass_where_a_flow_asks_for_nothi
         f"defaults: {{enforcement: {enforcement}}}\nslices:\n  there: {{flows: [{{from: h1, to: h4}}]}}\n"
         "  back: {flows: [{from: h4, to: h1, demand: 0 bit/s}]}\n"
     )
-    hops = walk(NETWORK, compile_switches(allocation), "h4", packet("h4", "h1"))
+    states = compile_switches(allocation)
+    hops = walk(NETWORK, states, "h4", replace(packet("h4", "h1"), length_bytes=66))
     assert hops[-1].following == "h1"
-    assert len(hops[0].meters) == 1
+    assert {hop.dscp for hop in hops} == {1}
+    assert bool(hops[0].meters) == enforcement.polices
+    assert walk(NETWORK, states, "h4", packet("h4", "h1")) == []
+    assert walk(NETWORK, states, "h4", replace(packet("h4", "h1", UDP), length_bytes=66)) == []
 
 
 def test_udp_the_other_way_needs_no_acknowledgements() -> None:

@@ -1,6 +1,7 @@
 """Messages to bytes and back, against the layouts of the OpenFlow 1.3.5 specification."""
 
 import struct
+import subprocess
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ MATCHES = st.fixed_dictionaries(
         "ipv4_src": st.ip_addresses(v=4).map(str),
         "ipv4_dst": st.ip_addresses(v=4).map(str),
         "ip_dscp": st.integers(0, 63),
+        "reg0": st.integers(0, 1),
     },
 ).map(lambda fields: tuple(sorted(fields.items())))
 ENTRIES = st.builds(
@@ -43,6 +45,7 @@ ENTRIES = st.builds(
     match=MATCHES,
     cookie=OWN_COOKIES,
     meter_id=st.none() | st.integers(1, 200_000),
+    longer_than=st.none() | st.integers(1, 0xFFFF),
     set_dscp=st.none() | st.integers(0, 63),
     queue_id=st.none() | st.integers(0, 63),
     outputs=st.lists(PORTS | st.just(CONTROLLER_PORT), max_size=3).map(tuple),
@@ -177,3 +180,17 @@ def test_a_packet_out_carries_the_frame() -> None:
     message = struct.unpack_from("!IIH", data, 8)
     assert message[:2] == (encode.ofp.OFP_NO_BUFFER, encode.ofp.OFPP_CONTROLLER)
     assert data.endswith(b"frame")
+
+
+def test_a_length_is_asked_for_as_open_vswitch_has_it() -> None:
+    """The bytes of ``check_pkt_larger(94)->NXM_NX_REG0[0]``, read by its own ovs-ofctl."""
+    action = bytearray()
+    encode.check_longer(94).serialize(action, 0)
+    kind, length, vendor, subtype, length_bytes, bit, register = struct.unpack_from("!HHIHHHI", action)
+    assert (kind, length, vendor) == (0xFFFF, len(action), 0x2320)
+    assert (subtype, length_bytes, bit, register) == (49, 94, 0, 0x00010004)
+    message = to_bytes(encode.flow_add(FlowEntry(0, 1, (), 0, longer_than=94, goto_table=1)))
+    shown = subprocess.run(
+        ["ovs-ofctl", "ofp-print", message.hex()], capture_output=True, text=True, check=True
+    )
+    assert "check_pkt_larger(94)->NXM_NX_REG0[0],goto_table:1" in shown.stdout

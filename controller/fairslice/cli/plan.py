@@ -166,6 +166,7 @@ def _instructions(entry: "FlowEntry") -> str:
     from fairslice.state.pipeline import CONTROLLER_PORT
 
     words = [] if entry.meter_id is None else [f"meter:{entry.meter_id}"]
+    words += [] if entry.longer_than is None else [f"check_pkt_larger({entry.longer_than})->reg0"]
     words += [] if entry.set_dscp is None else [f"set_dscp:{entry.set_dscp}"]
     words += [] if entry.queue_id is None else [f"set_queue:{entry.queue_id}"]
     words += ["output:" + ("controller" if p == CONTROLLER_PORT else str(p)) for p in entry.outputs]

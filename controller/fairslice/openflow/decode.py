@@ -1,9 +1,11 @@
 """What a switch answers, as state and counters."""
 
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from fairslice.openflow.encode import CHECK_PKT_LARGER, NXM_REG0
 from fairslice.openflow.framework import ofproto_v1_3, ofproto_v1_3_parser
 from fairslice.state.desired import FlowEntry, MatchField, Meter
 from fairslice.state.labels import Cookie, is_our_meter
@@ -152,6 +154,10 @@ def _take_action(action: Any, fields: dict[str, Any]) -> None:
         fields["queue_id"] = action.queue_id
     elif isinstance(action, parser.OFPActionSetField) and action.key == "ip_dscp":
         fields["set_dscp"] = action.value
+    elif isinstance(action, parser.NXActionUnknown) and action.subtype == CHECK_PKT_LARGER:
+        length_bytes, bit, register = struct.unpack_from("!HHI", action.data)
+        if (bit, register) == (0, NXM_REG0):
+            fields["longer_than"] = length_bytes
 
 
 def decode_match(match: Any) -> tuple[MatchField, ...]:

@@ -1,5 +1,6 @@
 """Plans as OpenFlow 1.3 messages, one step at a time."""
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,10 @@ Message = Any
 
 ofp = ofproto_v1_3
 parser = ofproto_v1_3_parser
+
+CHECK_PKT_LARGER = 49
+NXM_REG0 = 0x0001_0004
+"""NXM_NX_REG0: class 1, field 0, four bytes long (ovs-fields(7))."""
 
 
 def encode_steps(plan: Plan) -> list[list[Message]]:
@@ -113,8 +118,20 @@ def queue_stats_request() -> Message:
     return parser.OFPQueueStatsRequest(OPENFLOW_13, 0, ofp.OFPP_ANY, ofp.OFPQ_ALL)
 
 
+def check_longer(length_bytes: int) -> Message:
+    """Open vSwitch's check_pkt_larger into reg0: whether the frame is longer than so many bytes.
+
+    The framework does not know the action: subtype 49, the length, the bit of the field, the field's header
+    (Open vSwitch, lib/ofp-actions.c).
+    """
+    body = struct.pack("!HHI", length_bytes, 0, NXM_REG0) + bytes(6)
+    return parser.NXActionUnknown(CHECK_PKT_LARGER, body)
+
+
 def _instructions(entry: FlowEntry) -> list[Message]:
     actions: list[Message] = []
+    if entry.longer_than is not None:
+        actions.append(check_longer(entry.longer_than))
     if entry.set_dscp is not None:
         actions.append(parser.OFPActionSetField(ip_dscp=entry.set_dscp))
     if entry.queue_id is not None:

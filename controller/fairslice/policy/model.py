@@ -78,6 +78,20 @@ class Match:
         theirs = (other.proto, other.src_port, other.dst_port)
         return all(a is None or a == b for a, b in zip(mine, theirs, strict=True))
 
+    def meet(self, other: "Match") -> "Match | None":
+        """The match of the packets that both match; None if there are none."""
+        if not self.overlaps(other):
+            return None
+        proto, src_port, dst_port = (
+            theirs if mine is None else mine
+            for mine, theirs in (
+                (self.proto, other.proto),
+                (self.src_port, other.src_port),
+                (self.dst_port, other.dst_port),
+            )
+        )
+        return Match(proto, src_port, dst_port)
+
     def reversed(self) -> "Match":
         """The match of the answers: ports swapped."""
         return Match(self.proto, self.dst_port, self.src_port)

@@ -8,17 +8,17 @@ from collections.abc import Collection, Mapping, Sequence
 
 from fairslice.alloc.slices import NetworkAllocation
 from fairslice.state.desired import FlowEntry, FlowKey, Meter, SwitchState
-from fairslice.state.edge import (
-    admit_measurement,
-    base_entries,
-    classify,
-    classify_return,
-    flow_meter,
-    return_meter,
-)
+from fairslice.state.edge import admit_measurement, base_entries, classify, flow_meter, meter_of
 from fairslice.state.forwarding import Probe, best_effort_trees, broadcasts, deliver, slice_trees
 from fairslice.state.queues import port_queues
-from fairslice.units import is_nothing
+from fairslice.state.returns import (
+    carried_by,
+    classify_return,
+    is_acknowledged,
+    return_meter,
+    tell_apart,
+    told_apart,
+)
 
 
 def compile_switches(
@@ -36,15 +36,21 @@ def compile_switches(
     for trees in (best_effort_trees(network), slice_trees(allocation), broadcasts(network)):
         for switch, entry in trees:
             entries[switch].append(entry)
+    carried = carried_by(allocation)
     for allocated in allocation.flows:
         first, last = allocated.route.path[1], allocated.route.path[-2]
-        entries[first].append(classify(allocated, allocation))
+        entry, others = classify(allocated, allocation), carried.get(allocated.flow.number)
+        entries[first].append(tell_apart(entry) if others else entry)
+        if others:
+            entries[first] += told_apart(allocated, others, allocation)
         meters[first] += flow_meter(allocated, allocation)
-        entries[last] += deliver(allocated, allocation, probes)
+        # A flow that is told from acknowledgements after table 0, and leaves at once, is metered as it
+        # leaves.
+        late = meter_of(allocated, allocation) if others and first == last else None
+        entries[last] += deliver(allocated, allocation, probes, late)
         for switch, entry in admit_measurement(allocated, allocation, probes):
             entries[switch].append(entry)
-        # What sends nothing is not acknowledged.
-        if allocated.route.return_share and not is_nothing(allocated.rate_bps):
+        if is_acknowledged(allocated):
             entries[last].append(classify_return(allocated, allocation))
             meters[last] += return_meter(allocated, allocation)
     qos = port_queues(allocation)

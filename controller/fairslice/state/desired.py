@@ -13,6 +13,10 @@ class FlowEntry:
 
     ``match`` is sorted by field name. Actions are applied in the order of the fields below.
     ``outputs`` are port numbers, in rising order.
+
+    ``longer_than`` writes into the register ``reg0``, which is 0 at first and which later tables may match,
+    whether the frame is longer than so many bytes: 1 or 0. It is Open vSwitch's action check_pkt_larger, of
+    an extension of OpenFlow (ovs-actions(7)).
     """
 
     table_id: int
@@ -20,6 +24,7 @@ class FlowEntry:
     match: tuple[MatchField, ...]
     cookie: int
     meter_id: int | None = None
+    longer_than: int | None = None
     set_dscp: int | None = None
     queue_id: int | None = None
     outputs: tuple[int, ...] = ()

@@ -1,15 +1,13 @@
 """Table 0, the edge: classify what hosts send, meter it, and mark it with its slice's DSCP."""
 
-import math
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
 from fairslice.policy.model import PROTOCOLS, Match, Unmatched
 from fairslice.state.desired import FlowEntry, Meter
-from fairslice.state.enforced import burst_bits, flow_kbps, is_metered
+from fairslice.state.enforced import bucket, flow_kbps, is_metered
 from fairslice.state.forwarding import Probe
-from fairslice.state.labels import BEST_EFFORT, FLOW_METERS, RETURN_METERS, Cookie, Role, dscp_of
+from fairslice.state.labels import BEST_EFFORT, FLOW_METERS, Cookie, Role, dscp_of
 from fairslice.state.pipeline import (
     CONTROLLER_PORT,
     ETH_ARP,
@@ -21,9 +19,6 @@ from fairslice.state.pipeline import (
     match_of,
 )
 from fairslice.topology.network import Network
-from fairslice.units import LEAST_RATE_BPS, is_nothing
-
-MIN_RETURN_METER_BPS = 64_000.0
 
 
 def base_entries(switch: str, network: Network, unmatched: Unmatched) -> Iterator[FlowEntry]:
@@ -56,36 +51,31 @@ def classify(allocated: AllocatedFlow, allocation: NetworkAllocation) -> FlowEnt
     source = hosts[flow.source]
     match = flow_match(source, hosts[flow.destination], flow.match, in_port=source.port_no)
     cookie = int(Cookie(Role.CLASSIFY, of.number, flow.number))
-    if passes_nothing(allocated, allocation):
+    if not flow_kbps(allocated):
         return FlowEntry(TABLE_EDGE, 100, match, cookie)
-    # What carries acknowledgements only is metered whatever the slice's enforcement.
-    metered = is_metered(allocated, allocation) or not flow_kbps(allocated)
     return FlowEntry(
         TABLE_EDGE,
         100,
         match,
         cookie,
-        meter_id=FLOW_METERS + flow.number if metered else None,
+        meter_id=meter_of(allocated, allocation),
         set_dscp=dscp_of(of.number),
         goto_table=TABLE_FORWARD,
     )
 
 
-def classify_return(allocated: AllocatedFlow, allocation: NetworkAllocation) -> FlowEntry:
-    """The entry of a flow's acknowledgements at their first switch, the flow's last."""
-    flow, hosts = allocated.flow, allocation.network.hosts
-    of = allocation.policy.slice_named(flow.slice)
-    answerer = hosts[flow.destination]
-    return FlowEntry(
-        TABLE_EDGE,
-        # Below the flows: where a flow of its own goes the other way, it carries these packets.
-        90,
-        flow_match(answerer, hosts[flow.source], flow.match.reversed(), in_port=answerer.port_no),
-        int(Cookie(Role.RETURN, of.number, flow.number)),
-        meter_id=RETURN_METERS + flow.number if of.enforcement.polices else None,
-        set_dscp=dscp_of(of.number),
-        goto_table=TABLE_FORWARD,
-    )
+def meter_of(allocated: AllocatedFlow, allocation: NetworkAllocation) -> int | None:
+    """The number of the flow's meter, if it has one."""
+    metered = flow_kbps(allocated) and is_metered(allocated, allocation)
+    return FLOW_METERS + allocated.flow.number if metered else None
+
+
+def flow_meter(allocated: AllocatedFlow, allocation: NetworkAllocation) -> Iterator[Meter]:
+    """The flow's meter, if it has one: its rate, which is for data alone."""
+    meter_id = meter_of(allocated, allocation)
+    if meter_id is not None:
+        burst_s = allocation.policy.slice_named(allocated.flow.slice).burst_s
+        yield bucket(meter_id, flow_kbps(allocated), burst_s)
 
 
 def admit_measurement(
@@ -118,48 +108,3 @@ def admit_measurement(
                 goto_table=TABLE_FORWARD,
             )
             yield sender.switch, entry
-
-
-def passes_nothing(allocated: AllocatedFlow, allocation: NetworkAllocation) -> bool:
-    """Whether a flow is enforced by an entry that drops.
-
-    Its rate is nothing (a limit, a demand or an allocation of 0, or less than a meter can hold), and no
-    flow the other way needs it for its acknowledgements.
-    """
-    return not flow_kbps(allocated) and not _carried_bps(allocated, allocation)
-
-
-def flow_meter(allocated: AllocatedFlow, allocation: NetworkAllocation) -> Iterator[Meter]:
-    """The flow's meter, if it has one: its rate, and the acknowledgements that pass through it."""
-    flow = allocated.flow
-    of = allocation.policy.slice_named(flow.slice)
-    own_kbps, carried_bps = flow_kbps(allocated), _carried_bps(allocated, allocation)
-    if (own_kbps and is_metered(allocated, allocation)) or (carried_bps and not own_kbps):
-        yield _bucket(FLOW_METERS + flow.number, own_kbps, carried_bps, of.burst_s)
-
-
-def _carried_bps(allocated: AllocatedFlow, allocation: NetworkAllocation) -> float:
-    """What acknowledgements of flows the other way put through a flow's entry, in bit/s."""
-    flow = allocated.flow
-    return sum(
-        other.rate_bps * other.route.return_share
-        for other in allocation.flows
-        if (other.flow.source, other.flow.destination) == (flow.destination, flow.source)
-        and not is_nothing(other.rate_bps)
-        and flow.match.covers(replace(other.flow.match.reversed(), proto=PROTOCOLS["tcp"]))
-    )
-
-
-def return_meter(allocated: AllocatedFlow, allocation: NetworkAllocation) -> Iterator[Meter]:
-    """The meter of the flow's acknowledgements, so that an answering host can't flood the slice."""
-    of = allocation.policy.slice_named(allocated.flow.slice)
-    if of.enforcement.polices:
-        rate_bps = max(allocated.rate_bps * allocated.route.return_share, MIN_RETURN_METER_BPS)
-        yield _bucket(RETURN_METERS + allocated.flow.number, 0, rate_bps, of.burst_s)
-
-
-def _bucket(meter_id: int, own_kbps: int, carried_bps: float, burst_s: float | None) -> Meter:
-    """A token bucket in OpenFlow's whole kbit/s; a rate of 0 would mean no limit at all."""
-    rate_bps = own_kbps * LEAST_RATE_BPS + carried_bps
-    kbps = own_kbps + round(carried_bps / LEAST_RATE_BPS)
-    return Meter(meter_id, max(1, kbps), math.ceil(burst_bits(rate_bps, burst_s) / 1000))

@@ -5,6 +5,7 @@ import math
 from fairslice.alloc.allocation import BottleneckKind
 from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
 from fairslice.errors import Fault
+from fairslice.state.desired import Meter
 from fairslice.state.queues import MIN_QUEUE_BPS
 from fairslice.topology.network import LinkKey, link_name
 from fairslice.topology.paths import path_links
@@ -44,6 +45,12 @@ def flow_kbps(allocated: AllocatedFlow) -> int:
 def burst_bits(rate_bps: float, burst_s: float | None) -> float:
     """Depth of the bucket of a meter at ``rate_bps``; ``burst_s`` is the policy's, None for ``auto``."""
     return max(rate_bps * (AUTO_BURST_S if burst_s is None else burst_s), MIN_BURST_BITS)
+
+
+def bucket(meter_id: int, rate_kbps: int, burst_s: float | None) -> Meter:
+    """A token bucket in OpenFlow's whole kbit/s, at least one: a rate of 0 would mean no limit at all."""
+    rate_kbps = max(1, rate_kbps)
+    return Meter(meter_id, rate_kbps, math.ceil(burst_bits(rate_kbps * LEAST_RATE_BPS, burst_s) / 1000))
 
 
 def is_metered(allocated: AllocatedFlow, allocation: NetworkAllocation) -> bool:

@@ -68,9 +68,15 @@ def slice_trees(allocation: NetworkAllocation) -> Iterator[tuple[str, FlowEntry]
 
 
 def deliver(
-    allocated: AllocatedFlow, allocation: NetworkAllocation, probes: Iterable[Probe]
+    allocated: AllocatedFlow,
+    allocation: NetworkAllocation,
+    probes: Iterable[Probe],
+    meter_id: int | None = None,
 ) -> Iterator[FlowEntry]:
-    """Count a flow at its last switch as it leaves the network; a probe's packets apart."""
+    """Count a flow at its last switch as it leaves the network; a probe's packets apart.
+
+    ``meter_id`` is the meter that they pass there, if they do.
+    """
     flow, network = allocated.flow, allocation.network
     of = allocation.policy.slice_named(flow.slice)
     source, destination = network.hosts[flow.source], network.hosts[flow.destination]
@@ -87,6 +93,7 @@ def deliver(
             priority,
             match,
             int(Cookie(role, of.number, flow.number)),
+            meter_id=meter_id,
             queue_id=queue_of(of.number, of.enforcement),
             outputs=(destination.port_no,),
         )

@@ -37,6 +37,8 @@ class Role(IntEnum):
     """The last switch: count a flow's frames as they leave."""
     PROBE = 6
     """The last switch: count the frames of one measurement apart."""
+    DATA = 7
+    """The edge: meter a flow's data, once it is told from acknowledgements of flows the other way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def match_of(**fields: int | str | tuple[str, str] | None) -> tuple[MatchField, 
 
 
 def flow_match(source: Host, destination: Host, match: Match, **more: int) -> tuple[MatchField, ...]:
-    """The packets of a flow; ``more`` adds fields."""
+    """The packets of a flow; ``more`` adds fields, such as ``reg0``, which :class:`FlowEntry` writes."""
     transport = {PROTOCOLS["tcp"]: "tcp", PROTOCOLS["udp"]: "udp"}.get(match.proto or 0)
     ports = (
         {} if transport is None else {f"{transport}_src": match.src_port, f"{transport}_dst": match.dst_port}

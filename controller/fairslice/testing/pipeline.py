@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from fairslice.state.desired import FlowEntry, SwitchState
 from fairslice.state.pipeline import CONTROLLER_PORT
 from fairslice.topology.network import Network
+from fairslice.units import FULL_FRAME_BYTES
 
 
 @dataclass(frozen=True)
 class Packet:
-    """A packet by its match fields, in OXM names; ``fields`` lack in_port."""
+    """A packet by its match fields, in OXM names; ``fields`` lack in_port and registers."""
 
     fields: Mapping[str, int | str]
+    length_bytes: int = FULL_FRAME_BYTES
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,18 @@ def _process(
     """What one switch does: (port, packet, queue, meters) for each copy that leaves."""
     table: int | None = 0
     meters: tuple[int, ...] = ()
+    registers = {"reg0": 0}
     leaving = []
     while table is not None:
-        entry = _lookup(state, table, in_port, packet)
+        entry = _lookup(state, table, {**packet.fields, **registers, "in_port": in_port})
         if entry is None:
             break
         if entry.meter_id is not None:
             if entry.meter_id not in state.meters:
                 raise KeyError(f"entry names meter {entry.meter_id}, which is not there")
             meters += (entry.meter_id,)
+        if entry.longer_than is not None:
+            registers = {"reg0": int(packet.length_bytes > entry.longer_than)}
         if entry.set_dscp is not None:
             packet = replace(packet, fields={**packet.fields, "ip_dscp": entry.set_dscp})
         leaving += [(port, packet, entry.queue_id, meters) for port in entry.outputs if port != in_port]
@@ -76,8 +81,7 @@ def _process(
     return leaving
 
 
-def _lookup(state: SwitchState, table: int, in_port: int, packet: Packet) -> FlowEntry | None:
-    fields = {**packet.fields, "in_port": in_port}
+def _lookup(state: SwitchState, table: int, fields: Mapping[str, int | str]) -> FlowEntry | None:
     found = [e for e in state.flows.values() if e.table_id == table and _matches(e, fields)]
     best = [e for e in found if e.priority == max(entry.priority for entry in found)]
     if len(best) > 1:
