@@ -1,4 +1,4 @@
-"""The lock files: they cover setup.cfg and all extras, have hashes and no address, and are what is installed."""
+"""The lock files cover setup.cfg and all extras, have hashes and no address, and are what is installed."""
 
 import configparser
 import re
