@@ -62,7 +62,4 @@ def main() -> None:
             raise
         click.echo(f"fairslice: internal error: {error!r}; FAIRSLICE_DEBUG=1 shows the traceback", err=True)
         status = EXIT_INTERNAL
-    output = sys.modules.get("fairslice.cli.output")
-    if output is not None:
-        output.divert_the_end()
     sys.exit(status if isinstance(status, int) else 0)

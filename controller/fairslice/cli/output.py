@@ -1,5 +1,6 @@
 """Standard output that holds one JSON document and nothing else, whatever libraries and children print."""
 
+import atexit
 import ctypes
 import os
 import sys
@@ -27,10 +28,10 @@ class _Kept:
 
 @contextmanager
 def kept_output() -> Iterator[None]:
-    """Keep standard output for :func:`print_document`; whatever else is printed goes to standard error.
+    """Keep standard output for :func:`print_document`: whatever else is printed goes to standard error.
 
-    That holds for what is written past Python, too: by C libraries, to descriptor 1 or through C's own buffers,
-    and by child processes. The callbacks of commands run in it: see ``fairslice.cli.options.json_output``.
+    That holds for what is written past Python, too: by C libraries, to descriptor 1 or into C's own
+    buffers, and by child processes. Callbacks of commands run in it: ``fairslice.cli.options.json_output``.
     """
     stream = sys.stdout
     if stream is None:  # Closed by the caller: there is nothing to keep.
@@ -49,6 +50,10 @@ def kept_output() -> Iterator[None]:
         sys.stdout = stream
         os.dup2(kept.descriptor, 1)
         os.close(kept.descriptor)
+        if kept.stream is None:
+            # What exit handlers print is not part of the document. The last one registered is called first.
+            atexit.unregister(_divert)
+            atexit.register(_divert)
         del click.get_current_context().meta[_KEY]
 
 
@@ -76,13 +81,6 @@ def document_descriptor() -> int | None:
     """Where a child process writes the document in place of this one; None: standard output as it is."""
     kept: _Kept | None = click.get_current_context().meta.get(_KEY)
     return None if kept is None or kept.descriptor < 0 else kept.descriptor
-
-
-def divert_the_end() -> None:
-    """The last call of a process that has printed its document: what exit handlers print is none of it."""
-    if sys.stdout is not None and _is_the_process_s(sys.stdout):
-        _flush(sys.stdout)
-        _divert()
 
 
 def _is_the_process_s(stream: TextIO) -> bool:

@@ -233,7 +233,6 @@ class _Supervisor:
         init.write_bytes(files("fairslice.vm").joinpath("init.sh").read_bytes())
         init.chmod(0o755)
         columns, rows = shutil.get_terminal_size()
-        lines_of = (("ttyS0", self.output), ("ttyS1", 2))
         settings = {
             "VM_INPUT": "ttyS0" if self.interactive else "ttyS2",
             "VM_TERMINALS": " ".join(
