@@ -196,6 +196,6 @@ def test_json_is_alone_whatever_is_printed(where: str) -> None:
     )
     assert done.returncode in (0, 4, EXIT_CPU_BOUND), done.stderr
     assert from_json(done.stdout).exit_status == done.returncode
-    # Each printed when it ended: the command, the command inside, and in the virtual machine one more between.
+    # Each printed at its end: the command, the one inside, and in the virtual machine one more between them.
     ends = done.stderr.count("noise: a system call, at the end")
     assert ends == (3 if where == "virtual machine" else 2)
