@@ -196,6 +196,11 @@ def test_nothing_stands_in_for_what_is_locked() -> None:
     assert differing(read_lock(TEXTS["dev"]), found) == []
 
 
+def as_locked() -> dict[str, str]:
+    """What is installed when all is well."""
+    return {name: str(locked.version) for name, locked in read_lock(TEXTS["dev"]).items()}
+
+
 def doctored(name: str, version: str) -> dict[str, Locked]:
     text, count = re.subn(rf"^{name}==\S+", f"{name}=={version}", TEXTS["dev"], flags=re.MULTILINE)
     assert count == 1
@@ -204,8 +209,7 @@ def doctored(name: str, version: str) -> dict[str, Locked]:
 
 @pytest.mark.parametrize("name", ["ruff", "mypy", "numpy", "ruamel-yaml", "setuptools", "pip"])
 def test_a_version_one_off_is_told_with_both(name: str) -> None:
-    installed = environment()
-    del installed["fairslice"]
+    installed = as_locked()
     was = read_lock(TEXTS["dev"])[name].version
     off = f"{was.major}.{was.minor}.{was.micro + 1}"
     assert differing(doctored(name, off), installed) == [f"{name}: locked {off}, installed {was}"]
@@ -232,8 +236,7 @@ def test_what_is_too_much_is_told() -> None:
     lock = {**read_lock(TEXTS["dev"]), "leftover": Locked(Version("1.0"), ())}
     wanted = needed(asked_for("dev"), installed_requires)
     assert uncovered(lock, wanted) == ["leftover: locked, but nothing needs it"]
-    installed = environment()
-    del installed["fairslice"]
+    installed = as_locked()
     installed["by-hand"] = "2.0"
     assert differing(lock, installed) == [
         "by-hand: installed 2.0, not locked",
