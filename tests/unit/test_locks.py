@@ -16,6 +16,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 LOCKS = ROOT / "requirements"
 NAMES = ("build", "base", "dev", "update")
+INSTALLING = ("setup.cfg", "pyproject.toml", "script/bootstrap", "script/update-dependencies")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 ADDRESS = re.compile(r"://|--(?:extra-)?index-url|--find-links|^-[if]\b| @ ", re.MULTILINE)
 
@@ -159,7 +160,7 @@ def test_every_version_is_exact_and_has_hashes(name: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [*sorted(LOCKS.iterdir()), *(ROOT / name for name in ("setup.cfg", "pyproject.toml"))],
+    [*sorted(LOCKS.iterdir()), *(ROOT / name for name in INSTALLING)],
     ids=lambda path: path.name,
 )
 def test_no_file_has_an_address(path: Path) -> None:
