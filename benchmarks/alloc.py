@@ -29,6 +29,8 @@ from fairslice.alloc.certificate import certify
 from fairslice.alloc.engine import load_compiled
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
+from fairslice.cli.options import json_output
+from fairslice.cli.output import print_document
 from fairslice.errors import FairsliceError
 
 ROOT = Path(__file__).parents[1]
@@ -277,7 +279,7 @@ def as_markdown(tables: Sequence[Table], options: Options, picture: bool) -> str
     return "\n\n".join(parts)
 
 
-def as_json(tables: Sequence[Table]) -> str:
+def document(tables: Sequence[Table]) -> str:
     """Every record, with its ratios; times are in seconds."""
 
     def plain(value: object) -> object:
@@ -331,7 +333,7 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
     default=ROOT / "docs" / "performance.md",
     help="The page whose results are replaced.  [default: docs/performance.md]",
 )
-@click.option("--json", "to_json", is_flag=True, help="Print the results as JSON too.")
+@json_output(help="Print the results as JSON, and nothing else.")
 def main(
     *,
     quick: bool,
@@ -341,7 +343,7 @@ def main(
     time_limit: float,
     certify_up_to: int,
     out: Path,
-    to_json: bool,
+    as_json: bool,
 ) -> None:
     """Measure the allocation engine and its competitors, and write the results into a page.
 
@@ -369,8 +371,8 @@ def main(
     except FairsliceError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_status)
-    if to_json:
-        click.echo(as_json(tables))
+    if as_json:
+        print_document(document(tables))
     faults = [fault for table in tables for fault in table.faults]
     for fault in faults:
         click.echo(f"error: {fault}", err=True)

@@ -160,3 +160,42 @@ def test_infeasible_guarantees_are_refused_before_anything_starts(tmp_path: Path
     for expected in ("s1->s2", "a:h1->h4", "b:h2->h5", ": 5 Mbit/s too little"):
         assert expected in done.stderr
     assert not out.exists()
+
+
+@pytest.mark.parametrize("where", ["namespaces", "virtual machine"])
+def test_json_is_alone_whatever_is_printed(where: str) -> None:
+    """By those who run the emulation elsewhere and by those who run it there, who write the document."""
+    options = ["--vm"] if where == "virtual machine" else ["--datapath", "user"]
+    arguments = (
+        "run",
+        "--topology",
+        "topologies/dumbbell.py",
+        "--policy",
+        "policies/gold-silver-bronze.yaml",
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "fairslice",
+            *arguments,
+            "--warmup",
+            "1",
+            "--duration",
+            "2",
+            "--json",
+            *options,
+        ],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tests" / "noise")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode in (0, 4, EXIT_CPU_BOUND), done.stderr
+    assert from_json(done.stdout).exit_status == done.returncode
+    # Each printed at its end: the command, the one inside, and in the virtual machine one more between them.
+    ends = done.stderr.count("noise: a system call, at the end")
+    assert ends == (3 if where == "virtual machine" else 2)

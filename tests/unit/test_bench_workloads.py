@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -263,15 +264,18 @@ def test_durations_have_three_digits(seconds: float, text: str) -> None:
     assert page.duration(seconds) == text
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "benchmarks/alloc.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ | environment
+    )
 
 
 def test_benchmark_runs_to_its_end(tmp_path: Path) -> None:
     out = tmp_path / "performance.md"
-    done = run("--quick", "--out", str(out), "--json")
+    done = run("--quick", "--out", str(out), "--json", PYTHONPATH=str(ROOT / "tests" / "noise"))
     assert done.returncode == 0, done.stderr
+    assert "noise: C, at the end" in done.stderr
     results = json.loads(done.stdout)["results"]
     assert len(results["Flat problems"]) == 8
     for row in results["Flat problems"]:

@@ -1,17 +1,11 @@
 """`fairslice apply`, `status` and `measure`, against a controller that is played."""
 
 import json
-import threading
 from collections.abc import Iterator
-
-# By name: eventlet, once imported, leaves its own copy as ``http.server`` in the package.
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from pydantic import BaseModel
 
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import view
@@ -20,6 +14,7 @@ from fairslice.app.counters import Counters, FlowReading, QueueReading
 from fairslice.errors import Fault, InfeasibleError, InputError, Location
 from fairslice.policy import load_policy
 from fairslice.testing.commands import run_command
+from fairslice.testing.controller import FakeController, played_controller
 from fairslice.testing.networks import build_network
 
 POLICY = Path(__file__).parents[2] / "policies" / "gold-silver-bronze.yaml"
@@ -41,58 +36,10 @@ def status(**rest: Any) -> StatusView:
     return StatusView(**{**fields, **rest})
 
 
-class FakeController(ThreadingHTTPServer):
-    """Answers by route, the last answer for ever; keeps what it was asked: route, query and body."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.answers: dict[str, list[tuple[int, BaseModel]]] = {}
-        self.asked: list[tuple[str, dict[str, list[str]], str]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def says(self, route: str, *answers: BaseModel, code: int = 200) -> None:
-        self.answers[route] = [(code, answer) for answer in answers]
-
-    @property
-    def routes(self) -> list[str]:
-        return [route for route, _, _ in self.asked]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: FakeController
-
-    def do_GET(self) -> None:
-        self._answer("GET")
-
-    def do_PUT(self) -> None:
-        self._answer("PUT")
-
-    def _answer(self, method: str) -> None:
-        url = urlsplit(self.path)
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        route = f"{method} {url.path}"
-        self.server.asked.append((route, parse_qs(url.query), body))
-        answers = self.server.answers[route]
-        code, answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        self.send_response(code)
-        self.end_headers()
-        self.wfile.write(answer.model_dump_json().encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
 @pytest.fixture
 def controller() -> Iterator[FakeController]:
-    with FakeController() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with played_controller() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:

@@ -19,8 +19,8 @@ FOUND = (
 
 
 def ends_with(monkeypatch: pytest.MonkeyPatch, text: str, status: int) -> None:
-    def run_isolated(_argv: Sequence[str]) -> int:
-        os.write(1, text.encode())
+    def run_isolated(_argv: Sequence[str], *, output: int) -> int:
+        os.write(output, text.encode())
         return status
 
     monkeypatch.setattr(examine, "run_isolated", run_isolated)
@@ -55,7 +55,7 @@ def test_an_end_without_findings_is_a_finding(
 
 
 def test_namespaces_that_cannot_be_made_are_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_argv: Sequence[str]) -> int:
+    def refuse(_argv: Sequence[str], *, output: int) -> int:
         raise MachineError("no namespaces here; start it with --privileged")
 
     monkeypatch.setattr(examine, "run_isolated", refuse)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="With --explain: draw the filling, a .svg or .png file.",
 )
-@json_output
+@json_output(when=lambda values: not values["explained"])
 def command(file: str, explained: bool, flow: str | None, picture: Path | None, as_json: bool) -> None:
     """Answer the allocation problem in FILE (JSON; - reads standard input) on standard output.
 
@@ -48,6 +48,7 @@ def command(file: str, explained: bool, flow: str | None, picture: Path | None, 
     import json
 
     from fairslice.alloc import files
+    from fairslice.cli.output import print_document
     from fairslice.errors import InfeasibleError, InputError
 
     if not explained and (flow is not None or picture is not None):
@@ -65,7 +66,7 @@ def command(file: str, explained: bool, flow: str | None, picture: Path | None, 
     if explained:
         _check_explained(parsed, name, flow, picture)
     if parsed.is_array:
-        click.echo(json.dumps(files.answers(parsed.problems), indent=2))
+        print_document(json.dumps(files.answers(parsed.problems), indent=2))
         return
     problem = parsed.problems[0]
     try:
@@ -75,10 +76,10 @@ def command(file: str, explained: bool, flow: str | None, picture: Path | None, 
         answer = files.answer(problem)
         if explained:
             answer["explanation"] = _explain(problem, name, flow, picture, as_json=True)
-        click.echo(json.dumps(answer, indent=2))
+        print_document(json.dumps(answer, indent=2))
     except InfeasibleError as error:
         if as_json or not explained:
-            click.echo(json.dumps(files.infeasible_answer(error), indent=2))
+            print_document(json.dumps(files.infeasible_answer(error), indent=2))
         raise
 
 

@@ -10,7 +10,7 @@ from fairslice.cli.options import controller_url, json_output
 @click.command(short_help="Give a running controller a policy.")
 @click.argument("policy", type=click.Path(path_type=Path))
 @controller_url
-@json_output
+@json_output()
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait until it is in force.")
 def command(policy: Path, url: str, as_json: bool, timeout: float) -> None:
     """Apply POLICY and wait until every switch holds what it should.
@@ -27,7 +27,9 @@ def command(policy: Path, url: str, as_json: bool, timeout: float) -> None:
     client.apply_policy(policy.read_text(encoding="utf-8"), str(policy))
     after = client.wait_in_force(timeout)
     if as_json:
-        click.echo(after.model_dump_json(indent=2))
+        from fairslice.cli.output import print_document
+
+        print_document(after.model_dump_json(indent=2))
         return
     sent = after.modifications - before.modifications
     click.echo(f"generation {after.generation} is in force: {sent} meter and flow modifications sent")

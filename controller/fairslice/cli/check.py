@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
+from fairslice.cli.options import json_output
 from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError, InputError
 
 
 @click.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--topology", metavar="T", help="Check hosts too: FILE[:name[,args]] or a network file.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@json_output(help="Print one JSON document and nothing else.")
 def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int:
     """Check policy files and list every fault as file:line:column.
 
@@ -60,7 +61,9 @@ def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int
                     click.echo(f"{note} (note)", err=True)
         results.append(result)
     if as_json:
-        click.echo(json.dumps({"files": results}, indent=2))
+        from fairslice.cli.output import print_document
+
+        print_document(json.dumps({"files": results}, indent=2))
     elif faults:
         raise InputError(faults)
     return EXIT_INPUT if faults else EXIT_INFEASIBLE if infeasible else 0

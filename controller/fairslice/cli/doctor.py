@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Say what this machine can do, what stands in the way, and how to mend it.")
 @click.option("--quick", is_flag=True, help="Send no packets: two seconds in place of ten.")
-@json_output
+@json_output(when=lambda values: bool(values["inside"]))
 @click.option("--inside", is_flag=True, hidden=True)
 def command(quick: bool, as_json: bool, inside: bool) -> int:
     """Look at software, privileges, processors and a running Open vSwitch; send packets through switches.
@@ -33,6 +33,7 @@ def command(quick: bool, as_json: bool, inside: bool) -> int:
         _inside(as_json)
         return 0
 
+    from fairslice.cli.output import print_document
     from fairslice.cli.progress import shown_progress
     from fairslice.doctor.examine import cheap_findings, isolated_findings, not_tested
     from fairslice.doctor.findings import ordered, worst
@@ -54,7 +55,9 @@ def command(quick: bool, as_json: bool, inside: bool) -> int:
     findings = ordered(findings)
     if as_json:
         values = [finding.as_json() for finding in findings]
-        click.echo(json.dumps({"status": worst(findings), "findings": values}, indent=2, ensure_ascii=False))
+        print_document(
+            json.dumps({"status": worst(findings), "findings": values}, indent=2, ensure_ascii=False)
+        )
     else:
         _print(findings)
     return EXIT_MACHINE if worst(findings) == "fail" else 0
@@ -63,6 +66,7 @@ def command(quick: bool, as_json: bool, inside: bool) -> int:
 def _inside(as_json: bool) -> None:
     import json
 
+    from fairslice.cli.output import print_document
     from fairslice.cli.progress import shown_progress
     from fairslice.doctor.packets import packet_findings
     from fairslice.emulation.isolation import prepare_inside
@@ -70,7 +74,7 @@ def _inside(as_json: bool) -> None:
     prepare_inside()
     with shown_progress(quiet=as_json) as tell:
         findings = tuple(packet_findings(tell))
-    click.echo(json.dumps([finding.as_json() for finding in findings]))
+    print_document(json.dumps([finding.as_json() for finding in findings]))
 
 
 def _print(findings: "Sequence[Finding]") -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw the filling: a .svg or .png file.",
 )
-@json_output
+@json_output()
 def command(policy: Path, flow: str | None, topology: str, picture: Path | None, as_json: bool) -> None:
     """Show the filling of a topology by POLICY, step by step: all flows rise together until a link is full or
     a demand or a limit is reached, and the flows that this stops keep what they have.
@@ -51,7 +51,9 @@ def command(policy: Path, flow: str | None, topology: str, picture: Path | None,
     if as_json:
         import json
 
-        click.echo(json.dumps({"policy": str(policy), **document(filling, words, wanted)}, indent=2))
+        from fairslice.cli.output import print_document
+
+        print_document(json.dumps({"policy": str(policy), **document(filling, words, wanted)}, indent=2))
         return
     show(filling, words, wanted)
     if allocation.policy.multipath:

@@ -10,7 +10,7 @@ from fairslice.cli.options import controller_url, json_output
 @click.command(short_help="Measure the flows of a running network by its switches' counters.")
 @controller_url
 @click.option("--duration", default=5.0, show_default=True, type=click.FloatRange(0.5, 3600), help="Seconds.")
-@json_output
+@json_output()
 def command(url: str, duration: float, as_json: bool) -> None:
     """Show what every flow of a running network has on the wire, next to its allocation.
 
@@ -20,6 +20,7 @@ def command(url: str, duration: float, as_json: bool) -> None:
     import json
 
     from fairslice.app.client import ControllerClient
+    from fairslice.cli.output import print_document
     from fairslice.experiment.rates import flow_rates
 
     client = ControllerClient(url)
@@ -38,7 +39,7 @@ def command(url: str, duration: float, as_json: bool) -> None:
             }
             for flow in allocation.flows
         ]
-        click.echo(json.dumps({"duration_s": duration, "flows": flows}, indent=2))
+        print_document(json.dumps({"duration_s": duration, "flows": flows}, indent=2))
         return
 
     from rich.box import SIMPLE_HEAD

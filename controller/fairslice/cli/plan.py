@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
 @click.option("--rates-only", is_flag=True, help="Leave out meters, queues and flow entries.")
-@json_output
+@json_output()
 def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> None:
     """Show the max-min fair rates of POLICY on a topology, why each is what it is, and every meter, queue and
     flow entry that would be installed.
@@ -44,10 +44,12 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
     if as_json:
         import json
 
+        from fairslice.cli.output import print_document
+
         document = shown.model_dump()
         document["notes"] = [str(note) for note in notes]
         document["switches"] = {names[dpid]: _plain(state) for dpid, state in states.items()}
-        click.echo(json.dumps(document, indent=2))
+        print_document(json.dumps(document, indent=2))
         return
 
     from rich.console import Console

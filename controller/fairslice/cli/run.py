@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 @click.option(
     "--vm", is_flag=True, help="In a virtual machine, with its kernel datapath (see `fairslice vm`)."
 )
-@json_output
+@json_output()
 @click.option("--inside", is_flag=True, hidden=True)
 def command(
     topology: str,
@@ -107,6 +107,7 @@ def command(
     )
     if inside:
         return _run(experiment, out, as_json)
+    from fairslice.cli.output import document_descriptor
     from fairslice.doctor.examine import quick_findings
     from fairslice.doctor.findings import require_fit
     from fairslice.emulation.isolation import check_visible, run_isolated
@@ -120,14 +121,15 @@ def command(
     if not choice.vm:
         require_fit(quick_findings(choice.datapath))
         check_wires(experiment.network)
-        return run_isolated([*again, "--inside", *sys.argv[2:]])
+        return run_isolated([*again, "--inside", *sys.argv[2:]], output=document_descriptor())
     from fairslice.vm.machine import Machine, make_outputs, run_in_vm
 
     if not as_json:
         click.echo(f"in a virtual machine ({choice.why})", err=True)
     outputs = () if out is None else (out,)
     with make_outputs(outputs):
-        return run_in_vm(Machine((*again, *sys.argv[2:]), outputs, reads_input=False))
+        machine = Machine((*again, *sys.argv[2:]), outputs, reads_input=False)
+        return run_in_vm(machine, output=document_descriptor())
 
 
 def _experiment(
@@ -187,6 +189,7 @@ def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
 
     from rich.console import Console
 
+    from fairslice.cli.output import print_document
     from fairslice.cli.progress import shown_progress
     from fairslice.errors import FairsliceError
     from fairslice.experiment.output import write_logs, write_outcome
@@ -205,7 +208,7 @@ def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
         raise
     report = None if out is None else write_outcome(out, experiment, outcome)
     if as_json:
-        click.echo(to_json(outcome.result), nl=False)
+        print_document(to_json(outcome.result))
     else:
         console = Console()
         if not console.is_terminal:

@@ -8,7 +8,7 @@ from fairslice.errors import EXIT_MACHINE
 
 @click.command(short_help="Show where a running controller stands.")
 @controller_url
-@json_output
+@json_output()
 def command(url: str, as_json: bool) -> int:
     """Show the generation, whether it is in force, and what is missing or wrong.
 
@@ -18,7 +18,9 @@ def command(url: str, as_json: bool) -> int:
 
     status = ControllerClient(url).status()
     if as_json:
-        click.echo(status.model_dump_json(indent=2))
+        from fairslice.cli.output import print_document
+
+        print_document(status.model_dump_json(indent=2))
     else:
         state = "in force" if status.in_force else "not in force yet"
         click.echo(f"generation {status.generation}: {state} ({status.framework})")

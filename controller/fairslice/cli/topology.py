@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fairslice.cli.options import json_output
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("spec", metavar="FILE[:name[,args]]")
-@click.option("--json", "as_json", is_flag=True, help="Print the network file that the controller takes.")
+@json_output(help="Print the network file that the controller takes.")
 def command(spec: str, as_json: bool) -> None:
     """Show the switches, hosts and links of a topology.
 
@@ -26,9 +28,10 @@ def command(spec: str, as_json: bool) -> None:
     if as_json:
         import json
 
+        from fairslice.cli.output import print_document
         from fairslice.topology.nodelink import to_json
 
-        click.echo(json.dumps(to_json(network), indent=2))
+        print_document(json.dumps(to_json(network), indent=2))
         return
 
     from rich.console import Console

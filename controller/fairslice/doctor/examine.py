@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 
 from fairslice.doctor.findings import Finding, from_json, ordered
@@ -62,23 +61,14 @@ def isolated_findings(argv: Sequence[str]) -> tuple[tuple[Finding, ...], int]:
         The findings, and 0 or the exit status to end with: the caller was told to stop.
     """
     descriptor = os.memfd_create("findings")
-    sys.stdout.flush()
-    kept = os.dup(1)
-    try:
-        os.dup2(descriptor, 1)
+    with os.fdopen(descriptor, "r", encoding="utf-8") as stream:
         try:
-            status = run_isolated(argv)
+            status = run_isolated(argv, output=descriptor)
         except MachineError as error:
             found, _, fix = str(error).partition("; ")
             return (Finding("fail", "packet tests", found, fix or "see namespaces and privileges"),), EXIT_OK
-        finally:
-            os.dup2(kept, 1)
-        with os.fdopen(os.dup(descriptor), "r", encoding="utf-8") as stream:
-            stream.seek(0)
-            text = stream.read()
-    finally:
-        os.close(kept)
-        os.close(descriptor)
+        stream.seek(0)
+        text = stream.read()
     if status in _STOPPED and not text:
         return (), status
     try:

@@ -70,7 +70,9 @@ def check_visible(paths: Iterable[str | Path]) -> None:
         raise InputError(faults)
 
 
-def run_isolated(argv: Sequence[str], env: Mapping[str, str] | None = None) -> int:
+def run_isolated(
+    argv: Sequence[str], env: Mapping[str, str] | None = None, *, output: int | None = None
+) -> int:
     """Run a command in network, mount and PID namespaces of its own, and wait for its end.
 
     Its standard input is /dev/null, its output this process's. It runs in a session of its own, so a
@@ -81,6 +83,7 @@ def run_isolated(argv: Sequence[str], env: Mapping[str, str] | None = None) -> i
     Args:
         argv: the command; found by PATH.
         env: its environment (default: the caller's).
+        output: descriptor of its standard output (default: the caller's).
 
     Returns:
         The command's exit status, 128+n if a signal n ended it, or 128+n for a stop signal to the caller.
@@ -120,6 +123,7 @@ def run_isolated(argv: Sequence[str], env: Mapping[str, str] | None = None) -> i
             process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *_UNSHARE, *_INIT, *argv],
                 stdin=subprocess.DEVNULL,
+                stdout=output,
                 env=environment,
                 pass_fds=(read_end,),
                 start_new_session=True,

@@ -152,13 +152,17 @@ def make_outputs(outputs: Sequence[Path]) -> Iterator[None]:
                 directory.rmdir()
 
 
-def run_in_vm(machine: Machine) -> int:
+def run_in_vm(machine: Machine, *, output: int | None = None) -> int:
     """Boot a virtual machine, run a command in it as root, and end it with the command.
 
     The command sees the host's files and this process's environment and working directory; what it writes
     goes to memory, but for ``machine.outputs``. It has this process's terminal if standard input and both
     outputs are one; otherwise its input and outputs are streamed one by one. SIGINT, SIGTERM or SIGHUP end
     the machine at once, and so does SIGKILL. Call it from the main thread.
+
+    Args:
+        machine: what it is given.
+        output: descriptor of the command's standard output (default: this process's).
 
     Returns:
         The command's exit status, or 128+n for a stop signal to the caller.
@@ -176,7 +180,7 @@ def run_in_vm(machine: Machine) -> int:
     elsewhere = "/tmp" if re.search(r"\s", tempfile.gettempdir()) else None
     exchange = Path(tempfile.mkdtemp(prefix="fairslice-vm-", dir=elsewhere))
     try:
-        return _Supervisor(machine, exchange).run()
+        return _Supervisor(machine, exchange, 1 if output is None else output).run()
     finally:
         shutil.rmtree(exchange, ignore_errors=True)
 
@@ -184,10 +188,11 @@ def run_in_vm(machine: Machine) -> int:
 class _Supervisor:
     """The host's side of one machine."""
 
-    def __init__(self, machine: Machine, exchange: Path) -> None:
+    def __init__(self, machine: Machine, exchange: Path, output: int) -> None:
         self.machine = machine
+        self.output = output
         self.exchange = exchange
-        self.interactive = machine.reads_input and all(os.isatty(descriptor) for descriptor in (0, 1, 2))
+        self.interactive = machine.reads_input and all(os.isatty(descriptor) for descriptor in (0, output, 2))
         self.received: list[int] = []
         self.process: subprocess.Popen[bytes] | None = None
         self.ended = threading.Event()
@@ -205,7 +210,7 @@ class _Supervisor:
                     os.close(descriptor)
             if self.received:
                 self.process.terminate()
-            copies = [_copy(out[0], 1), _copy(err[0], 2)]
+            copies = [_copy(out[0], self.output), _copy(err[0], 2)]
             threading.Thread(target=self._feed, args=(into[1],), daemon=True).start()
             with _raw_terminal(self.interactive):
                 self.process.wait()
@@ -230,7 +235,9 @@ class _Supervisor:
         columns, rows = shutil.get_terminal_size()
         settings = {
             "VM_INPUT": "ttyS0" if self.interactive else "ttyS2",
-            "VM_TERMINALS": " ".join(line for line, fd in (("ttyS0", 1), ("ttyS1", 2)) if os.isatty(fd)),
+            "VM_TERMINALS": " ".join(
+                line for line, fd in (("ttyS0", self.output), ("ttyS1", 2)) if os.isatty(fd)
+            ),
             "VM_ROWS": str(rows),
             "VM_COLUMNS": str(columns),
         }

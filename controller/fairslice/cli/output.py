@@ -1,0 +1,106 @@
+"""Standard output that holds one JSON document and nothing else, whatever libraries and children print."""
+
+import atexit
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TextIO
+
+import click
+
+_KEY = "fairslice.cli.output"
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Standard output as it was.
+
+    ``descriptor`` is a copy of its own, -1 if it is closed; ``stream`` is where text goes if not there.
+    """
+
+    descriptor: int
+    stream: TextIO | None
+    written: bool = False
+
+
+@contextmanager
+def kept_output() -> Iterator[None]:
+    """Keep standard output for :func:`print_document`: whatever else is printed goes to standard error.
+
+    That holds for what is written past Python, too: by C libraries, to descriptor 1 or into C's own
+    buffers, and by child processes. Callbacks of commands run in it: ``fairslice.cli.options.json_output``.
+    """
+    stream = sys.stdout
+    if stream is None:  # Closed by the caller: there is nothing to keep.
+        click.get_current_context().meta[_KEY] = _Kept(-1, None)
+        yield
+        return
+    _flush(stream)
+    kept = _Kept(os.dup(1), None if _is_the_process_s(stream) else stream)
+    _divert()
+    click.get_current_context().meta[_KEY] = kept
+    try:
+        yield
+    finally:
+        # What is still in buffers was printed inside.
+        _flush(stream)
+        sys.stdout = stream
+        os.dup2(kept.descriptor, 1)
+        os.close(kept.descriptor)
+        if kept.stream is None:
+            # What exit handlers print is not part of the document. The last one registered is called first.
+            atexit.unregister(_divert)
+            atexit.register(_divert)
+        del click.get_current_context().meta[_KEY]
+
+
+def print_document(text: str) -> None:
+    """Write a JSON document to the standard output that is kept.
+
+    Raises:
+        RuntimeError: standard output is not kept, or has its document already.
+    """
+    kept: _Kept | None = click.get_current_context().meta.get(_KEY)
+    if kept is None or kept.written:
+        raise RuntimeError("found a second document; expected one, of a command with --json")
+    kept.written = True
+    text = text.rstrip("\n") + "\n"
+    if kept.stream is not None:
+        kept.stream.write(text)
+        kept.stream.flush()
+    elif kept.descriptor >= 0:
+        rest = text.encode()
+        while rest:
+            rest = rest[os.write(kept.descriptor, rest) :]
+
+
+def document_descriptor() -> int | None:
+    """Where a child process writes the document in place of this one; None: standard output as it is."""
+    kept: _Kept | None = click.get_current_context().meta.get(_KEY)
+    return None if kept is None or kept.descriptor < 0 else kept.descriptor
+
+
+def _is_the_process_s(stream: TextIO) -> bool:
+    with suppress(OSError):
+        return stream.fileno() == 1
+    return False
+
+
+def _divert() -> None:
+    try:
+        os.dup2(2, 1)
+    except OSError:  # Standard error is closed.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
+    sys.stdout = sys.stderr
+
+
+def _flush(stream: TextIO) -> None:
+    stream.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    ctypes.CDLL(None).fflush(None)
