@@ -15,7 +15,7 @@ _NOT_EXECUTED = (126, 127)
 # What is said, what it means, and what mends it; the first that is found counts. {memory}: what it was given.
 _CAUSES: tuple[tuple[str, str, str], ...] = (
     (
-        r"Too many open files",
+        r"Too many open files|Requested init \S+ failed \(error -24\)",
         "this process may not open enough files",
         "raise the limit (ulimit -n)",
     ),
@@ -49,6 +49,11 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
         r"^fairslice vm: (?P<found>.+); (?P<fix>.+)",
         "{found}",
         "{fix}",
+    ),
+    (
+        r"Requested init \S+ failed \(error -(?P<number>\d+)\)",
+        "its boot script can't be run (error {number})",
+        "set TMPDIR to a directory whose files can",
     ),
     (
         r"reboot: (?:System halted|Restarting system|Power down)",

@@ -100,13 +100,14 @@ class Machine:
 
 def missing_for_vm() -> tuple[str, ...]:
     """What keeps a virtual machine from starting here; empty if nothing is known to."""
+    missing = []
     if shutil.which(KERNEL) is None:
-        return (f"{KERNEL} not found; install the package user-mode-linux",)
+        missing.append(f"{KERNEL} not found; install the package user-mode-linux")
+    elif not any(MODULES_DIRECTORY.glob("*/modules.dep")):
+        missing.append(f"no kernel modules in {MODULES_DIRECTORY}; install the package user-mode-linux again")
     if tools := [tool for tool in ("setpriv", "setsid") if shutil.which(tool) is None]:
-        return (f"{' and '.join(tools)} not found; install the package util-linux",)
-    if not any(MODULES_DIRECTORY.glob("*/modules.dep")):
-        return (f"no kernel modules in {MODULES_DIRECTORY}; install the package user-mode-linux again",)
-    return ()
+        missing.append(f"{' and '.join(tools)} not found; install the package util-linux")
+    return tuple(missing)
 
 
 def check_outputs(outputs: Sequence[Path]) -> None:
@@ -225,9 +226,10 @@ class _Supervisor:
 
     def run(self) -> int:
         self._write_exchange()
-        into, out, err, status = (os.pipe() for _ in range(4))
-        theirs = (into[0], out[1], err[1], status[1])
-        with stop_signals(self._stop), tempfile.TemporaryFile() as log, os.fdopen(status[0], "rb") as ended:
+        # In memory: the machine may have filled the file system that files are in.
+        with stop_signals(self._stop), os.fdopen(os.memfd_create("fairslice-vm"), "w+b") as log:
+            into, out, err, status = _pipes(4)
+            theirs = (into[0], out[1], err[1], status[1])
             try:
                 # It holds our ends, too: one that hangs up when we are killed would keep UML busy for ever.
                 self.process = self._start(log, *theirs, (into[1], out[0], err[0]))
@@ -245,11 +247,13 @@ class _Supervisor:
                     copy.join()
             if self.received:
                 return 128 + self.received[0]
-            word, _, rest = ended.read().decode().partition(" ")
+            with os.fdopen(status[0], "rb") as ended:
+                word, _, rest = ended.read().decode().partition(" ")
             if word == "status":
                 return int(rest)
             log.seek(0)
-            raise MachineError(self._why_it_died(rest.strip(), log.read().decode(errors="replace")))
+            said = log.read().decode(errors="replace").replace("\r\n", "\n")  # A console's lines end so.
+            raise MachineError(self._why_it_died(rest.strip(), said))
 
     def _why_it_died(self, told: str, said: str) -> str:
         status, _, came_up = told.partition(" ")
@@ -331,6 +335,20 @@ class _Supervisor:
         self.received.append(signum)
         if len(self.received) == 1 and self.process is not None:
             self.process.terminate()
+
+
+def _pipes(count: int) -> list[tuple[int, int]]:
+    """All of them or none."""
+    made: list[tuple[int, int]] = []
+    try:
+        while len(made) < count:
+            made.append(os.pipe())
+    except OSError:
+        for pair in made:
+            for descriptor in pair:
+                os.close(descriptor)
+        raise
+    return made
 
 
 def _keep(said: str) -> str:
