@@ -123,7 +123,7 @@ def start_inside(tmp_path: Path) -> Iterator[Callable[..., Inside]]:
 def inside(start_inside: Callable[..., Inside]) -> Callable[..., Any]:
     """Run a function of this test module in fresh namespaces, and return its value."""
 
-    def run(function: Callable[..., Any], *arguments: Any, timeout_s: float = 120) -> Any:
+    def run(function: Callable[..., Any], *arguments: Any, timeout_s: float = 600) -> Any:
         running: Inside = start_inside(function, *arguments)
         return running.returned(timeout_s)
 

@@ -11,7 +11,7 @@ import pytest
 
 from fairslice.vm.registers import LIBRARY, compile_library
 
-pytestmark = [pytest.mark.emulation, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.emulation
 
 FAIRSLICE = (sys.executable, "-m", "fairslice")
 TRUE = (*FAIRSLICE, "vm", "--", "true")

@@ -37,7 +37,8 @@ CONGESTION_CONTROL = "cubic"
 TUN = "/dev/net/tun"
 
 _ADMINISTRATORS_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 30.0
+_IMPORT_TIMEOUT_S = 120.0
 _BOOTSTRAP = "run script/bootstrap"
 _IMPORT_FRAMEWORK = "import fairslice.openflow.framework as f; print(f.FRAMEWORK)"
 _IMPORT_MININET = "import fairslice.emulation.network"
@@ -312,13 +313,13 @@ def _imported(subject: str, code: str, if_well: Finding) -> Finding:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=_IMPORT_TIMEOUT_S,
             check=False,
         )
         complaint = done.stderr.strip() if done.returncode else ""
         broken = done.returncode != 0
     except subprocess.TimeoutExpired:
-        complaint, broken = "importing it did not end in 30 s", True
+        complaint, broken = f"importing it did not end in {_IMPORT_TIMEOUT_S:g} s", True
     if broken:
         found = f"{if_well.found}, but importing it failed: {complaint.splitlines()[-1] if complaint else ''}"
         return Finding("fail", subject, found, f"remove .venv and {_BOOTSTRAP}")
