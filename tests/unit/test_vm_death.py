@@ -22,7 +22,7 @@ def died(
     hung_for_s: float | None = None,
     has_library: bool = True,
 ) -> Death:
-    return Death(said, status, came_up, hung_for_s, has_library, 1 << 30)
+    return Death(said, status, came_up, hung_for_s, has_library, 1 << 30, "/a/python")
 
 
 REGISTERS = f"{NOISE}userspace - ptrace set fp regs failed, errno = 14\n{PANIC}"
@@ -37,7 +37,7 @@ INIT = "Kernel panic - not syncing: Requested init /tmp/x/init.sh failed (error 
         (
             died(REGISTERS, 134, has_library=False),
             "(it may have AMX), and the library",
-            "fairslice.vm.registers",
+            "`/a/python -m fairslice.vm.registers`",
         ),
         (died(REGISTERS, 134), "could not write them (error 14)", "report it"),
         (

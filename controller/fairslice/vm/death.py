@@ -4,10 +4,7 @@ import re
 import signal
 from dataclasses import dataclass
 
-_MADE_BY = (
-    "run script/bootstrap, or install the package tcc and run "
-    "`python -m fairslice.vm.registers` with the Python of fairslice"
-)
+_COMPILE = "run script/bootstrap, or install the package tcc and run `{python} -m fairslice.vm.registers`"
 _MIB = 1 << 20
 _NOT_EXECUTED = (126, 127)
 """A shell's statuses for programs that can't be run, or aren't there."""
@@ -85,6 +82,7 @@ class Death:
     ``status`` is the kernel's exit status as a shell tells it (128+n for a signal n), None if not known.
     ``hung_for_s``: how long it was waited for before it was ended; None if it ended by itself.
     ``has_library``: what :mod:`fairslice.vm.registers` compiles was there.
+    ``python``: the interpreter that has fairslice.
     """
 
     said: str
@@ -93,6 +91,7 @@ class Death:
     hung_for_s: float | None
     has_library: bool
     memory_bytes: int
+    python: str
 
 
 def explain(death: Death) -> str:
@@ -108,7 +107,9 @@ def _cause(death: Death) -> tuple[str, str]:
         found = "user-mode Linux does not know all registers of this processor (it may have AMX)"
         if death.has_library:
             return f"{found}, and could not write them (error {refused[1]})", "report it"
-        return f"{found}, and the library that completes them has not been compiled", _MADE_BY
+        return f"{found}, and the library that completes them has not been compiled", _COMPILE.format(
+            python=death.python
+        )
     for pattern, found, fix in _CAUSES:
         if match := re.search(pattern, death.said, re.MULTILINE):
             named = {"memory": memory, **match.groupdict()}

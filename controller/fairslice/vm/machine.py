@@ -264,6 +264,7 @@ class _Supervisor:
             hung_for_s=BOOT_LIMIT_S if self.hangs else None,
             has_library=LIBRARY.is_file(),
             memory_bytes=self.machine.memory_bytes,
+            python=sys.executable,
         )
         return f"{explain(death)}; its messages are in {_keep(said)}"
 
