@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -43,18 +43,28 @@ os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
+def ran(
+    argv: Sequence[str], environment: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """A command with nothing to read, and more in its environment."""
+    return subprocess.run(
+        argv,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.fixture
 def dies(tmp_path: Path) -> Callable[..., tuple[str, str]]:
     """Run what boots a machine that can't: the sentence that it says, and the log of it."""
 
     def run(argv: Sequence[str] = TRUE, before: str = ":", **environment: str) -> tuple[str, str]:
-        done = subprocess.run(
+        done = ran(
             ["unshare", "--mount", "sh", "-c", f"{before} && {{ {TELL}; }}", "sh", *argv],
-            env={**os.environ, "TMPDIR": str(tmp_path), **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
+            {"TMPDIR": str(tmp_path), **environment},
         )
         print(done.stderr, done.stdout, sep="")
         assert done.returncode == 6
@@ -86,15 +96,8 @@ def test_registers_that_the_kernel_refuses(dies: Callable[..., tuple[str, str]],
 
 def test_the_library_completes_registers_and_reaches_nothing_else(amx: str) -> None:
     """The same processor, with the library: it boots, and no program inside is given the library."""
-    script = "tr '\\0' '\\n' </proc/1/environ; env; cat /proc/1/maps /proc/self/maps; sleep 0.1; echo end"
-    done = subprocess.run(
-        [*FAIRSLICE, "vm", "--", "sh", "-c", script],
-        env={**os.environ, "LD_PRELOAD": amx},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    script = "tr '\\0' '\\n' </proc/1/environ; env; cat /proc/1/maps /proc/self/maps; echo end"
+    done = ran([*FAIRSLICE, "vm", "--", "sh", "-c", script], {"LD_PRELOAD": amx})
     assert (done.returncode, done.stderr) == (0, "")
     assert "FAIRSLICE_VM=1" in done.stdout.splitlines()
     assert done.stdout.endswith("end\n")
@@ -103,13 +106,7 @@ def test_the_library_completes_registers_and_reaches_nothing_else(amx: str) -> N
 
 def test_without_the_library_it_boots_where_the_processor_needs_none() -> None:
     flags = Path("/proc/cpuinfo").read_text().split()
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_LIBRARY, "vm", "--", "echo", "up"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ran([sys.executable, "-c", WITHOUT_LIBRARY, "vm", "--", "echo", "up"])
     if "amx_tile" in flags:
         assert (done.returncode, "fairslice.vm.registers" in done.stderr) == (6, True)
     else:
@@ -209,13 +206,9 @@ def test_a_machine_that_hangs_is_ended(dies: Callable[..., tuple[str, str]], tmp
     )
     work = tmp_path / "work"
     work.mkdir()
-    done = subprocess.run(
+    done = ran(
         [sys.executable, "-c", impatient, "vm", "--", "true"],
-        env={**os.environ, "PATH": f"{kernel.parent}:{os.environ['PATH']}", "TMPDIR": str(work)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
+        {"PATH": f"{kernel.parent}:{os.environ['PATH']}", "TMPDIR": str(work)},
     )
     assert done.returncode == 6
     assert "did not come up within 0.5 s; end what else runs here" in done.stderr
@@ -224,14 +217,7 @@ def test_a_machine_that_hangs_is_ended(dies: Callable[..., tuple[str, str]], tmp
 
 
 def test_limits_that_keep_it_from_being_started(tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["prlimit", "--nofile=10", *TRUE],
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ran(["prlimit", "--nofile=10", *TRUE], {"TMPDIR": str(tmp_path)})
     assert done.returncode == 6
     assert "may not start it ([Errno 24] Too many open files); raise its limits" in done.stderr
     assert not list(tmp_path.iterdir())
@@ -241,7 +227,7 @@ def test_doctor_boots_one_and_says_why_it_does_not(tmp_path: Path) -> None:
     import json
 
     def user_mode_linux(before: str) -> dict[str, str]:
-        done = subprocess.run(
+        done = ran(
             [
                 "unshare",
                 "--mount",
@@ -253,11 +239,7 @@ def test_doctor_boots_one_and_says_why_it_does_not(tmp_path: Path) -> None:
                 "doctor",
                 "--json",
             ],
-            env={**os.environ, "TMPDIR": str(tmp_path)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
+            {"TMPDIR": str(tmp_path)},
         )
         findings = json.loads(done.stdout)["findings"]
         (found,) = (finding for finding in findings if finding["subject"] == "user-mode Linux")

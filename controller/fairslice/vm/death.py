@@ -30,17 +30,17 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
     (
         r"likely just ran out of space|No space left on device",
         "the file system that its memory is kept in (TMPDIR, or /dev/shm) has no room for {memory}",
-        "set TMPDIR to a directory with more, or give it less memory (--memory)",
+        "set TMPDIR to a directory with more, or give it less memory (fairslice vm --memory)",
     ),
     (
         r"setup_physmem - mapping|Cannot allocate memory",
         "this process may not have {memory} of memory",
-        "lift the limit (ulimit -v unlimited), or give it less (--memory)",
+        "lift the limit (ulimit -v unlimited), or give it less (fairslice vm --memory)",
     ),
     (
         r"Too few physical memory|panic.*memory|panic.*: Failed to allocate|memblock_alloc",
         "{memory} of memory are too little",
-        "give it more (--memory)",
+        "give it more (fairslice vm --memory)",
     ),
     (
         r"^fairslice vm: (?P<found>.+); (?P<fix>.+)",
