@@ -200,11 +200,13 @@ def processes(token: str) -> list[str]:
 def test_a_machine_that_does_not_boot_says_why(tmp_path: Path) -> None:
     """A kernel that refuses: its messages reach the user, the status is the machine's."""
     kernel = tmp_path / "linux.uml"
+    work = tmp_path / "work"
+    work.mkdir()
     kernel.write_text("#!/bin/sh\necho no room in /dev/shm\nexit 1\n")
     kernel.chmod(0o755)
     done = subprocess.run(
         [*FAIRSLICE, "vm", "--", "true"],
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": str(work)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

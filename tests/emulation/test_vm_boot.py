@@ -247,7 +247,7 @@ def test_doctor_boots_one_and_says_why_it_does_not(tmp_path: Path) -> None:
         return dict(found)
 
     assert user_mode_linux(":")["found"] == "`fairslice vm` boots"
-    found = user_mode_linux("mount -t tmpfs -o noexec none /dev/shm && unset TMPDIR")
+    found = user_mode_linux(NO_PROGRAMS)
     assert found["status"] == "warn"
-    assert found["found"].endswith("/dev/shm, where its memory is kept, is mounted noexec")
+    assert found["found"].endswith(f"{tmp_path}, where its memory is kept, is mounted noexec")
     assert found["fix"].startswith("set TMPDIR to a directory that is not")
