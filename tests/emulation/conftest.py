@@ -4,20 +4,19 @@ The function lives at the top level of the test's module, takes and returns what
 A test that the machine can't run is skipped with the reason; with FAIRSLICE_REQUIRE_EMULATION=1 it fails.
 """
 
-import importlib.util
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from fairslice.testing.readiness import against_emulation
 
 REQUIRE = "FAIRSLICE_REQUIRE_EMULATION"
 
@@ -37,31 +36,9 @@ with open(result, "w") as stream:
 """
 
 
-@cache
-def missing_for_emulation() -> str | None:
-    """Why emulation tests can't run here; None if they can."""
-    from fairslice.emulation.isolation import check_isolation
-    from fairslice.errors import MachineError
-
-    tools = [
-        tool
-        for tool in ("ovs-vswitchd", "ovsdb-server", "mnexec", "iperf3", "ethtool", "tc")
-        if shutil.which(tool) is None
-    ]
-    if tools:
-        return f"not installed: {', '.join(tools)}"
-    if importlib.util.find_spec("mininet") is None:
-        return "mininet can't be imported; make .venv with script/bootstrap"
-    try:
-        check_isolation()
-    except MachineError as error:
-        return str(error)
-    return None
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    reason = missing_for_emulation() if item.get_closest_marker("emulation") else None
-    if reason is None:
+    reason = "; ".join(against_emulation()) if item.get_closest_marker("emulation") else ""
+    if not reason:
         return
     if os.environ.get(REQUIRE) == "1":
         pytest.fail(f"{REQUIRE}=1, but {reason}", pytrace=False)
@@ -146,7 +123,7 @@ def start_inside(tmp_path: Path) -> Iterator[Callable[..., Inside]]:
 def inside(start_inside: Callable[..., Inside]) -> Callable[..., Any]:
     """Run a function of this test module in fresh namespaces, and return its value."""
 
-    def run(function: Callable[..., Any], *arguments: Any, timeout_s: float = 120) -> Any:
+    def run(function: Callable[..., Any], *arguments: Any, timeout_s: float = 600) -> Any:
         running: Inside = start_inside(function, *arguments)
         return running.returned(timeout_s)
 

@@ -14,7 +14,7 @@ import pytest
 
 from fairslice.units import tcp_goodput_bps
 
-pytestmark = [pytest.mark.emulation, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.emulation
 
 ROOT = Path(__file__).parents[2]
 DUMBBELL = str(ROOT / "topologies/dumbbell.py")
@@ -37,7 +37,7 @@ def bed(topology: str, policy: str) -> Iterator[Any]:
 
 
 def lines_of(*argv: str) -> list[str]:
-    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout.splitlines()
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=240).stdout.splitlines()
 
 
 def installed(switch: str) -> list[str]:
@@ -211,14 +211,14 @@ def die_and_return(topology: str, policy: str) -> dict[str, Any]:
     with bed(topology, policy) as opened:
         network = opened.emulated.network
         target = network.hosts["h4"].ip
-        opened.emulated.popen("h1", ["ping", "-c", "1", target]).communicate(timeout=10)
+        opened.emulated.popen("h1", ["ping", "-c", "1", target]).communicate(timeout=240)
         ping = opened.emulated.popen("h1", ["ping", "-q", "-i", "0.02", "-c", "300", target])
         time.sleep(0.5)
         opened.controller.kill()
         log = WORK_DIRECTORY / "second.log"
         with ControllerProcess(WORK_DIRECTORY / "network.json", Path(policy), log) as second:
-            status = second.client.wait_in_force(40, alive=second.alive)
-            summary = ping.communicate(timeout=30)[0]
+            status = second.client.wait_in_force(240, alive=second.alive)
+            summary = ping.communicate(timeout=240)[0]
         return {"modifications": status.modifications, "ping": summary}
 
 
@@ -237,14 +237,14 @@ def fail_a_link(topology: str, policy: str) -> dict[str, Any]:
     with bed(topology, policy) as opened:
         network, emulated = opened.emulated.network, opened.emulated
         ask_nobody = emulated.popen("h1", ["ping", "-c", "3", "-i", "0.3", "-W", "1", "10.0.0.250"])
-        ask_nobody.communicate(timeout=20)
+        ask_nobody.communicate(timeout=240)
         time.sleep(1.0)
         counters = opened.client.counters()
         bytes_sent = sum(port.sent_bytes for port in counters.ports)
         before = opened.client.allocation().flows[0].path
         link = network.links[before[1], before[2]]
         lines_of("ip", "link", "set", f"{link.source}-eth{link.port_no}", "down")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             after = opened.client.allocation().flows[0].path
             if after != before:
@@ -257,7 +257,7 @@ def fail_a_link(topology: str, policy: str) -> dict[str, Any]:
             "after": after,
             "missing": opened.wait_in_force().missing,
             "bytes_sent": bytes_sent,
-            "ping": answers.communicate(timeout=20)[0],
+            "ping": answers.communicate(timeout=240)[0],
         }
 
 
@@ -287,9 +287,9 @@ def by_hand(root: str) -> dict[str, Any]:
     }
     with OpenVSwitch(), contextlib.ExitStack() as stack:
         for command in commands["prepare"]:
-            subprocess.run(command, shell=True, check=True, cwd=root, env=environment, timeout=30)
+            subprocess.run(command, shell=True, check=True, cwd=root, env=environment, timeout=240)
         controller = subprocess.Popen(commands["controller"], shell=True, cwd=root, env=environment)
-        stack.callback(controller.wait, 20)
+        stack.callback(controller.wait, 240)
         stack.callback(controller.terminate)
         mininet = subprocess.Popen(
             commands["mn"],
@@ -303,12 +303,12 @@ def by_hand(root: str) -> dict[str, Any]:
         )
         assert mininet.stdin is not None
         client = ControllerClient()
-        status = client.wait_in_force(40)
+        status = client.wait_in_force(240)
         for line in commands["cli"]:
             mininet.stdin.write(line + "\n")
         mininet.stdin.write("exit\n")
         mininet.stdin.flush()
-        output = mininet.communicate(timeout=90)[0]
+        output = mininet.communicate(timeout=300)[0]
         return {"problems": status.problems, "output": output}
 
 
@@ -326,7 +326,7 @@ def tutorial_commands(text: str) -> dict[str, Any]:
 
 
 def test_plain_mn_beside_the_controller_as_the_tutorial_says(inside: Inside) -> None:
-    found = inside(by_hand, str(ROOT), timeout_s=150)
+    found = inside(by_hand, str(ROOT))
     output = found["output"]
     print(output)
     assert found["problems"] == []
@@ -378,11 +378,11 @@ def test_an_interrupted_run_leaves_nothing(number: signal.Signals, tmp_path: Pat
             break
     assert len(processes_with(token)) > 5
     running.send_signal(number)
-    status = running.wait(timeout=15)
+    status = running.wait(timeout=240)
     rest = running.communicate()[1]
     assert "Traceback" not in rest
     assert status == (-number if number == signal.SIGKILL else 128 + number)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (processes_with(token) or machine() != before) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert processes_with(token) == []

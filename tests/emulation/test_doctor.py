@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fairslice.doctor.examine import quick_findings
+from fairslice.doctor.examine import cheap_findings, quick_findings
 from fairslice.doctor.findings import SUBJECTS, Finding, require_fit
 from fairslice.doctor.processor import CORE_FAIL, Watch, processor_finding
 from fairslice.errors import MachineError
@@ -22,9 +22,8 @@ from fairslice.errors import MachineError
 pytestmark = pytest.mark.emulation
 
 DOCTOR = (sys.executable, "-m", "fairslice", "doctor")
-QUICK_WITHIN_S = 0.3
 SPINNERS_PER_CORE = 12
-SPIN_S = 10
+SPIN_S = 120
 
 
 def doctor(*options: str, path: str | None = None) -> tuple[int, dict[str, dict[str, str]]]:
@@ -35,7 +34,7 @@ def doctor(*options: str, path: str | None = None) -> tuple[int, dict[str, dict[
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
+        timeout=600,
         env=environment,
     )
     assert done.stderr == ""
@@ -209,18 +208,23 @@ def test_tclink_and_offloads_of_a_running_mininet(inside: Callable[..., Any]) ->
 
 @pytest.fixture
 def spinners() -> Iterator[None]:
-    """Processes that take all processors, for ten seconds at most."""
-    spin = f"import time; end = time.monotonic() + {SPIN_S}\nwhile time.monotonic() < end: pass"
+    """Processes that take all processors, for two minutes at most."""
+    spin = (
+        f"import time; end = time.monotonic() + {SPIN_S}\nprint(flush=True)\n"
+        "while time.monotonic() < end: pass"
+    )
     count = SPINNERS_PER_CORE * len(os.sched_getaffinity(0))
-    processes = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(count)]
-    time.sleep(0.3)
+    processes = [subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) for _ in range(count)]
     try:
+        for process in processes:
+            assert process.stdout is not None
+            process.stdout.readline()
         yield
     finally:
         for process in processes:
             process.kill()
         for process in processes:
-            process.wait()
+            process.communicate()
 
 
 def test_a_busy_processor(spinners: None) -> None:
@@ -232,16 +236,16 @@ def test_a_busy_processor(spinners: None) -> None:
         require_fit(quick_findings())
 
 
-def test_what_a_run_looks_at_takes_no_time() -> None:
-    def timed() -> tuple[float, tuple[Finding, ...]]:
+def test_what_a_run_looks_at_takes_a_fraction_of_a_round() -> None:
+    def timed(look: Callable[[], tuple[Finding, ...]]) -> float:
         began = time.monotonic()
-        findings = quick_findings("user")
-        return time.monotonic() - began, findings
+        require_fit(look())
+        return time.monotonic() - began
 
-    took_s, findings = min((timed() for _ in range(3)), key=lambda one: one[0])
-    print(f"took {took_s:.3f} s, bound {QUICK_WITHIN_S}")
-    assert took_s < QUICK_WITHIN_S
-    require_fit(findings)
+    quick_s = min(timed(lambda: quick_findings("user")) for _ in range(3))
+    round_s = min(timed(lambda: cheap_findings(boot=False)) for _ in range(2))
+    print(f"took {quick_s:.3f} s, a whole round {round_s:.3f} s, expected half of it at most")
+    assert quick_s < round_s / 2
 
 
 def test_an_interrupt_leaves_nothing() -> None:
@@ -261,7 +265,7 @@ def test_an_interrupt_leaves_nothing() -> None:
         if "meter" in line:
             break
     os.killpg(process.pid, signal.SIGINT)
-    output, complaints = process.communicate(timeout=20)
+    output, complaints = process.communicate(timeout=240)
     assert (process.returncode, output, complaints) == (130, "", "")
     left = []
     for path in Path("/proc").glob("[0-9]*"):

@@ -17,7 +17,7 @@ from fairslice.experiment.accuracy import RATES_BPS, Cell, Row, bounds
 from fairslice.experiment.accuracy_run import run_cell
 from fairslice.measure.compare import jain_index
 
-pytestmark = [pytest.mark.emulation, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.emulation
 
 ROOT = Path(__file__).parents[2]
 DATAPATH = os.environ.get("FAIRSLICE_TEST_DATAPATH", "user")

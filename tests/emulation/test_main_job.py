@@ -12,7 +12,7 @@ import pytest
 from fairslice.errors import EXIT_CANT_TELL
 from fairslice.measure.results import RunResult, from_json
 
-pytestmark = [pytest.mark.emulation, pytest.mark.timeout(420)]
+pytestmark = pytest.mark.emulation
 
 ROOT = Path(__file__).parents[2]
 DATAPATH = os.environ.get("FAIRSLICE_TEST_DATAPATH", "user")
@@ -43,7 +43,7 @@ def fairslice(*arguments: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=200,
+        timeout=800,
         check=False,
     )
 

@@ -22,7 +22,7 @@ from fairslice.topology.network import Network
 if TYPE_CHECKING:
     from fairslice.emulation.openvswitch import Datapath
 
-pytestmark = [pytest.mark.emulation, pytest.mark.both_datapaths, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.emulation, pytest.mark.both_datapaths]
 
 ROOT = Path(__file__).parents[2]
 CAPACITY_BPS = 20e6
@@ -30,7 +30,7 @@ CAPACITY_BPS = 20e6
 PING = """
 import json, socket, struct, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-s.settimeout(5)
+s.settimeout(60)
 def checksum(data):
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
@@ -54,7 +54,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)  # SO_RCVBUFFORCE
 s.bind(("0.0.0.0", 9))
 print("ready", flush=True)
-s.settimeout(20)
+s.settimeout(60)
 count = 0
 try:
     while s.recv(100) != b"end":
@@ -94,7 +94,7 @@ def dumbbell(*, delay_s: float = 0.0, loss: float = 0.0, back_s: float | None = 
 
 
 def run(*argv: str) -> str:
-    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=240).stdout
 
 
 def datapath_here() -> "Datapath":
@@ -143,7 +143,7 @@ def is_refused(found: dict[str, Any], link: str = "s1->s2") -> bool:
 def measure_round_trips(datapath: "Datapath") -> dict[str, Any]:
     def act(running: Any) -> dict[str, Any]:
         ping = running.popen("h1", [sys.executable, "-c", PING, "10.0.0.2", "50"])
-        output, complaint = ping.communicate(timeout=60)
+        output, complaint = ping.communicate(timeout=240)
         assert ping.returncode == 0, complaint
         inner = json.loads(run("ip", "-n", "fairslice-wires", "-json", "link"))
         features = run("ip", "netns", "exec", "fairslice-wires", "ethtool", "-k", "s1-eth2")
@@ -184,15 +184,15 @@ def send_across(delay_s: float, loss: float, count: int, rate: float) -> dict[st
 
     def act(running: Any) -> dict[str, Any]:
         ping = running.popen("h2", [sys.executable, "-c", PING, "10.0.0.1", "1"])
-        ping.communicate(timeout=60)  # Whatever is lost: ARP and the switches' learning come first.
+        ping.communicate(timeout=240)  # Whatever is lost: ARP and the switches' learning come first.
         receiver = running.popen("h2", [sys.executable, "-c", RECEIVE])
         assert receiver.stdout.readline() == "ready\n"
         counter = Path("/sys/class/net/s1-eth2/statistics/tx_packets")
         before = int(counter.read_text())
         sender = running.popen("h1", [sys.executable, "-c", SEND, "10.0.0.2", str(count), str(rate)])
-        output, complaint = receiver.communicate(timeout=60)
+        output, complaint = receiver.communicate(timeout=240)
         sent = int(counter.read_text()) - before
-        took, more = sender.communicate(timeout=60)
+        took, more = sender.communicate(timeout=240)
         assert sender.returncode == 0, complaint + more
         return {"received": int(output), "sent": sent, "took_s": float(took)}
 
@@ -273,7 +273,7 @@ def test_tcp_fills_a_link_with_a_delay(inside: Callable[..., Any]) -> None:
 
 def cut_and_mend() -> dict[str, Any]:
     def carrier(port: str, expected: str) -> str:
-        for _ in range(100):
+        for _ in range(3000):  # A minute at most.
             if (state := Path(f"/sys/class/net/{port}/carrier").read_text().strip()) == expected:
                 break
             time.sleep(0.02)
@@ -296,7 +296,7 @@ def cut_and_mend() -> dict[str, Any]:
                 time.sleep(0.1)
             seen += [carrier("s1-eth2", "1"), carrier("s2-eth1", "1")]
         ping = running.popen("h1", [sys.executable, "-c", PING, "10.0.0.2", "20"])
-        output, complaint = ping.communicate(timeout=60)
+        output, complaint = ping.communicate(timeout=240)
         assert ping.returncode == 0, complaint
         return {"seen": seen, "round_trip_s": min(json.loads(output))}
 
@@ -327,7 +327,7 @@ def measure_a_far_host() -> dict[str, Any]:
 
     def act(running: Any) -> dict[str, Any]:
         ping = running.popen("h2", [sys.executable, "-c", PING, "10.0.0.1", "20"])
-        output, complaint = ping.communicate(timeout=60)
+        output, complaint = ping.communicate(timeout=240)
         assert ping.returncode == 0, complaint
         return {"round_trip_s": min(json.loads(output))}
 
@@ -347,7 +347,7 @@ def test_allocations_are_reached_over_a_delay(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=110,
+            timeout=600,
             check=False,
         )
         if lacking := missing_for_wires():

@@ -293,7 +293,7 @@ def test_an_iperf3_that_hangs_is_killed_and_named(role: str) -> None:
     )
     assert results["f2"].error is None
     assert results["f2"].server_json == FINE
-    assert phases[-1][1] - phases[0][1] < 60
+    assert phases[-1][1] - phases[0][1] < 120
 
 
 def test_a_server_that_dies_at_once_is_reported() -> None:

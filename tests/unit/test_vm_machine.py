@@ -108,7 +108,9 @@ def test_without_its_modules(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     (tmp_path / vm.KERNEL).touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(vm, "MODULES_DIRECTORY", tmp_path)
-    assert "no kernel modules" in missing_for_vm()[0]
+    modules, tools = missing_for_vm()
+    assert "no kernel modules" in modules
+    assert tools == "setpriv and setsid not found; install the package util-linux"
 
 
 def test_the_boot_script_is_a_posix_script() -> None:

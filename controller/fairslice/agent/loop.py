@@ -21,7 +21,7 @@ REPAIR_S = 2.0
 """At most so long a foreign change of a port stays."""
 _RETRY_S = 0.2
 _RETRIES = 25
-_ONCE_TIMEOUT_S = 5.0
+_ONCE_TIMEOUT_S = 30.0
 
 
 class Agent:
@@ -76,7 +76,7 @@ class Agent:
             self._said = said
 
 
-def run(target: str, runner: Runner = run_command, *, timeout_s: float = 5.0) -> None:
+def run(target: str, runner: Runner = run_command, *, timeout_s: float = 30.0) -> None:
     """Work until SIGTERM or SIGINT; call it from the main thread.
 
     A database that goes away later is waited for.

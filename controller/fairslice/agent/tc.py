@@ -31,7 +31,7 @@ Runner = Callable[[Sequence[str], str], Result]
 ROOT_MINOR = 0xFFFE
 """Open vSwitch's root class, 1:fffe (lib/netdev-linux.c, linux-htb)."""
 
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 60.0
 _ROOT_QDISC = re.compile(r"qdisc \S+ \S+ root\b")
 _CLASS = re.compile(r"class htb 1:([0-9a-f]+) ")
 _FILTER = re.compile(

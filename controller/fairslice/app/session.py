@@ -17,7 +17,7 @@ from ryu.lib import hub
 
 log = logging.getLogger(__name__)
 
-ANSWER_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 30.0
 
 
 class Session:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from fairslice.doctor.findings import Finding, from_json, ordered
 from fairslice.doctor.live import live_findings
 from fairslice.doctor.processor import Watch, processor_finding
-from fairslice.doctor.software import see_administrators_tools, software_findings
+from fairslice.doctor.software import see_administrators_tools, software_findings, vm_finding
 from fairslice.emulation.isolation import run_isolated
 from fairslice.errors import EXIT_OK, MachineError
 from fairslice.stopping import STOP_SIGNALS
+from fairslice.vm.machine import DEFAULT_MEMORY_BYTES, VM_VARIABLE, Machine, missing_for_vm, run_in_vm
 
 QUICK_WINDOW_S = 0.2
 WINDOW_S = 1.0
@@ -25,16 +26,47 @@ def quick_findings(datapath: str = "auto") -> tuple[Finding, ...]:
         datapath: "user", "kernel" (whose module is then required here) or "auto".
     """
     watch = Watch()
-    findings = software_findings(datapath, thorough=False)
+    findings = software_findings(datapath)
     return ordered((*findings, processor_finding(watch, QUICK_WINDOW_S)))
 
 
-def cheap_findings() -> tuple[Finding, ...]:
-    """All that needs no packets: software, privileges, load, and a live Open vSwitch beside; about 2 s."""
+def cheap_findings(*, boot: bool) -> tuple[Finding, ...]:
+    """All that needs no packets: software, privileges, load, and a live Open vSwitch beside; about 2 s.
+
+    ``boot``: boot a virtual machine as well, another 2 s.
+    """
     see_administrators_tools()
+    # Before the watch, which would take it for the load of others.
+    vm = (
+        booted_vm_finding()
+        if boot
+        else vm_finding("; ".join(missing_for_vm()), inside=_inside(), booted=False)
+    )
     watch = Watch()
-    findings = (*software_findings("auto", thorough=True), *live_findings())
+    findings = (*software_findings("auto", vm=vm), *live_findings())
     return ordered((*findings, processor_finding(watch, WINDOW_S)))
+
+
+def booted_vm_finding(memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Finding:
+    """Boot a virtual machine to see whether it does; not where this is inside of one.
+
+    Raises:
+        SystemExit: the caller was told to stop meanwhile.
+    """
+    if _inside():
+        return vm_finding("", inside=True, booted=False)
+    try:
+        status = run_in_vm(Machine(("true",), memory_bytes=memory_bytes, reads_input=False))
+    except MachineError as error:
+        return vm_finding(str(error), inside=False, booted=True)
+    if status in _STOPPED:
+        raise SystemExit(status)
+    trouble = f"`fairslice vm -- true` ended with status {status}; see what it says" if status else ""
+    return vm_finding(trouble, inside=False, booted=True)
+
+
+def _inside() -> bool:
+    return VM_VARIABLE in os.environ
 
 
 def not_tested(findings: Sequence[Finding]) -> Finding | None:

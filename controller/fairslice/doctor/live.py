@@ -21,10 +21,10 @@ OVS_HTB_HANDLE = "1:"
 """Open vSwitch's own root qdisc (lib/netdev-linux.c, htb_setup_qdisc__)."""
 
 _PORTS, _OFFLOADS = "live switch ports", "live offloads"
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 30.0
 _MOST_SHOWN = 4
 _QUESTION = (
-    *("--timeout=3", "--format=json"),
+    *("--timeout=20", "--format=json"),
     *("--", "--columns=name,datapath_type,ports", "list", "Bridge"),
     *("--", "--columns=_uuid,interfaces,qos", "list", "Port"),
     *("--", "--columns=_uuid,name,type", "list", "Interface"),

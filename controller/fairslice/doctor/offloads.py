@@ -9,7 +9,7 @@ HARMFUL = ("tx-checksumming", "tcp-segmentation-offload")
 segments that fit no frame. No card ever completes them, and TCP hangs. (Generic segmentation is done before
 frames leave the host.)"""
 
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 30.0
 _FEATURE = re.compile(r"([a-z-]+): (on|off)\b")
 
 

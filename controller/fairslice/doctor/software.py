@@ -14,7 +14,6 @@ from fairslice.doctor.findings import Finding
 from fairslice.emulation.isolation import check_isolation
 from fairslice.emulation.openvswitch import kernel_module_loaded
 from fairslice.errors import MachineError
-from fairslice.vm.machine import VM_VARIABLE, missing_for_vm
 
 PYTHON = (3, 11)
 OPEN_VSWITCH = (3, 1)
@@ -38,7 +37,8 @@ CONGESTION_CONTROL = "cubic"
 TUN = "/dev/net/tun"
 
 _ADMINISTRATORS_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 30.0
+_IMPORT_TIMEOUT_S = 120.0
 _BOOTSTRAP = "run script/bootstrap"
 _IMPORT_FRAMEWORK = "import fairslice.openflow.framework as f; print(f.FRAMEWORK)"
 _IMPORT_MININET = "import fairslice.emulation.network"
@@ -173,9 +173,9 @@ def privileges_finding() -> Finding:
     return Finding("ok", "namespaces and privileges", "network, mount and PID namespaces can be made")
 
 
-def or_in_a_vm(finding: Finding, missing: tuple[str, ...]) -> Finding:
+def or_in_a_vm(finding: Finding, vm: Finding) -> Finding:
     """Lack of privileges is no failure where user-mode Linux gives them to anybody."""
-    if finding.status != "fail" or missing:
+    if finding.status != "fail" or vm.status != "ok":
         return finding
     fix = f"{finding.fix}; or `fairslice run --vm`, which needs no privileges"
     return Finding("warn", finding.subject, finding.found, fix)
@@ -214,14 +214,21 @@ def kernel_datapath_finding(loaded: bool, loadable: bool, required: bool) -> Fin
     return Finding("fail" if required else "warn", "kernel datapath", found, fix)
 
 
-def vm_finding(missing: tuple[str, ...], *, inside: bool) -> Finding:
-    """From what keeps ``fairslice vm`` from starting; ``inside``: this is in it."""
+def vm_finding(trouble: str, *, inside: bool, booted: bool) -> Finding:
+    """From what keeps ``fairslice vm`` from starting (nothing: empty).
+
+    Args:
+        trouble: a sentence, with what mends it after its first semicolon.
+        inside: this process is in such a machine.
+        booted: one was booted to see.
+    """
     if inside:
         return Finding("ok", "user-mode Linux", "this is inside `fairslice vm`")
-    if missing:
-        found, _, fix = missing[0].partition("; ")
+    if trouble:
+        found, _, fix = trouble.partition("; ")
         return Finding("warn", "user-mode Linux", found, fix or "see `fairslice vm --help`")
-    return Finding("ok", "user-mode Linux", "`fairslice vm` can start")
+    found = "`fairslice vm` boots" if booted else "`fairslice vm` is installed; it was not booted to see"
+    return Finding("ok", "user-mode Linux", found)
 
 
 def wires_finding() -> Finding:
@@ -242,29 +249,29 @@ def wires_finding() -> Finding:
     return Finding("ok", subject, "this kernel has netem")
 
 
-def software_findings(datapath: str, *, thorough: bool) -> tuple[Finding, ...]:
+def software_findings(datapath: str, *, vm: Finding | None = None) -> tuple[Finding, ...]:
     """All cheap checks of what is installed.
 
     Args:
         datapath: "user", "kernel" (then its module is required) or "auto".
-        thorough: import the framework and Mininet in processes of their own (half a second).
+        vm: what is known of user-mode Linux. With it the round is thorough: the framework and Mininet are
+            imported in processes of their own (half a second).
     """
-    missing_vm = missing_for_vm()
     privileges = privileges_finding()
     loaded = kernel_module_loaded()
     needs_tun = datapath == "user" or (datapath == "auto" and not loaded)
     return (
         python_finding(sys.version_info[:2]),
-        imported_framework() if thorough else framework_finding(installed_framework()),
-        imported_mininet() if thorough else mininet_finding(),
+        framework_finding(installed_framework()) if vm is None else imported_framework(),
+        mininet_finding() if vm is None else imported_mininet(),
         open_vswitch_finding(missing_tools(SWITCH_TOOLS), output(["ovs-vswitchd", "--version"])),
         iperf3_finding(shutil.which("iperf3"), output(["iperf3", "--version"])),
         tools_finding(missing_tools(TOOLS)),
         congestion_control_finding(_congestion_controls()),
-        or_in_a_vm(privileges, missing_vm) if thorough else privileges,
+        privileges if vm is None else or_in_a_vm(privileges, vm),
         userspace_datapath_finding(tun_trouble(), needs_tun),
         kernel_datapath_finding(loaded, not loaded and _loadable(), datapath == "kernel"),
-        *((vm_finding(missing_vm, inside=VM_VARIABLE in os.environ), wires_finding()) if thorough else ()),
+        *(() if vm is None else (vm, wires_finding())),
     )
 
 
@@ -306,13 +313,13 @@ def _imported(subject: str, code: str, if_well: Finding) -> Finding:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=_IMPORT_TIMEOUT_S,
             check=False,
         )
         complaint = done.stderr.strip() if done.returncode else ""
         broken = done.returncode != 0
     except subprocess.TimeoutExpired:
-        complaint, broken = "importing it did not end in 30 s", True
+        complaint, broken = f"importing it did not end in {_IMPORT_TIMEOUT_S:g} s", True
     if broken:
         found = f"{if_well.found}, but importing it failed: {complaint.splitlines()[-1] if complaint else ''}"
         return Finding("fail", subject, found, f"remove .venv and {_BOOTSTRAP}")

@@ -23,7 +23,7 @@ PAYLOAD_BYTES = 18
 """With its headers this fills the smallest Ethernet frame, 60 bytes without FCS."""
 INTERVAL_S = 0.020
 GRACE_S = 1.0
-_START_TIMEOUT_S = 10.0
+_START_TIMEOUT_S = 60.0
 _POLL_S = 0.02
 _PROGRAM = Path(__file__).with_name("delay_process.py")
 

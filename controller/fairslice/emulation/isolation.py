@@ -24,7 +24,7 @@ _UNSHARE = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "-
 _INIT = ("sh", "-c", '"$@"; exit $?', "sh")
 _LIFELINE = "FAIRSLICE_LIFELINE"
 _OUTSIDE = "FAIRSLICE_OUTSIDE"
-_GONE_TIMEOUT_S = 10.0
+_GONE_TIMEOUT_S = 60.0
 
 
 def check_isolation() -> None:

@@ -45,7 +45,7 @@ except ImportError as error:
 CAPACITY_KEY = "fairslice-capacity-bps"
 """Key of an Interface's external_ids: what the link that it sends to carries, in bit/s of Ethernet frames."""
 
-_COMMAND_TIMEOUT_S = 60
+_COMMAND_TIMEOUT_S = 240
 
 
 class _Interface(Intf):  # type: ignore[misc]

@@ -26,7 +26,7 @@ _TOOLS = ("ovsdb-tool", "ovsdb-server", "ovs-vswitchd", "ovs-vsctl", "ovs-appctl
 # The userspace datapath allocates 32 buffers of 2 KiB for each port at each turn of its loop; glibc's cache
 # takes such sizes only when told to, and the loop then turns a fifth faster (20 bridges, 80 ports).
 _SWITCH_TUNABLES = "glibc.malloc.tcache_max=65536:glibc.malloc.tcache_count=65535"
-_START_TIMEOUT_S = 30
+_START_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 5
 
 

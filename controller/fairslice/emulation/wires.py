@@ -33,7 +33,7 @@ _MINIMUM_FRAME_BYTES = 42
 _EXTRA_FRAMES = 1000
 """What may come at once beyond the capacity: bursts, and switches without queues yet."""
 _MAXIMUM_FRAMES = 2**31 - 1
-_TIMEOUT_S = 60
+_TIMEOUT_S = 240
 _REDIRECT = (
     "filter add dev {near} parent ffff: protocol all prio 1 u32 match u32 0 0"
     " action mirred egress redirect dev {far}"

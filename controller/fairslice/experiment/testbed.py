@@ -19,8 +19,8 @@ from fairslice.ovsdb.database import OvsDatabase
 from fairslice.topology.network import Network
 from fairslice.topology.nodelink import to_json
 
-IN_FORCE_TIMEOUT_S = 60.0
-DATA_PLANE_TIMEOUT_S = 20.0
+IN_FORCE_TIMEOUT_S = 240.0
+DATA_PLANE_TIMEOUT_S = 120.0
 POLL_S = 0.05
 _READING_UNDER_LOAD = 5.0
 """On a virtual machine's only processor, 20 switches were read in 0.5 s before and in 2 s during traffic."""

@@ -53,7 +53,7 @@ class OvsDatabase:
         InputError: ``target`` is neither ``unix:PATH`` nor ``tcp:ADDRESS:PORT``.
     """
 
-    def __init__(self, target: str = DEFAULT_TARGET, timeout_s: float = 5.0) -> None:
+    def __init__(self, target: str = DEFAULT_TARGET, timeout_s: float = 30.0) -> None:
         check_target(target)
         self.target = target
         self.timeout_s = timeout_s
@@ -223,7 +223,7 @@ class QosWatch:
         OvsdbError: no connection, or no answer in time.
     """
 
-    def __init__(self, target: str = DEFAULT_TARGET, timeout_s: float = 5.0) -> None:
+    def __init__(self, target: str = DEFAULT_TARGET, timeout_s: float = 30.0) -> None:
         check_target(target)
         self.target = target
         with naming(target, timeout_s):

@@ -7,7 +7,6 @@ export PATH
 IFS=,
 modules=$(printf '%s ' $FAIRSLICE_MODULES)
 unset IFS
-release=$(uname -r)
 
 fail() {
     echo "fairslice vm: $*" >&2
@@ -22,25 +21,37 @@ halt_machine() {
     exit 1
 }
 
+missing=
+for program in base64 cat env ip ln mkdir mkfifo modprobe mount pivot_root python3 rmdir setsid stty sync umount uname; do
+    command -v "$program" >/dev/null || missing="$missing $program"
+done
+[ -z "$missing" ] || fail "not found in $PATH:$missing; install coreutils, iproute2, kmod, mount, python3 and util-linux"
+
+release=$(uname -r)
+again="install the package user-mode-linux again"
 # Starting a program takes some 40 ms in here: as few as possible.
-mount -t proc proc /proc || fail "no /proc"
-mount -t tmpfs -o mode=755 fairslice /run || fail "no tmpfs"
+mount -t proc proc /proc || fail "no /proc can be mounted; $again"
+mount -t tmpfs -o mode=755 fairslice /run || fail "no tmpfs can be mounted; $again"
 mkdir -p /run/host/lib/modules /run/upper/oldroot /run/work /run/root
 # What depmod wrote lies beside the modules, which the package keeps outside of /lib/modules.
 ln -s "/usr/lib/uml/modules/$release" "/run/host/lib/modules/$release"
-modprobe -d /run/host -a overlay $modules || fail "one of overlay, $modules is not in /usr/lib/uml/modules"
+modprobe -d /run/host -a overlay $modules ||
+    fail "one of the modules overlay ${modules% } can't be loaded from /usr/lib/uml/modules/$release; $again"
 
 # All that is written goes to memory and vanishes with the machine.
-mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root || fail "no overlay"
-mount -t hostfs -o "$FAIRSLICE_VM" host /run/root/mnt || fail "no $FAIRSLICE_VM"
+mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root ||
+    fail "no overlay can be mounted; $again"
+mount -t hostfs -o "$FAIRSLICE_VM" host /run/root/mnt ||
+    fail "the host's $FAIRSLICE_VM can't be mounted; set TMPDIR to another directory"
 # VM_* below, and a call of `output` for each directory that is to be written on the host.
 output() {
-    mount -t hostfs -o "$1" host "/run/root$1" || fail "can't write into $1"
+    mount -t hostfs -o "$1" host "/run/root$1" ||
+        fail "the host's $1 can't be mounted; name another directory as --output"
 }
 . /run/root/mnt/settings.sh
-cd /run/root && pivot_root . oldroot && cd / || fail "pivot_root failed"
+cd /run/root && pivot_root . oldroot && cd / || fail "the root can't be changed; $again"
 exchange=/run/exchange
-mount -a -T /mnt/fstab || fail "no file systems of its own"
+mount -a -T /mnt/fstab || fail "not all of its own file systems can be mounted; $again"
 mkdir -p "$exchange" /run/lock "/lib/modules"
 mount --move /mnt "$exchange"
 umount -l /oldroot

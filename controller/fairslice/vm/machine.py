@@ -11,6 +11,7 @@ import sys
 import tempfile
 import termios
 import threading
+import time
 import tty
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from typing import IO
 
 from fairslice.errors import Fault, InputError, MachineError
 from fairslice.stopping import stop_signals
+from fairslice.vm.death import Death, explain
+from fairslice.vm.registers import LIBRARY, preloaded
 
 KERNEL = "linux.uml"
 MODULES_DIRECTORY = Path("/usr/lib/uml/modules")
@@ -40,6 +43,8 @@ VM_VARIABLE = "FAIRSLICE_VM"
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG])(?:i?B)?", re.IGNORECASE)
 _FACTORS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _POLL_S = 0.02
+BOOT_LIMIT_S = 120.0
+"""A machine that has not come up by then never will: it takes 2 s, and 20 s where much else runs."""
 _CHUNK_BYTES = 1 << 16
 _LINE_BYTES = 3 * 19
 """Input bytes in a line of base 64; a terminal's line may have 4095 characters, and its queue holds 4096."""
@@ -54,7 +59,8 @@ cgroup2 /sys/fs/cgroup cgroup2 defaults
 run /run tmpfs mode=755
 """
 # Outlives a supervisor that is killed, and ends the machine with all its processes at one blow: a TERM leaves
-# helpers of UML's behind, and some that hang. What it prints is the status; $0 is the exchange directory.
+# helpers of UML's behind, and some that hang. What it prints is the command's status, or how UML itself ended
+# without one; $0 is the exchange directory, which has "listening" once the machine is up.
 _KEEPER = """
 finish() {
     kill -s KILL -- "-$!" "$!" 2>/dev/null
@@ -64,7 +70,15 @@ finish() {
 trap '[ -z "$!" ] || finish; exit' TERM
 setsid "$@" >&2 &
 wait "$!"
-cat "$0/status"
+ended=$?
+up=
+[ ! -e "$0/listening" ] || up=up
+if [ -s "$0/status" ]; then
+    read -r status <"$0/status"
+    echo "status $status"
+else
+    echo "died $ended $up"
+fi
 finish
 """
 
@@ -86,11 +100,14 @@ class Machine:
 
 def missing_for_vm() -> tuple[str, ...]:
     """What keeps a virtual machine from starting here; empty if nothing is known to."""
+    missing = []
     if shutil.which(KERNEL) is None:
-        return (f"{KERNEL} not found; install the package user-mode-linux",)
-    if not any(MODULES_DIRECTORY.glob("*/modules.dep")):
-        return (f"no kernel modules in {MODULES_DIRECTORY}; install the package user-mode-linux again",)
-    return ()
+        missing.append(f"{KERNEL} not found; install the package user-mode-linux")
+    elif not any(MODULES_DIRECTORY.glob("*/modules.dep")):
+        missing.append(f"no kernel modules in {MODULES_DIRECTORY}; install the package user-mode-linux again")
+    if tools := [tool for tool in ("setpriv", "setsid") if shutil.which(tool) is None]:
+        missing.append(f"{' and '.join(tools)} not found; install the package util-linux")
+    return tuple(missing)
 
 
 def check_outputs(outputs: Sequence[Path]) -> None:
@@ -169,18 +186,31 @@ def run_in_vm(machine: Machine, *, output: int | None = None) -> int:
 
     Raises:
         InputError: see :func:`check_outputs`.
-        MachineError: no user-mode Linux here, or it did not boot; quotes its messages.
+        MachineError: no user-mode Linux here, or it did not boot, or died; one sentence says why, what to do,
+            and which file has its messages.
     """
     if missing := missing_for_vm():
         raise MachineError("; ".join(missing))
     check_outputs(machine.outputs)
     sys.stdout.flush()
     sys.stderr.flush()
-    # It stands on the kernel's command line, where a space would end it.
-    elsewhere = "/tmp" if re.search(r"\s", tempfile.gettempdir()) else None
-    exchange = Path(tempfile.mkdtemp(prefix="fairslice-vm-", dir=elsewhere))
+    try:
+        # A space would end it on the kernel's command line, a colon in LD_PRELOAD.
+        elsewhere = "/tmp" if re.search(r"[\s:]", tempfile.gettempdir()) else None
+        exchange = Path(tempfile.mkdtemp(prefix="fairslice-vm-", dir=elsewhere))
+    except OSError as error:
+        raise MachineError(
+            f"the virtual machine did not boot: no temporary directory can be made ({error.strerror}); "
+            "set TMPDIR to a directory that can be written and has room"
+        ) from error
     try:
         return _Supervisor(machine, exchange, 1 if output is None else output).run()
+    except (OSError, RuntimeError) as error:
+        # RuntimeError: no thread can be started.
+        raise MachineError(
+            f"the virtual machine did not boot: this process may not start it ({error}); "
+            "raise its limits of files and processes (ulimit -n, ulimit -u)"
+        ) from error
     finally:
         shutil.rmtree(exchange, ignore_errors=True)
 
@@ -196,12 +226,15 @@ class _Supervisor:
         self.received: list[int] = []
         self.process: subprocess.Popen[bytes] | None = None
         self.ended = threading.Event()
+        self.hangs = False
+        self.listening = exchange / "listening"
 
     def run(self) -> int:
         self._write_exchange()
-        into, out, err, status = (os.pipe() for _ in range(4))
-        theirs = (into[0], out[1], err[1], status[1])
-        with stop_signals(self._stop), tempfile.TemporaryFile() as log, os.fdopen(status[0], "rb") as ended:
+        # In memory: the machine may have filled the file system that files are in.
+        with stop_signals(self._stop), os.fdopen(os.memfd_create("fairslice-vm"), "w+b") as log:
+            into, out, err, status = _pipes(4)
+            theirs = (into[0], out[1], err[1], status[1])
             try:
                 # It holds our ends, too: one that hangs up when we are killed would keep UML busy for ever.
                 self.process = self._start(log, *theirs, (into[1], out[0], err[0]))
@@ -219,14 +252,26 @@ class _Supervisor:
                     copy.join()
             if self.received:
                 return 128 + self.received[0]
-            text = ended.read()
-            if not text:
-                log.seek(0)
-                # A kernel that panics shows its stack, indented, last.
-                lines = log.read().decode(errors="replace").splitlines()
-                said = "\n".join([line for line in lines if not line.startswith(" ")][-10:])
-                raise MachineError(f"the virtual machine did not run the command; it said:\n{said}")
-            return int(text)
+            with os.fdopen(status[0], "rb") as ended:
+                word, _, rest = ended.read().decode().partition(" ")
+            if word == "status":
+                return int(rest)
+            log.seek(0)
+            said = log.read().decode(errors="replace").replace("\r\n", "\n")  # A console's lines end so.
+            raise MachineError(self._why_it_died(rest.strip(), said))
+
+    def _why_it_died(self, told: str, said: str) -> str:
+        status, _, came_up = told.partition(" ")
+        death = Death(
+            said,
+            status=int(status) if status else None,
+            came_up=bool(came_up),
+            hung_for_s=BOOT_LIMIT_S if self.hangs else None,
+            has_library=LIBRARY.is_file(),
+            memory_bytes=self.machine.memory_bytes,
+            python=sys.executable,
+        )
+        return f"{explain(death)}; its messages are in {_keep(said)}"
 
     def _write_exchange(self) -> None:
         init = self.exchange / "init.sh"
@@ -258,6 +303,7 @@ class _Supervisor:
     ) -> "subprocess.Popen[bytes]":
         first, third = (f"fd:{into}", "null") if self.interactive else ("null", f"fd:{into}")
         kernel = [
+            *("env", *(f"{key}={value}" for key, value in preloaded(self.exchange).items())),
             *(KERNEL, "rootfstype=hostfs", "rootflags=/", "ro", f"mem={self.machine.memory_bytes >> 20}M"),
             *(f"init={self.exchange / 'init.sh'}", f"{VM_VARIABLE}={self.exchange}"),
             f"FAIRSLICE_MODULES={','.join(MODULES)}",
@@ -278,10 +324,14 @@ class _Supervisor:
     def _feed(self, into: int) -> None:
         """Standard input, to the machine's line: as it is to a terminal, else in base 64 with an end."""
         size = _CHUNK_BYTES if self.interactive else _LINE_BYTES
-        listening = self.exchange / "listening"
         with os.fdopen(into, "wb", buffering=0) as line:
-            while not listening.exists():
+            until_s = time.monotonic() + BOOT_LIMIT_S
+            while not self.listening.exists():
                 if self.ended.wait(_POLL_S):
+                    return
+                if time.monotonic() > until_s and self.process is not None:
+                    self.hangs = True
+                    self.process.terminate()
                     return
             with contextlib.suppress(OSError):  # The machine has gone.
                 while self.machine.reads_input and (chunk := os.read(0, size)):
@@ -293,6 +343,31 @@ class _Supervisor:
         self.received.append(signum)
         if len(self.received) == 1 and self.process is not None:
             self.process.terminate()
+
+
+def _pipes(count: int) -> list[tuple[int, int]]:
+    """All of them or none."""
+    made: list[tuple[int, int]] = []
+    try:
+        while len(made) < count:
+            made.append(os.pipe())
+    except OSError:
+        for pair in made:
+            for descriptor in pair:
+                os.close(descriptor)
+        raise
+    return made
+
+
+def _keep(said: str) -> str:
+    """Where a dead machine's messages are."""
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="fairslice-vm-", suffix=".log")
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(said)
+    except OSError as error:
+        return f"no file, since none can be written ({error.strerror})"
+    return path
 
 
 def _copy(source: int, target: int) -> threading.Thread:
