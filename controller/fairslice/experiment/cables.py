@@ -17,8 +17,8 @@ from fairslice.units import format_rate
 
 FULL = 0.97
 """A cable that carries this part of its capacity is full: a token bucket in software is late at times."""
-FLOOD = 1.1
-"""A flow brings too much if it brings this many times its allocation."""
+FLOOD = 1.02
+"""A flow brings too much if it brings this many times its allocation: UDP that is greedy does, by a tenth."""
 DELIVERED = 0.95
 """A network that delivers this part of what a flow brought to it is not what kept the flow short."""
 
@@ -111,10 +111,25 @@ def _excused(flow: Measured, host: HostResult, own: FlowRates) -> Measured:
 
 
 def cable_notes(
-    allocation: AllocationView, hosts: Sequence[HostResult], rates: Mapping[str, FlowRates]
+    allocation: AllocationView,
+    hosts: Sequence[HostResult],
+    rates: Mapping[str, FlowRates],
+    tolerance: float,
 ) -> tuple[str, ...]:
-    """A sentence for every host whose own cable was full: by which counters, and which flows filled it."""
-    return tuple(_note(one, _floods(one.host, allocation.flows, rates)) for one in hosts if one.full)
+    """A sentence for every host that filled its own cable and has a flow short by more than the tolerance.
+
+    It tells by which counters, and which flows filled it.
+    """
+    short = {
+        flow.source
+        for flow in allocation.flows
+        if flow.id in rates and rates[flow.id].wire_bps < (1 - tolerance) * flow.allocated_bps
+    }
+    return tuple(
+        _note(one, _floods(one.host, allocation.flows, rates))
+        for one in hosts
+        if one.full and one.host in short
+    )
 
 
 def _note(host: HostResult, floods: Sequence[tuple[FlowView, float]]) -> str:

@@ -156,7 +156,7 @@ def _judge(
         busy=Busy(machine=load.busy_fraction, switch_thread=load.busiest_thread),
         notes=(
             *_window_notes(experiment, asked_s),
-            *cable_notes(allocation, hosts, rates),
+            *cable_notes(allocation, hosts, rates, experiment.tolerance),
             *blocked_notes(traffic, rates),
             *experiment.notes,
             *status.problems,
