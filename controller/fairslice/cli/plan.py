@@ -1,7 +1,7 @@
 """``fairslice plan``: what a policy would do to a network, without root and without a switch."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,13 @@ from fairslice.cli.options import bandwidth, json_output
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from fairslice.alloc.slices import NetworkAllocation
     from fairslice.alloc.view import AllocationView, PathView
     from fairslice.state.desired import FlowEntry, SwitchState
+    from fairslice.topology.ways import ShortestWays
+
+WAYS_SHOWN = 4
+"""Of a flow's equally short ways up to this many are shown; the others are counted."""
 
 
 @click.command(short_help="Show the rates of a policy, and all that would be installed.")
@@ -27,6 +32,9 @@ def command(
 ) -> None:
     """Show the max-min fair rates of POLICY on a topology, why each is what it is, and every meter, queue and
     flow entry that would be installed.
+
+    Where several ways of a flow are equally short, they are shown with what their narrowest link between
+    switches carries: the widest is taken, and of equally wide ones slices and destinations take different ones.
 
     A flow with several paths shows what of its rate goes along each. No entries are shown for a policy with
     such flows, since several paths are not enforced yet."""
@@ -46,6 +54,7 @@ def command(
         import json
 
         document = shown.model_dump()
+        document["ways"] = [asdict(choice) for choice in _choices(allocation)]
         document["switches"] = {names[dpid]: _plain(state) for dpid, state in states.items()}
         click.echo(json.dumps(document, indent=2))
         return
@@ -54,6 +63,9 @@ def command(
 
     console = Console(markup=False)
     console.print(_rates(shown))
+    choices = list(_choices(allocation))
+    if choices:
+        console.print(_ways(shown, choices))
     said = "NOT certified: the checker contradicts these rates."
     if shown.certified:
         said = "Certified: no link is overloaded, and every flow is at its demand, a limit, or a full link."
@@ -89,6 +101,7 @@ def _table(title: str, *columns: str) -> "Table":
     for column in columns:
         right = column in (
             "rate",
+            "width",
             "weight",
             "burst",
             "meter_id",
@@ -116,6 +129,66 @@ def _rates(shown: "AllocationView") -> "Table":
         )
         for path in used if len(flow.paths) > 1 else ():
             table.add_row("", "", format_rate(path.rate_bps), f"{path.share:.2%} of it", " ".join(path.nodes))
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class _OneWay:
+    """An equally short way of a flow; ``width_bps`` is what its narrowest link between switches carries."""
+
+    nodes: tuple[str, ...]
+    width_bps: float
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Among how many equally short ways a flow's was chosen, and some of them: those taken, then the widest."""
+
+    flow: str
+    count: int
+    ways: tuple[_OneWay, ...]
+
+
+def _choices(allocation: "NetworkAllocation") -> "Iterator[_Choice]":
+    from fairslice.topology.paths import width_bps
+    from fairslice.topology.ways import shortest_ways
+
+    network = allocation.network
+    known: dict[tuple[str, str], ShortestWays] = {}
+    for allocated in allocation.flows:
+        pair = (allocated.flow.source, allocated.flow.destination)
+        if pair not in known:
+            known[pair] = shortest_ways(network, *pair, WAYS_SHOWN)
+        ways = known[pair]
+        if ways.count == 1:
+            continue
+        route = allocated.route
+        taken = [nodes for nodes in route.paths if len(nodes) == len(route.path)]
+        others = [way.nodes for way in ways.ways if way.nodes not in taken]
+        shown = [*taken, *others[: max(WAYS_SHOWN - len(taken), 0)]]
+        yield _Choice(
+            allocated.flow.id,
+            ways.count,
+            tuple(_OneWay(nodes, width_bps(network, nodes), nodes in taken) for nodes in shown),
+        )
+
+
+def _ways(shown: "AllocationView", choices: "list[_Choice]") -> "Table":
+    from fairslice.units import format_rate
+
+    flows = {flow.id: flow for flow in shown.flows}
+    table = _table("Equally short ways: the widest is taken", "slice", "flow", "width", "", "way")
+    for choice in choices:
+        flow = flows[choice.flow]
+        names = (flow.slice, f"{flow.source} → {flow.destination} {flow.match}".rstrip())
+        for way in choice.ways:
+            taken = "taken" if way.taken else ""
+            table.add_row(*names, format_rate(way.width_bps), taken, " ".join(way.nodes))
+            names = ("", "")
+        more = choice.count - len(choice.ways)
+        if more:
+            table.add_row("", "", "", "", f"and {more} more")
     return table
 
 

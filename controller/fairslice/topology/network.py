@@ -103,6 +103,14 @@ class Network:
         """Switches by datapath id."""
         return {switch.dpid: switch for switch in self.switches.values()}
 
+    @cached_property
+    def links_to(self) -> Mapping[str, tuple[Link, ...]]:
+        """The links that end at each node."""
+        found: dict[str, list[Link]] = {name: [] for name in (*self.switches, *self.hosts)}
+        for link in self.links.values():
+            found[link.target].append(link)
+        return {name: tuple(links) for name, links in found.items()}
+
     def without(self, down: Iterable[LinkKey]) -> "Network":
         """The network without some links; hosts and switches stay."""
         gone = set(down)
