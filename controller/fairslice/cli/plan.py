@@ -34,7 +34,7 @@ def command(
     flow entry that would be installed.
 
     Where several ways of a flow are equally short, they are shown with what their narrowest link between
-    switches carries: the widest is taken, and of equally wide ones slices and destinations take different ones.
+    switches carries: the widest is taken; over equally wide ones slices and destinations are spread.
 
     A flow with several paths shows what of its rate goes along each. No entries are shown for a policy with
     such flows, since several paths are not enforced yet."""
@@ -143,7 +143,7 @@ class _OneWay:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Among how many equally short ways a flow's was chosen, and some of them: those taken, then the widest."""
+    """Among how many equally short ways a flow's was chosen, and some: those taken, then the widest."""
 
     flow: str
     count: int
@@ -178,7 +178,7 @@ def _ways(shown: "AllocationView", choices: "list[_Choice]") -> "Table":
     from fairslice.units import format_rate
 
     flows = {flow.id: flow for flow in shown.flows}
-    table = _table("Equally short ways: the widest is taken", "slice", "flow", "width", "", "way")
+    table = _table("Equally short ways, the widest first", "slice", "flow", "width", "", "way")
     for choice in choices:
         flow = flows[choice.flow]
         names = (flow.slice, f"{flow.source} → {flow.destination} {flow.match}".rstrip())

@@ -40,7 +40,7 @@ def shortest_ways(network: Network, source: str, destination: str, most: int) ->
     for node in reach.nearest:  # By rising hops.
         counts[node] = sum(counts[following] for following in reach.nearest[node])
     found: list[Way] = []
-    waiting = [(-reach.width_bps[source], (source,), inf)]
+    waiting: list[tuple[float, tuple[str, ...], float]] = [(-reach.width_bps[source], (source,), inf)]
     while waiting and len(found) < most:
         _, begin, so_far_bps = heapq.heappop(waiting)
         last = begin[-1]
