@@ -307,8 +307,8 @@ PAIR = "s, t = self.addSwitch('s1'), self.addSwitch('s2')\nh = self.addHost('h1'
         (PAIR + "self.addLink(s, t, bw=1, port1=65280)", "port 65280 of s1; expected 1 to 65279"),
         (PAIR + "self.addLink(s, t, bw=1, port1='2')", "cable s1 - s2: port '2' of s1; expected a number"),
         (
-            PAIR + "self.addLink(s, t, bw=1)\nself.addLink(self.addHost('h2'), t, port1=3, bw=1)",
-            "link h2->s2: port 3 of h2; expected 0, a host's only port",
+            PAIR + "self.addLink(s, t, bw=1)\nself.addLink(self.addHost('h2'), t, port1=-1, bw=1)",
+            "link h2->s2: port -1 of h2; expected 0 to 65279",
         ),
         (
             PAIR + "self.addLink(t, self.addSwitch('s01'), bw=1)\nself.addLink(s, t, bw=1)",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from fairslice.cli.options import bandwidth
+from fairslice.cli.options import bandwidth, load_topology
 from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError, InputError
 
 
@@ -26,9 +26,7 @@ def command(files: tuple[Path, ...], topology: str | None, bandwidth_bps: float 
 
     network = None
     if topology is not None:
-        from fairslice.topology.load import load_network
-
-        network = load_network(topology, bandwidth_bps=bandwidth_bps)
+        network = load_topology(topology, bandwidth_bps=bandwidth_bps)
     faults: list[Fault] = []
     infeasible: InfeasibleError | None = None
     results: list[dict[str, object]] = []

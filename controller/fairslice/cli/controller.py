@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fairslice.cli.options import bandwidth
+from fairslice.cli.options import bandwidth, load_topology
 
 DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
 
@@ -43,9 +43,8 @@ def command(
     from fairslice.alloc.slices import allocate_slices
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
-    from fairslice.topology.load import load_network
 
-    expected = None if network is None else load_network(network, bandwidth_bps=bandwidth_bps)
+    expected = None if network is None else load_topology(network, bandwidth_bps=bandwidth_bps)
     wanted = None if policy is None else load_policy(policy)
     if wanted is not None:
         require_enforceable(wanted, "`controller`")

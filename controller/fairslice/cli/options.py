@@ -2,9 +2,12 @@
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from fairslice.topology.network import Network
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,6 +51,19 @@ def _bandwidth_bps(_context: click.Context, _option: click.Parameter, text: str 
     if not 0 < rate_bps <= MAX_CAPACITY_BPS:
         raise click.BadParameter(f"{text} is not above 0 and up to {format_rate(MAX_CAPACITY_BPS)}")
     return rate_bps
+
+
+def load_topology(spec: str, *, quiet: bool = False, **given: float | None) -> "Network":
+    """The network of a topology, with those of the shared options that were given.
+
+    What the topology asks for and is not emulated is told on standard error, unless ``quiet``.
+    """
+    from fairslice.topology.load import load_network
+
+    network = load_network(spec, **{name: value for name, value in given.items() if value is not None})
+    for note in () if quiet else network.notes:
+        click.echo(note, err=True)
+    return network
 
 
 def json_output(command: Command) -> Command:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output
+from fairslice.cli.options import bandwidth, json_output, load_topology
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,9 +42,8 @@ def command(
     from fairslice.alloc.view import view
     from fairslice.policy import load_policy
     from fairslice.state.compile import compile_switches
-    from fairslice.topology.load import load_network
 
-    network = load_network(topology, bandwidth_bps=bandwidth_bps)
+    network = load_topology(topology, bandwidth_bps=bandwidth_bps)
     allocation = allocate_slices(load_policy(policy), network)
     shown = view(allocation)
     multipath = allocation.policy.multipath

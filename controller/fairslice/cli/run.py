@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output
+from fairslice.cli.options import bandwidth, json_output, load_topology
 
 if TYPE_CHECKING:
     from fairslice.emulation.openvswitch import Datapath
@@ -98,6 +98,7 @@ def command(
         senders,
         congestion_control,
         choice.datapath,
+        inside=inside,
     )
     if inside:
         return _run(experiment, out, as_json)
@@ -134,6 +135,8 @@ def _experiment(
     senders: tuple[str, ...],
     congestion_control: str,
     datapath: "Datapath",
+    *,
+    inside: bool,
 ) -> "Experiment":
     """All that can be refused is refused here, before anything is built."""
     from datetime import UTC, datetime
@@ -145,9 +148,9 @@ def _experiment(
     from fairslice.experiment.traffic import parse_sender, plan_traffic
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
-    from fairslice.topology.load import load_network
 
-    network = load_network(topology, bandwidth_bps=bandwidth_bps)
+    # Outside of the namespaces it is loaded to be checked: inside it is told, once, what is not emulated.
+    network = load_topology(topology, bandwidth_bps=bandwidth_bps, quiet=not inside)
     wanted = tuple(parse_sender(text) for text in senders)
     loaded = load_policy(policy)
     require_enforceable(loaded, "`run`")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth
+from fairslice.cli.options import bandwidth, load_topology
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,9 +23,8 @@ def command(spec: str, bandwidth_bps: float | None, as_json: bool) -> None:
 
         fairslice topology topologies/dumbbell.py:dumbbell,4,bottleneck=50
     """
-    from fairslice.topology.load import load_network
 
-    network = load_network(spec, bandwidth_bps=bandwidth_bps)
+    network = load_topology(spec, bandwidth_bps=bandwidth_bps)
     if as_json:
         import json
 

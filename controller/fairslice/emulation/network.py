@@ -19,7 +19,6 @@ from fairslice.emulation.hosts import (
     Socket,
     check_emulable,
     host_script,
-    interface_name,
     parse_sockets,
 )
 from fairslice.emulation.openvswitch import RUN_DIRECTORY, Datapath, kernel_module_loaded
@@ -282,13 +281,14 @@ class EmulatedNetwork:
             if node in self.network.hosts
         }
         kind = _Wire if is_wire(there, back) else MininetLink
-        self._mininet.addLink(there.source, there.target, there.port_no, back.port_no, cls=kind, **addresses)
+        names = {"intfName1": there.interface, "intfName2": back.interface}
+        self._mininet.addLink(
+            there.source, there.target, there.port_no, back.port_no, cls=kind, **names, **addresses
+        )
 
     def _switch_interfaces(self) -> list[str]:
         return [
-            interface_name(link.source, link.port_no)
-            for link in self.network.links.values()
-            if link.source in self.network.switches
+            link.interface for link in self.network.links.values() if link.source in self.network.switches
         ]
 
     def _set_up_switch_ports(self) -> None:
@@ -297,7 +297,7 @@ class EmulatedNetwork:
         if not no_ipv6.exists():
             lines = []
         for interface in self._switch_interfaces():
-            lines += [f"ethtool -K {interface} {' '.join(OFFLOADS_OFF)}", f"ip link set {interface} up"]
+            lines += [f"ethtool -K {interface} {' '.join(OFFLOADS_OFF)}", f"ip link set dev {interface} up"]
         _run(["sh", "-e"], "\n".join(lines))
 
     def _set_up_hosts(self) -> None:

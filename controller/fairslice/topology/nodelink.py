@@ -20,6 +20,7 @@ from fairslice.topology.check import (
     read_ip,
     read_mac,
 )
+from fairslice.topology.interfaces import MAX_LENGTH, is_interface_name
 from fairslice.topology.jsonplaces import JsonPath
 from fairslice.topology.network import Network, dpid_text
 
@@ -43,6 +44,12 @@ class _Host(_Model):
     ip: Annotated[str, AfterValidator(read_ip)]
 
 
+def _interface(name: str | None) -> str | None:
+    if name is not None and not is_interface_name(name):
+        raise ValueError(f"interface {name!r}; expected up to {MAX_LENGTH} letters, digits, _ . and -")
+    return name
+
+
 class _Edge(_Model):
     source: str
     target: str
@@ -50,6 +57,7 @@ class _Edge(_Model):
     port_no: int
     delay: Annotated[float, Field(ge=0, le=MAX_DELAY_S, allow_inf_nan=False)] = 0.0
     loss: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    interface: Annotated[str | None, AfterValidator(_interface)] = None
 
 
 class _Graph(_Model):
@@ -69,7 +77,8 @@ def to_json(network: Network) -> dict[str, Any]:
 
     Nodes have ``id`` and ``kind``: "switch" with ``dpid`` (16 hexadecimal digits), or "host" with ``mac`` and
     ``ip``. Edges are links: ``source``, ``target``, ``capacity`` in bit/s, and ``port_no`` of the sender;
-    where they are not 0, ``delay`` in seconds and ``loss``, a fraction.
+    where they are not 0, ``delay`` in seconds and ``loss``, a fraction; ``interface`` where it has a name of
+    its own.
     """
     data: dict[str, Any] = nx.node_link_data(network.graph, edges="edges")
     nodes = [
@@ -134,6 +143,7 @@ def from_json(
                 locate(("edges", i)),
                 edge.delay,
                 edge.loss,
+                edge.interface,
             )
             for i, edge in enumerate(read.edges)
         ],

@@ -1,0 +1,216 @@
+"""Which classes and parameters of a Mininet Topo are emulated, which are refused, and which warned of.
+
+What would change what is measured is refused, what would not is warned of; nothing is passed over in silence.
+docs/topologies.md has the table. The sources are the signatures of mininet.node and mininet.link (2.3.0).
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fairslice.topology.check import Faults
+
+Kind = Literal["host", "switch", "link", "interface"]
+
+_PLAIN: Mapping[Kind, tuple[str, ...]] = {
+    "host": ("mininet.node.Host", "mininet.node.Node"),
+    "switch": ("mininet.node.OVSSwitch", "mininet.node.Switch"),
+    "link": ("mininet.link.TCLink", "mininet.link.Link", "mininet.link.TCULink"),
+    "interface": ("mininet.link.TCIntf", "mininet.link.Intf"),
+}
+"""What is emulated; the first of each is what is expected."""
+
+_LIKE_PLAIN: Mapping[str, str] = {
+    "mininet.node.CPULimitedHost": "hosts share the machine's processors",
+    "mininet.node.OVSBridge": "fairslice's controller tells it where to send, it does not learn by itself",
+    "mininet.link.OVSLink": "cables between switches are pairs of interfaces, too",
+}
+"""Classes whose nodes and links are built as plain ones, and what of them is lost."""
+
+_OF_EVERY_CLASS = frozenset(dir(type("Empty", (), {}))) | {
+    *("__annotations__", "__firstlineno__", "__static_attributes__", "__annotate__", "__annotate_func__"),
+    *("__annotations_cache__", "__orig_bases__", "__parameters__", "__slots__"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What becomes of a parameter: nothing is said where ``holds`` is true of its value."""
+
+    reason: str
+    holds: Callable[[Any], bool] = lambda value: value is None
+    refused: bool = False
+
+
+def _off(value: Any) -> bool:
+    return not value
+
+
+def _on(value: Any) -> bool:
+    return bool(value)
+
+
+_PROCESSORS = _Rule("hosts share the machine's processors", lambda value: value is None or value == -1)
+_OFFLOADS_OFF = _Rule("the offloads of all interfaces are off", _off)
+_QUEUE = "a queue's depth is the policy's buffer"
+_HTB = "a link is shared by HTB queues"
+_DROP = "queues drop what comes when they are full"
+
+_HOST: Mapping[str, _Rule] = {
+    "cpu": _PROCESSORS,
+    "cores": _PROCESSORS,
+    "sched": _PROCESSORS,
+    "period_us": _PROCESSORS,
+    "inNamespace": _Rule("a host has a network namespace of its own", _on, refused=True),
+    "defaultRoute": _Rule("a host reaches all others over its one cable"),
+    "privateDirs": _Rule("hosts share the machine's files", _off),
+    "lo": _Rule("the loopback interface is up", lambda value: value in (None, "up")),
+    "waitExited": _Rule("", lambda _: True),
+}
+_SWITCH: Mapping[str, _Rule] = {
+    "protocols": _Rule(
+        "switches and controller speak OpenFlow 1.3", lambda value: value is None or "OpenFlow13" in value
+    ),
+    "datapath": _Rule("the datapath is chosen by `fairslice run --datapath`"),
+    "failMode": _Rule(
+        "switches keep what they have when the controller is gone", lambda value: value in (None, "secure")
+    ),
+    "stp": _Rule("loops are safe without it", _off),
+    "inband": _Rule("the controller has connections of its own", _off),
+    "inNamespace": _Rule("all switches are in one network namespace", _off, refused=True),
+    "opts": _Rule("", _off),
+    "dpopts": _Rule("", _off),
+    "ip": _Rule("a switch has no address"),
+    "mac": _Rule("a switch has no address"),
+    "batch": _Rule("", lambda _: True),
+}
+_LINK: Mapping[str, _Rule] = {
+    "jitter": _Rule("a link's delay is constant", _off, refused=True),
+    "max_queue_size": _Rule(_QUEUE, _off, refused=True),
+    "latency_ms": _Rule(_QUEUE, _off, refused=True),
+    "speedup": _Rule("a link carries its bw", _off, refused=True),
+    "use_hfsc": _Rule(_HTB, _off, refused=True),
+    "use_tbf": _Rule(_HTB, _off, refused=True),
+    "enable_ecn": _Rule(_DROP, _off, refused=True),
+    "enable_red": _Rule(_DROP, _off, refused=True),
+    "use_htb": _Rule("", lambda _: True),
+    "gro": _OFFLOADS_OFF,
+    "txo": _OFFLOADS_OFF,
+    "rxo": _OFFLOADS_OFF,
+    "disable_gro": _Rule(_OFFLOADS_OFF.reason, _on),
+    "up": _Rule("cables are up when a run begins", _on, refused=True),
+    "ifconfig": _Rule("all interfaces are configured alike, with an MTU of 1500 bytes", _off, refused=True),
+    "fast": _Rule("", lambda _: True),
+    "port": _Rule("port1 and port2 of addLink tell the port"),
+}
+_HEEDED: Mapping[Kind, frozenset[str]] = {
+    "host": frozenset({"cls", "ip", "mac", "name"}),
+    "switch": frozenset({"cls", "dpid", "name", "isSwitch"}),
+    "link": frozenset(
+        {
+            *("cls", "node1", "node2", "port1", "port2", "intfName1", "intfName2", "addr1", "addr2"),
+            *("intf", "cls1", "cls2", "params1", "params2", "bw", "delay", "loss", "ip", "mac"),
+        }
+    ),
+}
+"""What is read elsewhere."""
+_RULES: Mapping[Kind, Mapping[str, _Rule]] = {"host": _HOST, "switch": _SWITCH, "link": _LINK}
+
+
+def with_class_parameters(info: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parameters with those that ``functools.partial`` gives along with a class."""
+    cls = info.get("cls")
+    if isinstance(cls, functools.partial) and not cls.args:
+        return with_class_parameters({**cls.keywords, **info, "cls": cls.func})
+    return info
+
+
+def judge_node(kind: Literal["host", "switch"], name: str, info: Mapping[str, Any], faults: Faults) -> None:
+    """Refuse or warn of what a node has and fairslice does not emulate."""
+    who = f"{kind} {name}"
+    _judge_class(kind, who, "class", info.get("cls"), faults)
+    limited = any(
+        not _PROCESSORS.holds(info.get(keyword)) for keyword in ("cpu", "cores")
+    ) and "mininet.node.CPULimitedHost" in map(_dotted, getattr(info.get("cls"), "__mro__", ()))
+    if limited:
+        given = ", ".join(f"{k}={info[k]!r}" for k in ("cpu", "cores") if k in info)
+        faults.add(f"{who}: {given} of CPULimitedHost; expected none, because {_PROCESSORS.reason}")
+    if info.get("name", name) != name:
+        faults.add(f"{who}: name={info['name']!r}; expected none, because it is called {name}")
+    skipped = {"cpu", "cores"} if limited else set()
+    _judge_parameters(kind, who, {k: v for k, v in info.items() if k not in skipped}, faults)
+
+
+def judge_cable(cable: str, info: Mapping[str, Any], faults: Faults) -> None:
+    """Refuse or warn of what a cable has for both its ends and fairslice does not emulate."""
+    _judge_class("link", cable, "class", info.get("cls"), faults)
+    for keyword in ("intf", "cls1", "cls2"):
+        _judge_class("interface", cable, f"{keyword}, class", info.get(keyword), faults)
+    for keyword in ("params1", "params2"):
+        if info.get(keyword) is not None and not isinstance(info[keyword], Mapping):
+            faults.add(f"{cable}: {keyword}={info[keyword]!r}; expected a dict")
+    _judge_parameters("link", cable, info, faults)
+
+
+def judge_end(cable: str, info: Mapping[str, Any], faults: Faults) -> None:
+    """Refuse or warn of what one end of a cable has and fairslice does not emulate."""
+    _judge_parameters("link", cable, info, faults)
+
+
+def _judge_parameters(kind: Kind, who: str, info: Mapping[str, Any], faults: Faults) -> None:
+    for keyword, value in info.items():
+        if keyword in _HEEDED[kind]:
+            continue
+        rule = _RULES[kind].get(keyword, _Rule("", lambda _: False))
+        try:
+            if rule.holds(value):
+                continue
+        except (TypeError, ValueError):
+            # An array, say, is neither true nor false.
+            pass
+        if rule.refused:
+            faults.add(f"{who}: {keyword}={value!r}; expected none, because {rule.reason}")
+        else:
+            faults.warn(who, f"{keyword} is not used" + (f": {rule.reason}" if rule.reason else ""))
+
+
+def _dotted(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _judge_class(kind: Kind, who: str, what: str, cls: object, faults: Faults) -> None:
+    if cls is None:
+        return
+    expected = _PLAIN[kind][0]
+    if not inspect.isclass(cls):
+        faults.add(f"{who}: {what} {cls!r}; expected a class, as {expected}, to see what it makes")
+        return
+    name = cls.__qualname__
+    known = next((c for c in cls.__mro__ if _dotted(c) in (*_PLAIN[kind], *_LIKE_PLAIN)), None)
+    overridden = [] if known is None else sorted(_overridden(cls, known))
+    if known is None or (_of_mininet(cls) and overridden):
+        faults.add(f"{who}: {what} {name}; expected {expected}, which is what fairslice emulates")
+    elif overridden:
+        faults.add(
+            f"{who}: {what} {name} has {', '.join(overridden)} of its own, which fairslice would not emulate;"
+            f" expected {expected}"
+        )
+    elif _dotted(known) in _LIKE_PLAIN:
+        faults.warn(who, f"{what} {name} is built as {expected}: {_LIKE_PLAIN[_dotted(known)]}")
+    elif known is not cls:
+        faults.warn(who, f"{what} {name} is built as {expected}, of which it overrides nothing")
+
+
+def _of_mininet(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == "mininet"
+
+
+def _overridden(cls: type, known: type) -> Iterator[str]:
+    """What a class and its bases, up to a known one, have in place of the known one's attributes."""
+    inherited = set(dir(known))
+    for base in cls.__mro__[: cls.__mro__.index(known)]:
+        if base not in known.__mro__:
+            own = set(vars(base)) - _OF_EVERY_CLASS
+            yield from (name for name in {*own, *({"__init__"} & set(vars(base)))} if name in inherited)
