@@ -61,7 +61,8 @@ def load_topology(spec: str, *, quiet: bool = False, **given: float | None) -> "
     from fairslice.topology.load import load_network
 
     network = load_network(spec, **{name: value for name, value in given.items() if value is not None})
-    for note in () if quiet else network.notes:
+    # Whatever has hosts may stand for a network, where that is all that is asked.
+    for note in () if quiet else getattr(network, "notes", ()):
         click.echo(note, err=True)
     return network
 

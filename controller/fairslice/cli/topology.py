@@ -60,10 +60,13 @@ def _tables(network: "Network") -> "list[Table]":
     for host in network.hosts.values():
         hosts.add_row(host.name, host.ip, host.mac, host.switch, str(host.port_no))
     far = any(link.delay_s or link.loss for link in network.links.values())
-    columns = ("from", "port", "to", "capacity", *(("delay", "loss") if far else ()))
+    named = any(link.interface_name for link in network.links.values())
+    columns = ("from", "port", *(("interface",) if named else ()), "to", "capacity")
+    columns += ("delay", "loss") if far else ()
     links = table(f"Links: {len(network.links)}", *columns)
     for link in network.links.values():
         conditions = (format_duration(link.delay_s), f"{link.loss:.3%}") if far else ()
         capacity = format_rate(link.capacity_bps)
-        links.add_row(link.source, str(link.port_no), link.target, capacity, *conditions)
+        interface = (link.interface,) if named else ()
+        links.add_row(link.source, str(link.port_no), *interface, link.target, capacity, *conditions)
     return [switches, hosts, links]
