@@ -106,8 +106,8 @@ _LINK: Mapping[str, _Rule] = {
     "port": _Rule("port1 and port2 of addLink tell the port"),
 }
 _HEEDED: Mapping[Kind, frozenset[str]] = {
-    "host": frozenset({"cls", "ip", "mac", "name"}),
-    "switch": frozenset({"cls", "dpid", "name", "isSwitch"}),
+    "host": frozenset({"cls", "ip", "mac"}),
+    "switch": frozenset({"cls", "dpid", "isSwitch"}),
     "link": frozenset(
         {
             *("cls", "node1", "node2", "port1", "port2", "intfName1", "intfName2", "addr1", "addr2"),
@@ -137,8 +137,6 @@ def judge_node(kind: Literal["host", "switch"], name: str, info: Mapping[str, An
     if limited:
         given = ", ".join(f"{k}={info[k]!r}" for k in ("cpu", "cores") if k in info)
         faults.add(f"{who}: {given} of CPULimitedHost; expected none, because {_PROCESSORS.reason}")
-    if info.get("name", name) != name:
-        faults.add(f"{who}: name={info['name']!r}; expected none, because it is called {name}")
     skipped = {"cpu", "cores"} if limited else set()
     _judge_parameters(kind, who, {k: v for k, v in info.items() if k not in skipped}, faults)
 
