@@ -494,6 +494,7 @@ def test_what_is_so_anyway_is_taken_in_silence(tmp_path: Path, host: str, switch
         ("", "", "txo=True", "cable h1 - s1: txo is not used: the offloads of all interfaces are off"),
         ("", "", "params1={'gro': True}", "cable h1 - s1: gro is not used"),
         ("", "", "params2={'port': 9}", "cable h1 - s1: port is not used: port1 and port2 of addLink tell"),
+        ("", "", "params1={'intfName1': 'eth9'}", "cable h1 - s1: intfName1 is not used"),
         ("", "", "weight=5", "cable h1 - s1: weight is not used"),
         ("", "", "moveIntfFn=print", "cable h1 - s1: moveIntfFn is not used"),
     ],

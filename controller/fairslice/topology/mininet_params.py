@@ -6,7 +6,7 @@ docs/topologies.md has the table. The sources are the signatures of mininet.node
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,7 +36,7 @@ _OF_EVERY_CLASS = frozenset(dir(type("Empty", (), {}))) | {
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class Rule:
     """What becomes of a parameter: nothing is said where ``holds`` is true of its value."""
 
     reason: str
@@ -52,59 +52,60 @@ def _on(value: Any) -> bool:
     return bool(value)
 
 
-_PROCESSORS = _Rule("hosts share the machine's processors", lambda value: value is None or value == -1)
-_OFFLOADS_OFF = _Rule("the offloads of all interfaces are off", _off)
+_PROCESSORS = Rule("hosts share the machine's processors", lambda value: value is None or value == -1)
+_OFFLOADS_OFF = Rule("the offloads of all interfaces are off", _off)
 _QUEUE = "a queue's depth is the policy's buffer"
 _HTB = "a link is shared by HTB queues"
 _DROP = "queues drop what comes when they are full"
 
-_HOST: Mapping[str, _Rule] = {
+HOST: Mapping[str, Rule] = {
     "cpu": _PROCESSORS,
     "cores": _PROCESSORS,
     "sched": _PROCESSORS,
     "period_us": _PROCESSORS,
-    "inNamespace": _Rule("a host has a network namespace of its own", _on, refused=True),
-    "defaultRoute": _Rule("a host reaches all others over its one cable"),
-    "privateDirs": _Rule("hosts share the machine's files", _off),
-    "lo": _Rule("the loopback interface is up", lambda value: value in (None, "up")),
-    "waitExited": _Rule("", lambda _: True),
+    "inNamespace": Rule("a host has a network namespace of its own", _on, refused=True),
+    "defaultRoute": Rule("a host reaches all others over its one cable"),
+    "privateDirs": Rule("hosts share the machine's files", _off),
+    "lo": Rule("the loopback interface is up", lambda value: value in (None, "up")),
+    "waitExited": Rule("", lambda _: True),
 }
-_SWITCH: Mapping[str, _Rule] = {
-    "protocols": _Rule(
+SWITCH: Mapping[str, Rule] = {
+    "protocols": Rule(
         "switches and controller speak OpenFlow 1.3", lambda value: value is None or "OpenFlow13" in value
     ),
-    "datapath": _Rule("the datapath is chosen by `fairslice run --datapath`"),
-    "failMode": _Rule(
+    "datapath": Rule("the datapath is chosen by `fairslice run --datapath`"),
+    "failMode": Rule(
         "switches keep what they have when the controller is gone", lambda value: value in (None, "secure")
     ),
-    "stp": _Rule("loops are safe without it", _off),
-    "inband": _Rule("the controller has connections of its own", _off),
-    "inNamespace": _Rule("all switches are in one network namespace", _off, refused=True),
-    "opts": _Rule("", _off),
-    "dpopts": _Rule("", _off),
-    "ip": _Rule("a switch has no address"),
-    "mac": _Rule("a switch has no address"),
-    "batch": _Rule("", lambda _: True),
+    "stp": Rule("loops are safe without it", _off),
+    "inband": Rule("the controller has connections of its own", _off),
+    "inNamespace": Rule("all switches are in one network namespace", _off, refused=True),
+    "opts": Rule("", _off),
+    "dpopts": Rule("", _off),
+    "ip": Rule("a switch has no address"),
+    "mac": Rule("a switch has no address"),
+    "batch": Rule("", lambda _: True),
 }
-_LINK: Mapping[str, _Rule] = {
-    "jitter": _Rule("a link's delay is constant", _off, refused=True),
-    "max_queue_size": _Rule(_QUEUE, _off, refused=True),
-    "latency_ms": _Rule(_QUEUE, _off, refused=True),
-    "speedup": _Rule("a link carries its bw", _off, refused=True),
-    "use_hfsc": _Rule(_HTB, _off, refused=True),
-    "use_tbf": _Rule(_HTB, _off, refused=True),
-    "enable_ecn": _Rule(_DROP, _off, refused=True),
-    "enable_red": _Rule(_DROP, _off, refused=True),
-    "use_htb": _Rule("", lambda _: True),
+LINK: Mapping[str, Rule] = {
+    "jitter": Rule("a link's delay is constant", _off, refused=True),
+    "max_queue_size": Rule(_QUEUE, _off, refused=True),
+    "latency_ms": Rule(_QUEUE, _off, refused=True),
+    "speedup": Rule("a link carries its bw", _off, refused=True),
+    "use_hfsc": Rule(_HTB, _off, refused=True),
+    "use_tbf": Rule(_HTB, _off, refused=True),
+    "enable_ecn": Rule(_DROP, _off, refused=True),
+    "enable_red": Rule(_DROP, _off, refused=True),
+    "use_htb": Rule("", lambda _: True),
     "gro": _OFFLOADS_OFF,
     "txo": _OFFLOADS_OFF,
     "rxo": _OFFLOADS_OFF,
-    "disable_gro": _Rule(_OFFLOADS_OFF.reason, _on),
-    "up": _Rule("cables are up when a run begins", _on, refused=True),
-    "ifconfig": _Rule("all interfaces are configured alike, with an MTU of 1500 bytes", _off, refused=True),
-    "fast": _Rule("", lambda _: True),
-    "port": _Rule("port1 and port2 of addLink tell the port"),
+    "disable_gro": Rule(_OFFLOADS_OFF.reason, _on),
+    "up": Rule("cables are up when a run begins", _on, refused=True),
+    "ifconfig": Rule("all interfaces are configured alike, with an MTU of 1500 bytes", _off, refused=True),
+    "fast": Rule("", lambda _: True),
+    "port": Rule("port1 and port2 of addLink tell the port"),
 }
+"""Parameters of addHost, addSwitch and addLink that are not used."""
 _HEEDED: Mapping[Kind, frozenset[str]] = {
     "host": frozenset({"cls", "ip", "mac"}),
     "switch": frozenset({"cls", "dpid", "isSwitch"}),
@@ -116,7 +117,8 @@ _HEEDED: Mapping[Kind, frozenset[str]] = {
     ),
 }
 """What is read elsewhere."""
-_RULES: Mapping[Kind, Mapping[str, _Rule]] = {"host": _HOST, "switch": _SWITCH, "link": _LINK}
+_HEEDED_AT_AN_END = frozenset({"bw", "delay", "loss", "ip", "mac"})
+_RULES: Mapping[Kind, Mapping[str, Rule]] = {"host": HOST, "switch": SWITCH, "link": LINK}
 
 
 def with_class_parameters(info: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -154,14 +156,16 @@ def judge_cable(cable: str, info: Mapping[str, Any], faults: Faults) -> None:
 
 def judge_end(cable: str, info: Mapping[str, Any], faults: Faults) -> None:
     """Refuse or warn of what one end of a cable has and fairslice does not emulate."""
-    _judge_parameters("link", cable, info, faults)
+    _judge_parameters("link", cable, info, faults, _HEEDED_AT_AN_END)
 
 
-def _judge_parameters(kind: Kind, who: str, info: Mapping[str, Any], faults: Faults) -> None:
+def _judge_parameters(
+    kind: Kind, who: str, info: Mapping[str, Any], faults: Faults, heeded: Collection[str] | None = None
+) -> None:
     for keyword, value in info.items():
-        if keyword in _HEEDED[kind]:
+        if keyword in (_HEEDED[kind] if heeded is None else heeded):
             continue
-        rule = _RULES[kind].get(keyword, _Rule("", lambda _: False))
+        rule = _RULES[kind].get(keyword, Rule("", lambda _: False))
         try:
             if rule.holds(value):
                 continue
