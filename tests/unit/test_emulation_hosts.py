@@ -1,6 +1,7 @@
 """Names, capacities and addresses that can be emulated, and the commands that set a host up."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -9,11 +10,10 @@ from fairslice.emulation.hosts import (
     check_emulable,
     egress_arguments,
     host_script,
-    interface_name,
     parse_sockets,
 )
 from fairslice.errors import InputError
-from fairslice.topology.network import Host, Link, Network, Switch
+from fairslice.topology.network import Host, Link, Network, Switch, default_interface
 
 
 def pair(
@@ -35,24 +35,39 @@ def test_an_ordinary_network_can_be_emulated() -> None:
     check_emulable(pair())
 
 
-@pytest.mark.parametrize("name", ["h 1", "h;reboot", "$(reboot)", "1h", "", "lo", "all", "h/1"])
+@pytest.mark.parametrize("name", ["h 1", "h;reboot", "$(reboot)", "-h", "", ".h", "h/1", "h:1", "hé"])
 def test_a_name_that_no_interface_or_shell_takes_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="can't name an interface"):
         check_emulable(pair(host=name))
 
 
+@pytest.mark.parametrize("name", ["1", "1h", "007", "_", "lo", "all", "1.2", "h-1", "10_GE"])
+def test_a_host_may_be_called_whatever_its_interface_can(name: str) -> None:
+    check_emulable(pair(host=name))
+
+
+@pytest.mark.parametrize("name", ["lo", "all", "default", "ovs-system"])
+def test_a_switch_is_not_called_as_an_interface_that_is_there(name: str) -> None:
+    with pytest.raises(InputError, match=f"switch {name}: its bridge can't be called so"):
+        check_emulable(pair(switch=name))
+
+
 def test_the_longest_interface_name_that_linux_takes_is_allowed() -> None:
-    assert len(interface_name("s" * 9, 10)) == 15
+    assert len(default_interface("s" * 9, 10)) == 15
     check_emulable(pair(switch="s" * 9, port_no=10))
-    with pytest.raises(
-        InputError, match=r"'s{9}' is too long: its interface 's{9}-eth100' has 16 characters"
-    ):
+    with pytest.raises(InputError, match=r"s{9}: its interface s{9}-eth100 is longer than Linux allows"):
         check_emulable(pair(switch="s" * 9, port_no=100))
 
 
-def test_a_node_named_as_another_nodes_interface_is_refused() -> None:
-    with pytest.raises(InputError, match="also the name of another node's interface"):
-        check_emulable(pair(host="s1-eth1"))
+def test_two_interfaces_of_switches_are_not_called_alike() -> None:
+    network = pair()
+    named = replace(network.links["s1", "h1"], interface_name="s1")
+    with pytest.raises(InputError, match="switch s1 and port 1 of s1 have the same interface s1"):
+        check_emulable(replace(network, links={**network.links, named.key: named}))
+    # A host is in a network namespace of its own.
+    check_emulable(pair(host="s1-eth1"))
+    own = replace(network.links["h1", "s1"], interface_name="s1-eth1")
+    check_emulable(replace(network, links={**network.links, own.key: own}))
 
 
 @pytest.mark.parametrize("capacity_bps", [0.0, -1.0, math.nan])

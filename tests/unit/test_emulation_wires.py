@@ -145,7 +145,7 @@ def test_inner_ends_come_up_without_offloads() -> None:
     lines = namespace_script(WIRES).splitlines()
     for end in ("s1-eth2", "s2-eth1"):
         assert f"ethtool -K {end} tx off rx off tso off gso off gro off" in lines
-        assert f"ip link set {end} up" in lines
+        assert f"ip link set dev {end} up" in lines
 
 
 PORTS = ("s1-eth2", "s2-eth1")
@@ -159,7 +159,7 @@ def settle(ports: dict[str, bool], inner: dict[str, bool]) -> None:
         if not lines:
             return
         for line in lines:
-            name, state = re.fullmatch(r"link set (\S+) (up|down)", line).groups()  # type: ignore[union-attr]
+            name, state = re.fullmatch(r"link set dev (\S+) (up|down)", line).groups()  # type: ignore[union-attr]
             inner[name] = state == "up"
     raise AssertionError("it never ends")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairslice.topology.load import load_network
+from fairslice.topology.mininet_params import HOST, LINK, SWITCH
 from fairslice.topology.nodelink import from_json
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +43,19 @@ def test_the_policies_of_the_table_exist() -> None:
     named = set(re.findall(r"\.\./policies/([\w-]+\.yaml)", PAGE))
     assert len(named) == 12
     assert all((ROOT / "policies" / name).is_file() for name in named)
+
+
+def test_the_table_of_parameters_names_all_that_there_are() -> None:
+    """And as what they are: told of, or refused."""
+    rows = [
+        row.split(" | ")
+        for row in re.findall(r"^\| (`add(?:Host|Switch|Link)` \|.*) \|$", PAGE, re.MULTILINE)
+    ]
+    assert len(rows) == 3
+    for (_, _, told, refused), rules in zip(rows, (HOST, SWITCH, LINK), strict=True):
+        for keyword, rule in rules.items():
+            if keyword not in ("waitExited", "batch", "use_htb", "fast", "port"):
+                assert f"`{keyword}" in (refused if rule.refused else told), keyword
 
 
 def test_the_network_file_of_the_page_is_one() -> None:

@@ -1,10 +1,14 @@
 """Options that several commands share."""
 
+import contextlib
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+
+if TYPE_CHECKING:
+    from fairslice.topology.network import Network
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -19,6 +23,49 @@ def controller_url(command: Command) -> Command:
         metavar="URL",
         help="REST address of the controller.",
     )(command)
+
+
+def bandwidth(command: Command) -> Command:
+    """``--bandwidth RATE`` as ``bandwidth_bps``: for every command that takes a topology."""
+    return click.option(
+        "--bandwidth",
+        "bandwidth_bps",
+        metavar="RATE",
+        callback=_bandwidth_bps,
+        help="Capacity of cables that have none in the topology: 100 (Mbit/s), or '1 Gbit/s'.",
+    )(command)
+
+
+def _bandwidth_bps(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """A rate; a number without a unit is in Mbit/s, as Mininet's ``bw``."""
+    if text is None:
+        return None
+    from fairslice.topology.check import MAX_CAPACITY_BPS
+    from fairslice.units import format_rate, parse_rate
+
+    with contextlib.suppress(ValueError):
+        text = f"{float(text)!r} Mbit/s"
+    try:
+        rate_bps = parse_rate(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if not 0 < rate_bps <= MAX_CAPACITY_BPS:
+        raise click.BadParameter(f"{text} is not above 0 and up to {format_rate(MAX_CAPACITY_BPS)}")
+    return rate_bps
+
+
+def load_topology(spec: str, *, quiet: bool = False, **given: float | None) -> "Network":
+    """The network of a topology, with those of the shared options that were given.
+
+    What the topology asks for and is not emulated is told on standard error, unless ``quiet``.
+    """
+    from fairslice.topology.load import load_network
+
+    network = load_network(spec, **{name: value for name, value in given.items() if value is not None})
+    # Whatever has hosts may stand for a network, where that is all that is asked.
+    for note in () if quiet else getattr(network, "notes", ()):
+        click.echo(note, err=True)
+    return network
 
 
 def json_output(

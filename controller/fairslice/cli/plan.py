@@ -1,29 +1,40 @@
 """``fairslice plan``: what a policy would do to a network, without root and without a switch."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import json_output
+from fairslice.cli.options import bandwidth, json_output, load_topology
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from fairslice.alloc.slices import NetworkAllocation
     from fairslice.alloc.view import AllocationView, PathView
     from fairslice.state.desired import FlowEntry, SwitchState
+    from fairslice.topology.ways import ShortestWays
+
+WAYS_SHOWN = 4
+"""Of a flow's equally short ways up to this many are shown; the others are counted."""
 
 
 @click.command(short_help="Show the rates of a policy, and all that would be installed.")
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
+@bandwidth
 @click.option("--rates-only", is_flag=True, help="Leave out meters, queues and flow entries.")
 @json_output()
-def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> None:
+def command(
+    policy: Path, topology: str, bandwidth_bps: float | None, rates_only: bool, as_json: bool
+) -> None:
     """Show the max-min fair rates of POLICY on a topology, why each is what it is, and every meter, queue and
     flow entry that would be installed.
+
+    Where several ways of a flow are equally short, they are shown with what their narrowest link between
+    switches carries: the widest is taken; over equally wide ones slices and destinations are spread.
 
     A flow with several paths shows what of its rate goes along each. No entries are shown for a policy with
     such flows, since several paths are not enforced yet."""
@@ -32,9 +43,8 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
     from fairslice.policy import load_policy
     from fairslice.state.compile import compile_switches
     from fairslice.state.enforced import shortcomings
-    from fairslice.topology.load import load_network
 
-    network = load_network(topology)
+    network = load_topology(topology, bandwidth_bps=bandwidth_bps)
     allocation = allocate_slices(load_policy(policy), network)
     shown = view(allocation)
     notes = shortcomings(allocation)
@@ -48,6 +58,7 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
 
         document = shown.model_dump()
         document["notes"] = [str(note) for note in notes]
+        document["ways"] = [asdict(choice) for choice in _choices(allocation)]
         document["switches"] = {names[dpid]: _plain(state) for dpid, state in states.items()}
         print_document(json.dumps(document, indent=2))
         return
@@ -56,6 +67,9 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
 
     console = Console(markup=False)
     console.print(_rates(shown))
+    choices = list(_choices(allocation))
+    if choices:
+        console.print(_ways(shown, choices))
     said = "NOT certified: the checker contradicts these rates."
     if shown.certified:
         said = "Certified: no link is overloaded, and every flow is at its demand, a limit, or a full link."
@@ -93,6 +107,7 @@ def _table(title: str, *columns: str) -> "Table":
     for column in columns:
         right = column in (
             "rate",
+            "width",
             "weight",
             "burst",
             "meter_id",
@@ -120,6 +135,66 @@ def _rates(shown: "AllocationView") -> "Table":
         )
         for path in used if len(flow.paths) > 1 else ():
             table.add_row("", "", format_rate(path.rate_bps), f"{path.share:.2%} of it", " ".join(path.nodes))
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class _OneWay:
+    """An equally short way of a flow; ``width_bps`` is what its narrowest link between switches carries."""
+
+    nodes: tuple[str, ...]
+    width_bps: float
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Among how many equally short ways a flow's was chosen, and some: those taken, then the widest."""
+
+    flow: str
+    count: int
+    ways: tuple[_OneWay, ...]
+
+
+def _choices(allocation: "NetworkAllocation") -> "Iterator[_Choice]":
+    from fairslice.topology.paths import width_bps
+    from fairslice.topology.ways import shortest_ways
+
+    network = allocation.network
+    known: dict[tuple[str, str], ShortestWays] = {}
+    for allocated in allocation.flows:
+        pair = (allocated.flow.source, allocated.flow.destination)
+        if pair not in known:
+            known[pair] = shortest_ways(network, *pair, WAYS_SHOWN)
+        ways = known[pair]
+        if ways.count == 1:
+            continue
+        route = allocated.route
+        taken = [nodes for nodes in route.paths if len(nodes) == len(route.path)]
+        others = [way.nodes for way in ways.ways if way.nodes not in taken]
+        shown = [*taken, *others[: max(WAYS_SHOWN - len(taken), 0)]]
+        yield _Choice(
+            allocated.flow.id,
+            ways.count,
+            tuple(_OneWay(nodes, width_bps(network, nodes), nodes in taken) for nodes in shown),
+        )
+
+
+def _ways(shown: "AllocationView", choices: "list[_Choice]") -> "Table":
+    from fairslice.units import format_rate
+
+    flows = {flow.id: flow for flow in shown.flows}
+    table = _table("Equally short ways, the widest first", "slice", "flow", "width", "", "way")
+    for choice in choices:
+        flow = flows[choice.flow]
+        names = (flow.slice, f"{flow.source} → {flow.destination} {flow.match}".rstrip())
+        for way in choice.ways:
+            taken = "taken" if way.taken else ""
+            table.add_row(*names, format_rate(way.width_bps), taken, " ".join(way.nodes))
+            names = ("", "")
+        more = choice.count - len(choice.ways)
+        if more:
+            table.add_row("", "", "", "", f"and {more} more")
     return table
 
 

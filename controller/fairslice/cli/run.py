@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import json_output
+from fairslice.cli.options import bandwidth, json_output, load_topology
 
 if TYPE_CHECKING:
     from fairslice.emulation.openvswitch import Datapath
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Emulate a network, enforce a policy, measure every flow, and report.")
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
+@bandwidth
 @click.option("--policy", required=True, type=click.Path(path_type=Path), help="Policy file.")
 @click.option("--duration", default=10.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds.")
 @click.option(
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 @click.option("--inside", is_flag=True, hidden=True)
 def command(
     topology: str,
+    bandwidth_bps: float | None,
     policy: Path,
     duration: float,
     max_duration: float,
@@ -98,12 +100,14 @@ def command(
     choice = choose(datapath, vm, look_here())
     experiment = _experiment(
         topology,
+        bandwidth_bps,
         policy,
         (duration, max_duration, warmup),
         tolerance,
         senders,
         congestion_control,
         choice.datapath,
+        inside=inside,
     )
     if inside:
         return _run(experiment, out, as_json)
@@ -134,12 +138,15 @@ def command(
 
 def _experiment(
     topology: str,
+    bandwidth_bps: float | None,
     policy: Path,
     times_s: tuple[float, float, float],
     tolerance: float,
     senders: tuple[str, ...],
     congestion_control: str,
     datapath: "Datapath",
+    *,
+    inside: bool,
 ) -> "Experiment":
     """All that can be refused is refused here, before anything is built."""
     from datetime import UTC, datetime
@@ -152,9 +159,9 @@ def _experiment(
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
     from fairslice.state.enforced import shortcomings
-    from fairslice.topology.load import load_network
 
-    network = load_network(topology)
+    # Outside of the namespaces it is loaded to be checked: inside it is told, once, what is not emulated.
+    network = load_topology(topology, bandwidth_bps=bandwidth_bps, quiet=not inside)
     wanted = tuple(parse_sender(text) for text in senders)
     loaded = load_policy(policy)
     require_enforceable(loaded, "`run`")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import json_output
+from fairslice.cli.options import bandwidth, json_output, load_topology
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("spec", metavar="FILE[:name[,args]]")
+@bandwidth
 @json_output(help="Print the network file that the controller takes.")
-def command(spec: str, as_json: bool) -> None:
+def command(spec: str, bandwidth_bps: float | None, as_json: bool) -> None:
     """Show the switches, hosts and links of a topology.
 
     FILE is a Python file with Mininet topologies, followed by what `mn --topo` would take, or a network file:
 
         fairslice topology topologies/dumbbell.py:dumbbell,4,bottleneck=50
     """
-    from fairslice.topology.load import load_network
 
-    network = load_network(spec)
+    network = load_topology(spec, bandwidth_bps=bandwidth_bps)
     if as_json:
         import json
 
@@ -61,10 +61,13 @@ def _tables(network: "Network") -> "list[Table]":
     for host in network.hosts.values():
         hosts.add_row(host.name, host.ip, host.mac, host.switch, str(host.port_no))
     far = any(link.delay_s or link.loss for link in network.links.values())
-    columns = ("from", "port", "to", "capacity", *(("delay", "loss") if far else ()))
+    named = any(link.interface_name for link in network.links.values())
+    columns = ("from", "port", *(("interface",) if named else ()), "to", "capacity")
+    columns += ("delay", "loss") if far else ()
     links = table(f"Links: {len(network.links)}", *columns)
     for link in network.links.values():
         conditions = (format_duration(link.delay_s), f"{link.loss:.3%}") if far else ()
         capacity = format_rate(link.capacity_bps)
-        links.add_row(link.source, str(link.port_no), link.target, capacity, *conditions)
+        interface = (link.interface,) if named else ()
+        links.add_row(link.source, str(link.port_no), *interface, link.target, capacity, *conditions)
     return [switches, hosts, links]

@@ -26,12 +26,11 @@ from fairslice.doctor.judge import (
 from fairslice.doctor.offloads import offloads_on
 from fairslice.doctor.software import tun_trouble
 from fairslice.emulation.command import run_command
-from fairslice.emulation.hosts import interface_name
 from fairslice.emulation.network import EmulatedNetwork
 from fairslice.emulation.openvswitch import Datapath, OpenVSwitch, kernel_module_loaded
 from fairslice.emulation.sockets import deepen_packet_sockets
 from fairslice.errors import MachineError
-from fairslice.topology.network import Host, Link, Network, Switch
+from fairslice.topology.network import Host, Link, Network, Switch, default_interface
 from fairslice.units import tcp_wire_bps
 
 Tell = Callable[[str], None]
@@ -177,7 +176,7 @@ def forwarding_findings(rig: Rig) -> tuple[Finding, ...]:
     """Offloads, and the most that is forwarded with HTB on every switch port, as in a run."""
     for link in rig.emulated.network.links.values():
         if link.source in rig.emulated.network.switches:
-            _set_queues(rig, interface_name(link.source, link.port_no), UNLIMITED_BPS)
+            _set_queues(rig, link.interface, UNLIMITED_BPS)
     if rig.emulated.datapath == "user":
         # The first frames make the packet socket; a run gives it room before it measures, too.
         rig.udp(METER_RATE_BPS, 0.05, 0)
@@ -206,7 +205,7 @@ def meter_finding(rig: Rig) -> Finding:
 
 def queue_finding(rig: Rig) -> Finding:
     """A queue on s2's port to h2, and UDP with its DSCP at more than its rate."""
-    interface = interface_name("s2", 1)
+    interface = default_interface("s2", 1)
     _set_queues(rig, interface, UNLIMITED_BPS, QUEUE_RATE_BPS)
     minor = _QUEUE + 1
     before = class_frames(_class_text(interface), minor)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from fairslice.errors import Fault, InputError, MachineError
 from fairslice.topology.check import MAX_DELAY_S
+from fairslice.topology.interfaces import interface_faults
 from fairslice.topology.network import Link, Network
 from fairslice.units import FULL_FRAME_BYTES
 
@@ -23,14 +24,7 @@ OFFLOADS_OFF = ("tx", "off", "rx", "off", "tso", "off", "gso", "off", "gro", "of
 """For ethtool -K: the userspace datapath passes unfinished checksums and oversized segments on unchanged."""
 
 _MINIMUM_QUEUE_FRAMES = 5
-_INTERFACE_NAME_LIMIT = 15  # IFNAMSIZ without its NUL
-_NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
-_RESERVED_NAMES = frozenset({"all", "default", "lo", "ovs-netdev", "ovs-system"})
-
-
-def interface_name(node: str, port_no: int) -> str:
-    """The interface of a port, as Mininet names it: ``s1-eth2``."""
-    return f"{node}-eth{port_no}"
+_NODE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def check_emulable(network: Network) -> None:
@@ -46,25 +40,15 @@ def check_emulable(network: Network) -> None:
 
 
 def _name_faults(network: Network) -> Iterator[Fault]:
-    nodes = {*network.switches, *network.hosts}
-    for name in sorted(nodes):
-        if not _NODE_NAME.fullmatch(name) or name in _RESERVED_NAMES:
+    for name in sorted({*network.switches, *network.hosts}):
+        if not _NODE_NAME.fullmatch(name):
             yield Fault(
                 f"the node name {name!r} can't name an interface; "
-                "expected a letter, then letters, digits, '_', '.' or '-'"
+                "expected a letter, digit or '_', then letters, digits, '_', '.' or '-'"
             )
-    longest: dict[str, str] = {}
-    for link in network.links.values():
-        interface = interface_name(link.source, link.port_no)
-        longest[link.source] = max(longest.get(link.source, ""), interface, key=len)
-    for name, interface in sorted(longest.items()):
-        if len(interface) > _INTERFACE_NAME_LIMIT:
-            yield Fault(
-                f"the node name {name!r} is too long: its interface {interface!r} has {len(interface)} "
-                f"characters; expected at most {_INTERFACE_NAME_LIMIT}"
-            )
-    for interface in sorted(nodes & {interface_name(x.source, x.port_no) for x in network.links.values()}):
-        yield Fault(f"the node name {interface!r} is also the name of another node's interface")
+    ports = [(link.source, link.port_no, link.interface) for link in network.links.values()]
+    for message in interface_faults(network.switches, ports):
+        yield Fault(message)
 
 
 def _link_faults(network: Network) -> Iterator[Fault]:
@@ -111,7 +95,7 @@ def egress_arguments(interface: str, capacity_bps: float) -> list[str]:
 
 def host_script(link: Link, ip: str, congestion_control: str | None) -> str:
     """The shell script (sh -e) that sets a host up, to be run in its network namespace."""
-    interface = interface_name(link.source, link.port_no)
+    interface = link.interface
     congctl = "" if congestion_control is None else f" congctl {congestion_control}"
     lines = [
         # No neighbour discovery between the measured packets.
@@ -125,7 +109,7 @@ def host_script(link: Link, ip: str, congestion_control: str | None) -> str:
         f"tc {' '.join(egress_arguments(interface, link.capacity_bps))}",
         "ip link set lo up",
         f"ip addr add {ip}/{PREFIX_LENGTH} dev {interface} noprefixroute",
-        f"ip link set {interface} up",
+        f"ip link set dev {interface} up",
         # Hosts may have addresses of several networks; all are on the link. The congestion control is the
         # route's, as a namespace may not default to one that tcp_allowed_congestion_control lacks.
         f"ip route add default dev {interface} src {ip}{congctl}",

@@ -20,7 +20,6 @@ from fairslice.emulation.hosts import (
     Socket,
     check_emulable,
     host_script,
-    interface_name,
     parse_host_counters,
     parse_sockets,
 )
@@ -233,9 +232,7 @@ class EmulatedNetwork:
         """What the host's interface has sent and dropped so far."""
         link = self.network.links[host, self.network.hosts[host].switch]
         net = Path(f"/proc/{self.pid(host)}/net")
-        return parse_host_counters(
-            (net / "dev").read_text(), (net / "snmp").read_text(), interface_name(host, link.port_no)
-        )
+        return parse_host_counters((net / "dev").read_text(), (net / "snmp").read_text(), link.interface)
 
     def _check_congestion_control(self) -> None:
         if self.congestion_control is None:
@@ -292,13 +289,14 @@ class EmulatedNetwork:
             if node in self.network.hosts
         }
         kind = _Wire if is_wire(there, back) else MininetLink
-        self._mininet.addLink(there.source, there.target, there.port_no, back.port_no, cls=kind, **addresses)
+        names = {"intfName1": there.interface, "intfName2": back.interface}
+        self._mininet.addLink(
+            there.source, there.target, there.port_no, back.port_no, cls=kind, **names, **addresses
+        )
 
     def _switch_interfaces(self) -> list[str]:
         return [
-            interface_name(link.source, link.port_no)
-            for link in self.network.links.values()
-            if link.source in self.network.switches
+            link.interface for link in self.network.links.values() if link.source in self.network.switches
         ]
 
     def _set_up_switch_ports(self) -> None:
@@ -307,7 +305,7 @@ class EmulatedNetwork:
         if not no_ipv6.exists():
             lines = []
         for interface in self._switch_interfaces():
-            lines += [f"ethtool -K {interface} {' '.join(OFFLOADS_OFF)}", f"ip link set {interface} up"]
+            lines += [f"ethtool -K {interface} {' '.join(OFFLOADS_OFF)}", f"ip link set dev {interface} up"]
         _run(["sh", "-e"], "\n".join(lines))
 
     def _set_up_hosts(self) -> None:

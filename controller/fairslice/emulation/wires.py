@@ -1,8 +1,9 @@
 """Cables with a delay or a loss, by sch_netem (tc-netem(8)), and what the kernel must have for them.
 
 A switch's port keeps its root qdisc for Open vSwitch's queues, so netem can't sit there. Such a cable is two
-veth pairs. Their inner ends, in a network namespace where nothing else is, bear the names of the outer ones;
-what one of them receives, tc-mirred(8) sends out by the other, whose root qdisc is netem:
+veth pairs. Their inner ends, in a network namespace where nothing else is, bear the names of the outer ones
+(``wireN`` where hosts call theirs alike); what one of them receives, tc-mirred(8) sends out by the other,
+whose root qdisc is netem:
 
     s1-eth2 ═══ s1-eth2 ── mirred ──▶ netem, s2-eth1 ═══ s2-eth1
 
@@ -17,13 +18,15 @@ import os
 import shutil
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 
 from fairslice.emulation.command import run_command
-from fairslice.emulation.hosts import OFFLOADS_OFF, interface_name
+from fairslice.emulation.hosts import OFFLOADS_OFF
 from fairslice.errors import MachineError
-from fairslice.topology.network import Link, Network
+from fairslice.topology.network import Link, LinkKey, Network
 
 NAMESPACE = "fairslice-wires"
 """The network namespace of the inner ends, known to ip-netns(8)."""
@@ -123,16 +126,25 @@ def netem_arguments(interface: str, link: Link) -> list[str]:
     return arguments
 
 
+def inner_names(wires: Sequence[Cable]) -> Mapping[LinkKey, str]:
+    """The inner end of every link's sender: the outer one's name, or ``wireN`` where others have it, too."""
+    links = [link for wire in wires for link in wire]
+    held = Counter(link.interface for link in links)
+    free = (name for name in (f"wire{n}" for n in count()) if name not in held)
+    return {link.key: link.interface if held[link.interface] == 1 else next(free) for link in links}
+
+
 def link_commands(network: Network, wires: Sequence[Cable], pid: Callable[[str], int]) -> str:
     """Input of ``ip -batch`` that makes the veth pairs; ``pid`` tells who holds a node's namespace."""
     lines = []
+    inner = inner_names(wires)
     for link in (link for wire in wires for link in wire):
-        name = interface_name(link.source, link.port_no)
+        name = link.interface
         host = network.hosts.get(link.source)
         address = "" if host is None else f" address {host.mac}"
         lines.append(
             f"link add name {name}{address} netns {pid(link.source)}"
-            f" type veth peer name {name} netns {NAMESPACE}"
+            f" type veth peer name {inner[link.key]} netns {NAMESPACE}"
         )
     return "".join(f"{line}\n" for line in lines)
 
@@ -140,19 +152,19 @@ def link_commands(network: Network, wires: Sequence[Cable], pid: Callable[[str],
 def namespace_script(wires: Sequence[Cable]) -> str:
     """The shell script (sh -e) that brings the inner ends up, to be run in their namespace."""
     lines = []
-    for link in (link for wire in wires for link in wire):
-        name = interface_name(link.source, link.port_no)
-        lines += [f"ethtool -K {name} {' '.join(OFFLOADS_OFF)}", f"ip link set {name} up"]
+    for name in inner_names(wires).values():
+        lines += [f"ethtool -K {name} {' '.join(OFFLOADS_OFF)}", f"ip link set dev {name} up"]
     return "".join(f"{line}\n" for line in lines)
 
 
 def traffic_commands(wires: Sequence[Cable]) -> str:
     """Input of ``tc -batch``, in the inner ends' namespace, that joins them and makes delay and loss."""
     lines = []
+    inner = inner_names(wires)
     for there, back in wires:
         for link, opposite in ((there, back), (back, there)):
-            near = interface_name(link.source, link.port_no)
-            far = interface_name(opposite.source, opposite.port_no)
+            near = inner[link.key]
+            far = inner[opposite.key]
             if is_wire(link, link):
                 lines.append(" ".join(netem_arguments(far, link)))
             lines += [f"qdisc add dev {near} ingress", _REDIRECT.format(near=near, far=far)]
@@ -172,11 +184,12 @@ def carrier_commands(
         carrier: Whether it has a carrier.
     """
     lines = []
+    inner = inner_names(wires)
     for wire in wires:
-        one, other = (interface_name(link.source, link.port_no) for link in wire)
+        one, other = (inner[link.key] for link in wire)
         for near, far in ((one, other), (other, one)):
             if up[near] and up[far] != carrier[near]:
-                lines.append(f"link set {far} {'up' if carrier[near] else 'down'}")
+                lines.append(f"link set dev {far} {'up' if carrier[near] else 'down'}")
                 break
     return lines
 

@@ -1,4 +1,4 @@
-"""YAML text to a tree of values that remember where they stand; the only importer of the YAML library.
+"""YAML text to a tree of values that remember where they stand.
 
 Scalars are resolved here by the core schema of YAML 1.2.2 (§10.3.2), so that ``no`` is a word and ``1:30`` is
 no number. Tags, several documents and keys that are no text have no place in a policy and are refused.
@@ -6,11 +6,10 @@ no number. Tags, several documents and keys that are no text have no place in a 
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -24,6 +23,7 @@ from ruamel.yaml.events import (
 
 from fairslice.errors import Fault, InputError, Location
 from fairslice.policy.values import describe
+from fairslice.policy.yaml_scanner import parse_events
 
 MAX_FILE_BYTES = 4 << 20
 MAX_DEPTH = 20
@@ -150,9 +150,10 @@ def read_yaml(text: str, file: str) -> Source:
     if found is not None:
         message = f"the character U+{ord(found[0]):04X} is not allowed in YAML; expected printable text"
         raise InputError([Fault(message, _at(file, text[: found.start()]))])
-    composer = _Composer(file)
+    events, translation = parse_events(text)
+    composer = _Composer(file, translation)
     try:
-        for event in _events(text, file):
+        for event in _located(events, text, file):
             composer.take(event)
     except InputError as error:
         raise InputError([*composer.faults, *error.faults]) from error
@@ -168,10 +169,11 @@ def _at(file: str, before: str) -> Location:
     return Location(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
-def _events(text: str, file: str) -> Iterator[Event]:
+def _located(events: Iterable[Event], text: str, file: str) -> Iterator[Event]:
+    """The events, with the library's errors as ours."""
     last = Location(file, 1, 1)
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
+        for event in events:
             last = _place(file, event.start_mark)
             yield event
     except MarkedYAMLError as error:
@@ -221,7 +223,8 @@ class _Key:
 class _Composer:
     """Builds nodes from events, without recursion."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, translation: Mapping[int, str]) -> None:
+        self._translation = translation
         self.root: Node | None = None
         self.faults: list[Fault] = []
         self._file = file
@@ -286,7 +289,7 @@ class _Composer:
         return key.location if key is not None and event.value == "" and event.style is None else location
 
     def _scalar(self, event: ScalarEvent, location: Location) -> Scalar:
-        text = str(event.value)
+        text = str(event.value).translate(self._translation)
         if _SURROGATE.search(text):
             raise InputError([Fault("half of a surrogate pair; expected whole characters", location)])
         return resolve_scalar(text) if event.style is None else text

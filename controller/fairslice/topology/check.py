@@ -10,7 +10,16 @@ from typing import TypeVar
 import networkx as nx
 
 from fairslice.errors import Fault, InputError, Location
-from fairslice.topology.network import Host, Link, LinkKey, Network, Switch, dpid_text, link_name
+from fairslice.topology.network import (
+    Host,
+    Link,
+    LinkKey,
+    Network,
+    Switch,
+    default_interface,
+    dpid_text,
+    link_name,
+)
 
 _Value = TypeVar("_Value", bound=Hashable)
 
@@ -19,6 +28,12 @@ MAX_PORT_NO = 0xFEFF
 
 MAX_DELAY_S = 60.0
 """The longest delay of a link; more is a slip of units."""
+
+MAX_CAPACITY_BPS = 1e12
+"""The largest capacity of a Mininet cable; more is a slip of units."""
+
+BANDWIDTH_OFFER = "or --bandwidth RATE for all cables that have none"
+"""What the refusal of a cable without a capacity ends with, in every form of topology."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
@@ -95,6 +110,12 @@ class DraftLink:
     location: Location | None = None
     delay_s: float | None = 0.0
     loss: float | None = 0.0
+    interface_name: str | None = None
+
+    @property
+    def interface(self) -> str:
+        """What the sending interface is called."""
+        return self.interface_name or default_interface(self.source, self.port_no)
 
     @property
     def key(self) -> LinkKey:
@@ -109,11 +130,27 @@ class Faults:
     file: str
     location: Location | None = None
     found: dict[Fault, None] = field(default_factory=dict)
+    warned: dict[str, dict[str, None]] = field(default_factory=dict)
+    """What is not as asked, each with those whom it concerns."""
 
     def add(self, message: str, location: Location | None = None) -> None:
         """Report a fault; without any location the file is named."""
         location = location or self.location
         self.found[Fault(message if location else f"{self.file}: {message}", location)] = None
+
+    def warn(self, who: str, what: str) -> None:
+        """Tell of something that is not emulated and changes nothing that is measured."""
+        self.warned.setdefault(what, {})[who] = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A line for each thing that was warned of, with up to eight of those whom it concerns."""
+        lines = []
+        for what, whom in self.warned.items():
+            named = ", ".join(list(whom)[:8]) + (f" and {len(whom) - 8} more" if len(whom) > 8 else "")
+            place = f"{self.location or self.file}: "
+            lines.append(f"{place}warning: {named}: {what}")
+        return tuple(lines)
 
 
 @dataclass(frozen=True)
@@ -148,7 +185,13 @@ class Draft:
             },
             {
                 link.key: Link(
-                    link.source, link.target, link.capacity_bps, link.port_no, link.delay_s, link.loss
+                    link.source,
+                    link.target,
+                    link.capacity_bps,
+                    link.port_no,
+                    link.delay_s,
+                    link.loss,
+                    link.interface_name,
                 )
                 for link in self.links
                 if link.capacity_bps is not None
@@ -157,6 +200,7 @@ class Draft:
                 and link.loss is not None
             },
             self.name,
+            faults.notes,
         )
 
     @property
@@ -190,11 +234,11 @@ class Draft:
         for link in self.links:
             if message := _misled(link, switches, hosts, keys):
                 faults.add(message, link.location)
-            lowest, highest = (0, 0) if link.source in hosts else (1, MAX_PORT_NO)
-            if link.port_no is not None and not lowest <= link.port_no <= highest:
-                expected = "0, a host's only port" if link.source in hosts else f"1 to {MAX_PORT_NO}"
+            lowest = 0 if link.source in hosts else 1
+            if link.port_no is not None and not lowest <= link.port_no <= MAX_PORT_NO:
                 faults.add(
-                    f"link {link_name(link.key)}: port {link.port_no} of {link.source}; expected {expected}",
+                    f"link {link_name(link.key)}: port {link.port_no} of {link.source};"
+                    f" expected {lowest} to {MAX_PORT_NO}",
                     link.location,
                 )
         ports = [

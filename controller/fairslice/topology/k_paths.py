@@ -1,10 +1,10 @@
 """Several paths from host to host: the k shortest without a loop."""
 
-from collections import Counter, deque
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 from fairslice.topology.network import LinkKey, Network
-from fairslice.topology.paths import path, path_links, preference
+from fairslice.topology.paths import path, path_links, preference, through, toward, width_bps
 
 _Order = tuple[int, tuple[int, ...], tuple[str, ...]]
 """Of paths: hops, then how much each node prefers the next one, most preferred first; then names."""
@@ -16,8 +16,9 @@ def k_paths(
     """At most ``count`` different loop-free paths that a slice's traffic may take between two hosts.
 
     They have the fewest hops that there are, in rising order, and the first is the in-tree's. Of paths with
-    equally many hops the next is one that shares few links with those before, since two that share theirs
-    carry no more than one; and of those, one whose next node is preferred where they part, by the hash that
+    equally many hops the widest come first (:func:`~fairslice.topology.paths.width_bps`); of those that are
+    equally wide the next is one that shares few links with those before, since two that share theirs carry
+    no more than one; and of those, one whose next node is preferred where they part, by the hash that
     :func:`~fairslice.topology.paths.in_tree` goes by. So other slices and destinations find other orders, and
     every machine finds the same. Hosts never carry others' traffic. Fewer paths are returned only if there
     are no more.
@@ -38,11 +39,13 @@ def k_paths(
     left_at = 0
     # Every path that is not found yet is in one of these classes: those that follow a found one up to a
     # node and there go on to none of its known next nodes. Each is known by its best.
-    waiting: dict[tuple[str, ...], tuple[_Order, int]] = {}
+    waiting: dict[tuple[str, ...], tuple[_Order, float, int]] = {}
     times_used: Counter[LinkKey] = Counter()
 
-    def rank(nodes: tuple[str, ...]) -> tuple[int, int, _Order]:
-        return (len(nodes), sum(times_used[key] for key in path_links(nodes)), waiting[nodes][0])
+    def rank(nodes: tuple[str, ...]) -> tuple[int, float, int, _Order]:
+        shared = sum(times_used[key] for key in path_links(nodes))
+        order, width, _ = waiting[nodes]
+        return (len(nodes), -width, shared, order)
 
     while len(found) < count:
         latest = found[-1]
@@ -52,11 +55,12 @@ def k_paths(
             taken = {other[index + 1] for other in found if other[: index + 1] == begin}
             rest = finder.best(latest[index], avoid=begin[:-1], not_next=taken)
             if rest:
-                waiting[begin + rest] = (finder.order(begin + rest), index)
+                nodes = begin + rest
+                waiting[nodes] = (finder.order(nodes), width_bps(network, nodes), index)
         if not waiting:
             break
         best = min(waiting, key=rank)
-        _, left_at = waiting.pop(best)
+        _, _, left_at = waiting.pop(best)
         found.append(best)
     return tuple(found)
 
@@ -78,33 +82,27 @@ class _Finder:
     def best(self, start: str, avoid: Collection[str], not_next: Collection[str]) -> tuple[str, ...]:
         """What follows ``start`` on the best way that passes none of ``avoid`` and first goes to none of
         ``not_next``; nothing if there is none."""
-        successors = self._network.graph.adj
-        distance = self._distances({start, *avoid})
-        first = [node for node in successors[start] if node in distance and node not in not_next]
+        ways = toward(self._network, self._destination, {start, *avoid})
+        first = [node for node in self._network.graph.adj[start] if node not in not_next]
+        first = [node for node in first if node in ways.hops and self._passable(node)]
         if not first:
             return ()
-        way = [self._nearest(start, first, distance)]
+        fewest = min(ways.hops[node] for node in first)
+        wide: dict[float, list[str]] = {}
+        for node in first:
+            if ways.hops[node] == fewest:
+                link = self._network.links[start, node]
+                wide.setdefault(through(link, fewest == 0, ways.width_bps[node]), []).append(node)
+        way = [self._preferred(start, wide[max(wide)])]
         while way[-1] != self._destination:
-            way.append(self._nearest(way[-1], [n for n in successors[way[-1]] if n in distance], distance))
+            way.append(self._preferred(way[-1], ways.widest[way[-1]]))
         return tuple(way)
 
-    def _distances(self, avoid: Collection[str]) -> dict[str, int]:
-        """Hops to the destination of all nodes that reach it past ``avoid`` and past other hosts."""
-        predecessors, hosts = self._network.graph.pred, self._network.hosts
-        distance = {self._destination: 0}
-        queue = deque([self._destination])
-        while queue:
-            node = queue.popleft()
-            for before in predecessors[node]:
-                if before not in distance and before not in avoid and before not in hosts:
-                    distance[before] = distance[node] + 1
-                    queue.append(before)
-        return distance
+    def _passable(self, node: str) -> bool:
+        return node == self._destination or node not in self._network.hosts
 
-    def _nearest(self, node: str, candidates: list[str], distance: dict[str, int]) -> str:
-        fewest = min(distance[candidate] for candidate in candidates)
-        nearest = [candidate for candidate in candidates if distance[candidate] == fewest]
-        return max(nearest, key=lambda candidate: self._preference(node, candidate))
+    def _preferred(self, node: str, candidates: Sequence[str]) -> str:
+        return max(candidates, key=lambda candidate: self._preference(node, candidate))
 
     def _preference(self, node: str, candidate: str) -> int:
         key = (node, candidate)

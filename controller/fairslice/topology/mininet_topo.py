@@ -1,12 +1,16 @@
 """Reading a Mininet Topo object, by its methods alone: fairslice.topology does not import Mininet."""
 
 import math
+import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fairslice.errors import InputError, Location
 from fairslice.topology.check import (
+    BANDWIDTH_OFFER,
+    MAX_CAPACITY_BPS,
     MAX_DELAY_S,
     Draft,
     DraftHost,
@@ -17,30 +21,18 @@ from fairslice.topology.check import (
     read_ip,
     read_mac,
 )
+from fairslice.topology.interfaces import interface_faults
+from fairslice.topology.mininet_params import judge_cable, judge_end, judge_node, with_class_parameters
 from fairslice.topology.network import Network
 
 MBIT = 1e6
 """Mininet's unit of ``bw``, in bit/s."""
 
-MAX_BW = 1_000_000
-"""In Mbit/s; more than 1 Tbit/s is a slip of units."""
+MAX_BW = round(MAX_CAPACITY_BPS / MBIT)
+"""In Mbit/s."""
 
 _DELAY = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)(s|ms|us)(?:ecs?)?", re.IGNORECASE)
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
-_UNSUPPORTED = {
-    "jitter": "a link's delay is constant",
-    "max_queue_size": "a queue's depth is the policy's buffer",
-    "latency_ms": "a queue's depth is the policy's buffer",
-    "speedup": "a link carries its bw",
-    "use_hfsc": "a link is shared by HTB queues",
-    "use_tbf": "a link is shared by HTB queues",
-    "enable_ecn": "queues drop what comes when they are full",
-    "enable_red": "queues drop what comes when they are full",
-}
-"""What a link under tc would heed (mininet.link.TCIntf.config) and fairslice would not, and why."""
-
-_INTERFACE_NAME_LENGTH = 15
-"""The most that Linux allows (IFNAMSIZ without its end)."""
 
 
 class Topo(Protocol):
@@ -59,20 +51,46 @@ class Topo(Protocol):
         """The keywords of ``addHost`` or ``addSwitch``."""
 
 
-def read_topo(topo: Topo, name: str, file: str, location: Location | None = None) -> Network:
+@dataclass(frozen=True, slots=True)
+class _End:
+    """One end of a cable: whose it is, and all that holds there."""
+
+    cable: str
+    node: str
+    peer: str
+    port_no: Any
+    given: Mapping[str, Any]
+    interface_name: str | None
+    mac: object
+    ip: object
+
+
+def read_topo(
+    topo: Topo,
+    name: str,
+    file: str,
+    location: Location | None = None,
+    *,
+    bandwidth_bps: float | None = None,
+) -> Network:
     """The network that Mininet builds from a Topo.
 
-    Port numbers are those that Topo chose, which Mininet asks of Open vSwitch (``ofport_request``). A host
-    without ``ip`` gets Mininet's default (10.0.0.N for the N-th host by name); one without ``mac`` that of
-    Mininet's ``autoSetMacs`` (``mn --mac``), for otherwise Mininet chooses at random. A switch's dpid is its
-    ``dpid`` or the first number in its name. A cable's ``bw``, in Mbit/s, holds for both directions;
-    ``params1`` and ``params2`` may hold one for each.
+    Port numbers are those that Topo chose, which Mininet asks of Open vSwitch (``ofport_request``);
+    interfaces are called ``s1-eth2``, or as ``intfName1`` and ``intfName2`` say. A host's addresses are its
+    own ``ip`` and ``mac``, or else those of its end of the cable: ``addr1`` or ``addr2``, and ``ip`` of
+    ``params1`` or ``params2``. A host without any gets Mininet's default (10.0.0.N for the N-th host by
+    name), and the MAC address of Mininet's ``autoSetMacs`` (``mn --mac``), for otherwise Mininet chooses at
+    random. A switch's dpid is its ``dpid`` or the first number in its name. A cable's ``bw``, in Mbit/s,
+    holds for both directions; ``params1`` and ``params2`` may hold one for each.
+
+    What of the Topo is not emulated and changes nothing that is measured stands in the network's ``notes``.
 
     Args:
         topo: The Topo.
         name: The network's name.
         file: Where it was defined, for faults.
         location: The place in that file, if it is known.
+        bandwidth_bps: The capacity, in bit/s, of cables without a ``bw``, which are refused otherwise.
 
     Raises:
         InputError: with everything in the Topo that fairslice, or Mininet, can't build.
@@ -83,24 +101,30 @@ def read_topo(topo: Topo, name: str, file: str, location: Location | None = None
             faults.add(f"node {node!r}: its name is not text; expected one such as s1")
     if faults.found:
         raise InputError(faults.found)
+    switches = frozenset(topo.switches())
+    cables = [with_class_parameters(info) for _, _, info in topo.links(withInfo=True)]
+    ends = [end for info in cables for end in _ends(info, faults)]
+    # Of a host with several cables, which is refused below, the first counts.
+    of_host = {end.node: end for end in reversed(ends)}
     draft = Draft(
         name,
         [_switch(topo, switch, faults) for switch in topo.switches()],
-        [_host(topo, host, n, faults) for n, host in enumerate(topo.hosts(), start=1)],
-        [link for _, _, info in topo.links(withInfo=True) for link in _cable(info, faults)],
+        [_host(topo, host, n, of_host.get(host), faults) for n, host in enumerate(topo.hosts(), start=1)],
+        [_link(end, bandwidth_bps, faults) for end in ends],
     )
-    for link in draft.links:
-        interface = f"{link.source}-eth{link.port_no}"
-        if link.port_no is not None and len(interface) > _INTERFACE_NAME_LENGTH:
-            faults.add(
-                f"{link.source}: its interface {interface} is longer than Linux allows;"
-                f" expected up to {_INTERFACE_NAME_LENGTH} characters"
-            )
+    for end in ends:
+        if end.node in switches and (end.mac is not None or end.ip is not None):
+            faults.warn(end.cable, "the address of a switch's end is not used: a switch has none")
+    ports = [(x.source, x.port_no, x.interface) for x in draft.links if x.port_no is not None]
+    for message in interface_faults(switches, ports):
+        faults.add(message)
     return draft.checked(faults)
 
 
 def _switch(topo: Topo, name: str, faults: Faults) -> DraftSwitch:
-    given = topo.nodeInfo(name).get("dpid")
+    info = with_class_parameters(topo.nodeInfo(name))
+    judge_node("switch", name, info, faults)
+    given = info.get("dpid")
     number = re.search(r"\d+", name)
     dpid = None
     if not given and number is None:
@@ -114,53 +138,117 @@ def _switch(topo: Topo, name: str, faults: Faults) -> DraftSwitch:
     return DraftSwitch(name, dpid)
 
 
-def _host(topo: Topo, name: str, number: int, faults: Faults) -> DraftHost:
-    info = topo.nodeInfo(name)
+def _host(topo: Topo, name: str, number: int, end: _End | None, faults: Faults) -> DraftHost:
+    info = with_class_parameters(topo.nodeInfo(name))
+    judge_node("host", name, info, faults)
     octets = number.to_bytes(3, "big")
+    own_mac, own_ip = info.get("mac") or None, info.get("ip")
+    end_mac, end_ip = (None, None) if end is None else (end.mac, end.ip)
+    for keyword, own, other in (("mac", own_mac, end_mac), ("ip", own_ip, end_ip)):
+        if own is not None and other is not None and own != other:
+            faults.warn(f"host {name}", f"{keyword} of its cable is not used: that of the host holds")
     mac = ip = None
     try:
-        mac = read_mac(info.get("mac") or "00:00:00:" + octets.hex(":"))
+        mac = read_mac(own_mac or end_mac or "00:00:00:" + octets.hex(":"))
     except ValueError as error:
         faults.add(f"host {name}: {error}")
+    if own_ip is None and end_ip is not None:
+        own_ip = end_ip
+    elif "ip" not in info:
+        own_ip = ".".join(str(octet) for octet in (10, *octets))
     try:
-        ip = read_ip(info.get("ip", ".".join(str(octet) for octet in (10, *octets))))
+        ip = read_ip(own_ip)
     except ValueError as error:
         faults.add(f"host {name}: {error}")
     return DraftHost(name, mac, ip)
 
 
-def _cable(info: Mapping[str, Any], faults: Faults) -> list[DraftLink]:
-    ends = [(info["node1"], info["port1"], "params1"), (info["node2"], info["port2"], "params2")]
-    cable = f"cable {ends[0][0]} - {ends[1][0]}"
-    links = []
-    for (source, port_no, params), (target, _, _) in (ends, ends[::-1]):
+def _ends(info: Mapping[str, Any], faults: Faults) -> Iterator[_End]:
+    """Both ends of a cable, the first first."""
+    nodes = (info["node1"], info["node2"])
+    cable = f"cable {nodes[0]} - {nodes[1]}"
+    judge_cable(cable, info, faults)
+    for number, node in enumerate(nodes, start=1):
+        params = info.get(f"params{number}")
+        own = dict(params) if isinstance(params, Mapping) else {}
+        judge_end(cable, own, faults)
         # Link.__init__ of Mininet lets what holds for both interfaces override what is meant for one.
-        given = {**(info.get(params) or {}), **info}
-        bw = given.get("bw")
-        capacity_bps = None
-        if bw is None:
-            faults.add(f"{cable}: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20)")
-        elif not isinstance(bw, int | float) or isinstance(bw, bool) or not 0 < bw <= MAX_BW:
-            faults.add(f"{cable}: bw={bw!r}; expected a number of Mbit/s above 0, up to {MAX_BW}")
-        else:
-            capacity_bps = bw * MBIT
-        if not isinstance(port_no, int):
-            faults.add(f"{cable}: port {port_no!r} of {source}; expected a number")
-            port_no = None
-        delay_s = loss = None
-        try:
-            delay_s = read_delay(given.get("delay"))
-        except ValueError as error:
-            faults.add(f"{cable}: {error}")
-        try:
-            loss = read_loss(given.get("loss"))
-        except ValueError as error:
-            faults.add(f"{cable}: {error}")
-        for keyword, reason in _UNSUPPORTED.items():
-            if given.get(keyword):
-                faults.add(f"{cable}: {keyword}={given[keyword]!r}; expected none, because {reason}")
-        links.append(DraftLink(source, target, capacity_bps, port_no, delay_s=delay_s, loss=loss))
-    return links
+        given = {**own, **info}
+        macs = [mac for mac in (info.get(f"addr{number}"), given.get("mac")) if mac is not None]
+        if len(set(map(repr, macs))) > 1:
+            faults.add(f"{cable}: {macs[0]!r} and {macs[1]!r} as the MAC address of {node}; expected one")
+        named = info.get(f"intfName{number}")
+        if named is not None and not isinstance(named, str):
+            faults.add(f"{cable}: intfName{number}={named!r}; expected text")
+            named = None
+        yield _End(
+            cable,
+            node,
+            nodes[2 - number],
+            info[f"port{number}"],
+            given,
+            str(named) if named else None,
+            macs[0] if macs else None,
+            given.get("ip"),
+        )
+
+
+def _link(end: _End, bandwidth_bps: float | None, faults: Faults) -> DraftLink:
+    """What an end sends on."""
+    cable, given = end.cable, end.given
+    bw = given.get("bw")
+    number = as_number(bw)
+    capacity_bps = None
+    if bw is None:
+        capacity_bps = bandwidth_bps
+        if bandwidth_bps is None:
+            faults.add(
+                f"{cable}: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20), {BANDWIDTH_OFFER}"
+            )
+    elif number is None or not 0 < number <= MAX_BW:
+        faults.add(f"{cable}: bw={bw!r}; expected a number of Mbit/s above 0, up to {MAX_BW}")
+    else:
+        capacity_bps = number * MBIT
+    port_no = None
+    if isinstance(end.port_no, numbers.Integral) and not isinstance(end.port_no, bool):
+        port_no = int(end.port_no)
+    else:
+        faults.add(f"{cable}: port {end.port_no!r} of {end.node}; expected a number")
+    delay_s = loss = None
+    try:
+        delay_s = read_delay(given.get("delay"))
+    except ValueError as error:
+        faults.add(f"{cable}: {error}")
+    try:
+        loss = read_loss(given.get("loss"))
+    except ValueError as error:
+        faults.add(f"{cable}: {error}")
+    return DraftLink(
+        end.node,
+        end.peer,
+        capacity_bps,
+        port_no,
+        delay_s=delay_s,
+        loss=loss,
+        interface_name=end.interface_name,
+    )
+
+
+def as_number(value: object) -> float | None:
+    """A number of any make (int, float, Fraction, Decimal, numpy's) as a float; None if it is no real number.
+
+    >>> from fractions import Fraction
+    >>> as_number(Fraction(21, 2)), as_number("10"), as_number(True)
+    (10.5, None, None)
+    """
+    if not isinstance(value, numbers.Number) or isinstance(value, bool):
+        return None
+    if isinstance(value, numbers.Complex) and not isinstance(value, numbers.Real):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def read_delay(value: object) -> float:
@@ -174,7 +262,7 @@ def read_delay(value: object) -> float:
     >>> read_delay("2.5ms")
     0.0025
     """
-    if value is None or (isinstance(value, int | float) and value == 0 and value is not False):
+    if value is None or as_number(value) == 0:
         return 0.0
     found = _DELAY.fullmatch(value) if isinstance(value, str) else None
     delay_s = float(found[1]) / _PER_SECOND[found[2].lower()] if found else math.nan
@@ -197,6 +285,7 @@ def read_loss(value: object) -> float:
     """
     if value is None:
         return 0.0
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 100:
+    number = as_number(value)
+    if number is None or not 0 <= number < 100:
         raise ValueError(f"loss={value!r}; expected a number of per cent, 0 to below 100, as in loss=2")
-    return value / 100
+    return number / 100

@@ -1,7 +1,7 @@
 """The network as fairslice sees it: hosts, switches and directed links over a networkx DiGraph."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import networkx as nx
@@ -33,8 +33,9 @@ class Host:
 class Link:
     """One direction of a cable: ``capacity_bps`` of Ethernet frames, sent by ``port_no`` of ``source``.
 
-    A host's only port is 0. Each frame is on the way for ``delay_s`` seconds, and is lost by itself with the
-    probability ``loss`` (0 ≤ loss < 1), after the sender's queues and counters.
+    A host's port is 0 unless the topology says otherwise, and the interface is called after node and port
+    unless ``interface_name`` is given. Each frame is on the way for ``delay_s`` seconds, and is lost by
+    itself with the probability ``loss`` (0 ≤ loss < 1), after the sender's queues and counters.
     """
 
     source: str
@@ -43,6 +44,12 @@ class Link:
     port_no: int
     delay_s: float = 0.0
     loss: float = 0.0
+    interface_name: str | None = None
+
+    @property
+    def interface(self) -> str:
+        """What the sending interface is called, as Mininet does it: ``s1-eth2``, or as the topology says."""
+        return self.interface_name or default_interface(self.source, self.port_no)
 
     @property
     def key(self) -> LinkKey:
@@ -53,6 +60,11 @@ class Link:
     def name(self) -> str:
         """``s1->s2``."""
         return link_name(self.key)
+
+
+def default_interface(node: str, port_no: int | None) -> str:
+    """The interface of a port, as Mininet names it: ``s1-eth2``."""
+    return f"{node}-eth{port_no}"
 
 
 def dpid_text(dpid: int) -> str:
@@ -73,6 +85,8 @@ class Network:
     hosts: Mapping[str, Host]
     links: Mapping[LinkKey, Link]
     name: str = field(default="network", compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What its topology asks for and is not emulated, for people to read."""
 
     @cached_property
     def graph(self) -> "nx.DiGraph[str]":
@@ -80,7 +94,7 @@ class Network:
 
         Nodes carry ``kind`` ("switch" with ``dpid``, or "host" with ``mac`` and ``ip``), edges ``capacity``
         (bit/s) and ``port_no`` (of the sending end), and, where they are not 0, ``delay`` (seconds) and
-        ``loss`` (a fraction).
+        ``loss`` (a fraction), and ``interface``, where it has a name of its own.
         """
         graph: nx.DiGraph[str] = nx.DiGraph(name=self.name)
         for switch in self.switches.values():
@@ -88,13 +102,13 @@ class Network:
         for host in self.hosts.values():
             graph.add_node(host.name, kind="host", mac=host.mac, ip=host.ip)
         for link in self.links.values():
-            conditions = {"delay": link.delay_s, "loss": link.loss}
+            others = {"delay": link.delay_s, "loss": link.loss, "interface": link.interface_name}
             graph.add_edge(
                 link.source,
                 link.target,
                 capacity=link.capacity_bps,
                 port_no=link.port_no,
-                **{name: value for name, value in conditions.items() if value},
+                **{name: value for name, value in others.items() if value},
             )
         return graph
 
@@ -103,9 +117,15 @@ class Network:
         """Switches by datapath id."""
         return {switch.dpid: switch for switch in self.switches.values()}
 
+    @cached_property
+    def links_to(self) -> Mapping[str, tuple[Link, ...]]:
+        """The links that end at each node."""
+        found: dict[str, list[Link]] = {name: [] for name in (*self.switches, *self.hosts)}
+        for link in self.links.values():
+            found[link.target].append(link)
+        return {name: tuple(links) for name, links in found.items()}
+
     def without(self, down: Iterable[LinkKey]) -> "Network":
         """The network without some links; hosts and switches stay."""
         gone = set(down)
-        return Network(
-            self.switches, self.hosts, {k: link for k, link in self.links.items() if k not in gone}, self.name
-        )
+        return replace(self, links={k: link for k, link in self.links.items() if k not in gone})

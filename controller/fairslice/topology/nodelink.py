@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from fairslice.errors import InputError, Location
 from fairslice.topology.check import (
+    BANDWIDTH_OFFER,
     MAX_DELAY_S,
     Draft,
     DraftHost,
@@ -19,6 +20,7 @@ from fairslice.topology.check import (
     read_ip,
     read_mac,
 )
+from fairslice.topology.interfaces import MAX_LENGTH, is_interface_name
 from fairslice.topology.jsonplaces import JsonPath
 from fairslice.topology.network import Network, dpid_text
 
@@ -42,13 +44,20 @@ class _Host(_Model):
     ip: Annotated[str, AfterValidator(read_ip)]
 
 
+def _interface(name: str | None) -> str | None:
+    if name is not None and not is_interface_name(name):
+        raise ValueError(f"interface {name!r}; expected up to {MAX_LENGTH} letters, digits, _ . and -")
+    return name
+
+
 class _Edge(_Model):
     source: str
     target: str
-    capacity: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    capacity: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     port_no: int
     delay: Annotated[float, Field(ge=0, le=MAX_DELAY_S, allow_inf_nan=False)] = 0.0
     loss: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    interface: Annotated[str | None, AfterValidator(_interface)] = None
 
 
 class _Graph(_Model):
@@ -68,7 +77,8 @@ def to_json(network: Network) -> dict[str, Any]:
 
     Nodes have ``id`` and ``kind``: "switch" with ``dpid`` (16 hexadecimal digits), or "host" with ``mac`` and
     ``ip``. Edges are links: ``source``, ``target``, ``capacity`` in bit/s, and ``port_no`` of the sender;
-    where they are not 0, ``delay`` in seconds and ``loss``, a fraction.
+    where they are not 0, ``delay`` in seconds and ``loss``, a fraction; ``interface`` where it has a name of
+    its own.
     """
     data: dict[str, Any] = nx.node_link_data(network.graph, edges="edges")
     nodes = [
@@ -79,7 +89,11 @@ def to_json(network: Network) -> dict[str, Any]:
 
 
 def from_json(
-    data: object, file: str, locate: Callable[[JsonPath], Location | None] = lambda _: None
+    data: object,
+    file: str,
+    locate: Callable[[JsonPath], Location | None] = lambda _: None,
+    *,
+    bandwidth_bps: float | None = None,
 ) -> Network:
     """Read what :func:`to_json` writes; ``from_json(to_json(n), file) == n``.
 
@@ -87,6 +101,7 @@ def from_json(
         data: The value that JSON yields.
         file: The file's name, for faults.
         locate: The place in the file of the value at a path, if it is known.
+        bandwidth_bps: The capacity, in bit/s, of edges without one, which are refused otherwise.
 
     Raises:
         InputError: the shape is wrong (every place where it is), or, once it is right, the network breaks a
@@ -110,6 +125,10 @@ def from_json(
                 message = detail["msg"].removeprefix("Value error, ") + found
             faults.add(f"{_dotted(path)}: {message}", locate(path))
         raise InputError(faults.found) from None
+    for i, edge in enumerate(read.edges):
+        if edge.capacity is None and bandwidth_bps is None:
+            message = f"edges[{i}].capacity: missing; expected it in bit/s, {BANDWIDTH_OFFER}"
+            faults.add(message, locate(("edges", i)))
     nodes = [(node, locate(("nodes", i))) for i, node in enumerate(read.nodes)]
     draft = Draft(
         read.graph.name,
@@ -119,11 +138,12 @@ def from_json(
             DraftLink(
                 edge.source,
                 edge.target,
-                edge.capacity,
+                bandwidth_bps if edge.capacity is None else edge.capacity,
                 edge.port_no,
                 locate(("edges", i)),
                 edge.delay,
                 edge.loss,
+                edge.interface,
             )
             for i, edge in enumerate(read.edges)
         ],

@@ -1,12 +1,14 @@
 """Paths: one in-tree for each slice and destination, and one spanning tree for broadcasts."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
+from math import inf
 
 from fairslice.errors import FairsliceError
-from fairslice.topology.network import LinkKey, Network
+from fairslice.topology.network import Link, LinkKey, Network
 
 
 class NoPathError(FairsliceError):
@@ -18,40 +20,85 @@ class NoPathError(FairsliceError):
         self.destination = destination
 
 
+@dataclass(frozen=True, slots=True)
+class Toward:
+    """How every node that can reach a host gets there with the fewest hops, and of those by the widest way.
+
+    A way is as wide as its narrowest link between switches: the hosts' own cables are on all ways alike.
+    ``nearest`` are the next nodes of all shortest ways, ``widest`` those of them that begin a widest one.
+    """
+
+    hops: Mapping[str, int]
+    width_bps: Mapping[str, float]
+    nearest: Mapping[str, Sequence[str]]
+    widest: Mapping[str, Sequence[str]]
+
+
+def toward(network: Network, destination: str, avoid: Collection[str] = ()) -> Toward:
+    """The shortest ways to the host ``destination`` past the nodes of ``avoid``, and past other hosts.
+
+    Takes O(V + E) time: when a node's turn comes, breadth first from the destination, all that it may go on
+    to have had theirs, so that its own width is known.
+
+    Raises:
+        KeyError: the network has no host of that name.
+    """
+    attached = network.hosts[destination].name
+    hops, width_bps = {attached: 0}, {attached: inf}
+    nearest: dict[str, list[str]] = {}
+    widest: dict[str, list[str]] = {}
+    links_to, hosts = network.links_to, network.hosts
+    queue = deque([attached])
+    while queue:
+        node = queue.popleft()
+        hops_before, rest_bps = hops[node] + 1, width_bps[node]
+        for link in links_to[node]:
+            before = link.source
+            known = hops.get(before)
+            if (known is not None and known != hops_before) or before in avoid:
+                continue
+            width = through(link, node == attached, rest_bps)
+            if known is None:
+                hops[before], width_bps[before] = hops_before, width
+                nearest[before], widest[before] = [node], [node]
+                if before not in hosts:
+                    queue.append(before)
+                continue
+            nearest[before].append(node)
+            if width > width_bps[before]:
+                width_bps[before], widest[before] = width, [node]
+            elif width == width_bps[before]:
+                widest[before].append(node)
+    return Toward(hops, width_bps, nearest, widest)
+
+
+def through(link: Link, arrives: bool, rest_bps: float) -> float:
+    """How wide a way is that begins with ``link`` and goes on ``rest_bps`` wide, or arrives at its host."""
+    return inf if arrives else min(link.capacity_bps, rest_bps)
+
+
 def in_tree(network: Network, destination: str, slice_number: int) -> Mapping[str, str]:
     """The next node toward the host ``destination``, for every other node that can reach it.
 
-    Paths have the fewest hops, and hosts never carry others' traffic. Of several next nodes that are equally
-    near, each switch takes that with the highest weight, a hash of slice, destination, switch and candidate
-    (RFC 2991, "highest random weight"): slices and destinations spread over the ways there are, every run
-    and every machine chooses alike, and a link that fails moves only what used it.
+    Paths have the fewest hops, and of those the widest is taken (see :class:`Toward`); hosts never carry
+    others' traffic. Of several next nodes that are equally near and lead on equally wide, each switch takes
+    that with the highest weight, a hash of slice, destination, switch and candidate (RFC 2991, "highest
+    random weight"): slices and destinations spread over the ways there are, every run and every machine
+    chooses alike, and a link that fails moves only what used it.
 
     Takes O(V + E) time.
 
     Raises:
         KeyError: the network has no host of that name.
     """
-    predecessors = network.graph.pred
-    attached = network.hosts[destination].name
-    nearest: dict[str, list[str]] = {}
-    distance = {attached: 0}
-    queue = deque([attached])
-    while queue:
-        node = queue.popleft()
-        if node in network.hosts and node != attached:
-            continue
-        for before in predecessors[node]:
-            if before not in distance:
-                distance[before] = distance[node] + 1
-                queue.append(before)
-            if distance[before] == distance[node] + 1:
-                nearest.setdefault(before, []).append(node)
-    return {node: _choose(nodes, f"{slice_number}/{attached}/{node}") for node, nodes in nearest.items()}
+    ways = toward(network, destination)
+    return {
+        node: nodes[0] if len(nodes) == 1 else _preferred(nodes, f"{slice_number}/{destination}/{node}")
+        for node, nodes in ways.widest.items()
+    }
 
 
-def _choose(candidates: list[str], who: str) -> str:
-    if len(candidates) == 1:
-        return candidates[0]
+def _preferred(candidates: Sequence[str], who: str) -> str:
     return max(candidates, key=lambda candidate: preference(who, candidate))
 
 
@@ -77,6 +124,11 @@ def path(network: Network, source: str, destination: str, slice_number: int) -> 
             raise NoPathError(source, destination)
         nodes.append(tree[nodes[-1]])
     return tuple(nodes)
+
+
+def width_bps(network: Network, path: tuple[str, ...]) -> float:
+    """What the narrowest link between switches on a path carries, in bit/s; infinite if there is none."""
+    return min((network.links[key].capacity_bps for key in path_links(path)[1:-1]), default=inf)
 
 
 def path_links(path: tuple[str, ...]) -> tuple[LinkKey, ...]:

@@ -1,0 +1,160 @@
+"""What ruamel.yaml's scanner refuses and YAML 1.2.2 allows: above all, tabs that separate.
+
+Indentation is spaces only (§6.1); everywhere else a tab separates as a space does (§6.2): after a key, an
+indicator or a value, before a comment, in a blank line, between the parts of a flow collection.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.events import Event
+from ruamel.yaml.scanner import Scanner, ScannerError
+
+_BREAKS = "\n\0\r"
+_LINE_ENDS = "\n\r"
+_BLANKS = " \t"
+_ONCE_BREAKS = "\x85\u2028\u2029"
+"""Line breaks of YAML 1.1, ordinary characters by now (§5.4); the library still breaks lines there."""
+_PRIVATE_USE = range(0xE000, 0xF900)
+_DIRECTIVES = re.compile(r"\ufeff?(?:[ \t\r]*(?:#[^\n]*)?\n|%[^\n]*\n)*")
+"""Lines before a document: blank ones, comments and directives."""
+_NOTHING_ENDS = re.compile(
+    r"(\A\ufeff?|^\.\.\.[ \t\r]*(?:#[^\n]*)?\n)((?:[ \t\r]*(?:#[^\n]*)?\n)*)\.\.\.(?=[ \t\r\n]|\Z)",
+    re.MULTILINE,
+)
+"""An end of document where none is open (§9.1.2)."""
+_TABS_IN_HEADER = re.compile(r"[|>][-+0-9]*([ \t]*\t[ \t]*)")
+_TABS_AFTER_TAG = re.compile(r"![^ \t\r\n]*(\t)")
+
+
+def parse_events(text: str) -> "tuple[Iterator[Event], Mapping[int, str]]":
+    """The events of a text, and what to translate in their scalars (:meth:`str.translate`).
+
+    Raises:
+        YAMLError: while the events are read, at what is no YAML.
+    """
+    found = _DIRECTIVES.match(text)
+    end = found.end() if found else 0
+    # One character for another, so that all places stay what they are.
+    text = text[:end].replace("\t", " ") + text[end:]
+    while (shorter := _NOTHING_ENDS.sub(r"\1\2#..", text)) != text:
+        text = shorter
+    back: dict[int, str] = {}
+    if any(char in text for char in _ONCE_BREAKS):
+        free = (code for code in _PRIVATE_USE if chr(code) not in text)
+        back = dict(zip(free, _ONCE_BREAKS, strict=False))
+        text = text.translate({ord(char): code for code, char in back.items()})
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _Scanner
+    return yaml.parse(text), back
+
+
+class _Scanner(Scanner):
+    """Overrides the methods that skip white space; their names and results are the library's."""
+
+    def scan_to_next_token(self) -> None:
+        if self.reader.index == 0 and self.reader.peek() == "\ufeff":
+            self.reader.forward()
+        while self._skip_blanks():
+            if self.reader.peek() == "#":
+                while self.reader.peek() not in _BREAKS:
+                    self.reader.forward()
+            if not self.scan_line_break():
+                return
+            if not self.flow_level:
+                self.allow_simple_key = True
+
+    def _skip_blanks(self) -> bool:
+        """Skip blanks up to what follows; false at a tab that can't stand there: the library refuses it."""
+        peek, forward = self.reader.peek, self.reader.forward
+        indents = self.reader.column == 0
+        while peek() == " ":
+            forward()
+        if peek() != "\t":
+            return True
+        # A key may follow only where a block collection can begin, and that is indented by spaces.
+        if not self.flow_level and self.allow_simple_key and not self._ends_line():
+            if indents and self.reader.column <= self.indent:
+                return False
+            self.allow_simple_key = False
+        while peek() in _BLANKS:
+            forward()
+        return True
+
+    def _ends_line(self) -> bool:
+        """Whether only blanks, and perhaps a comment, are left of this line."""
+        length = 0
+        while self.reader.peek(length) in _BLANKS:
+            length += 1
+        return self.reader.peek(length) in _BREAKS + "#"
+
+    def scan_plain_spaces(self, indent: Any, start_mark: Any) -> Any:  # noqa: ARG002
+        peek, forward = self.reader.peek, self.reader.forward
+        length = 0
+        while peek(length) in _BLANKS:
+            length += 1
+        blanks = self.reader.prefix(length)
+        forward(length)
+        if peek() not in _LINE_ENDS:
+            return [blanks] if blanks else []
+        first = self.scan_line_break()
+        self.allow_simple_key = True
+        more: list[str] = []
+        while not self._at_document_marker():
+            if peek() == " " or (peek() == "\t" and self._continues(indent)):
+                forward()
+            elif peek() in _LINE_ENDS:
+                more.append(self.scan_line_break())
+            else:
+                break
+        else:
+            return None
+        return ([first] if first != "\n" else [] if more else [" "]) + more
+
+    def _continues(self, indent: int) -> bool:
+        """Whether a tab here is no indentation: there is enough of it already, or nothing to indent."""
+        length = 0
+        while self.reader.peek(length) in _BLANKS:
+            length += 1
+        blank = self.reader.peek(length) in _BREAKS
+        return bool(self.flow_level) or self.reader.column >= indent or blank
+
+    def _at_document_marker(self) -> bool:
+        marker = self.reader.column == 0 and self.reader.prefix(3) in ("---", "...")
+        return marker and self.reader.peek(3) in _BREAKS + _BLANKS
+
+    def scan_block_scalar(self, style: Any, rt: Any = False) -> Any:
+        self._put_spaces(_TABS_IN_HEADER)
+        return super().scan_block_scalar(style, rt)
+
+    def scan_tag(self) -> Any:
+        self._put_spaces(_TABS_AFTER_TAG)
+        return super().scan_tag()
+
+    def _put_spaces(self, tabs: re.Pattern[str]) -> None:
+        """Put spaces for tabs where the library knows no others."""
+        if found := tabs.match(self.reader.buffer, self.reader.pointer):
+            buffer = self.reader.buffer
+            spaces = found[1].replace("\t", " ")
+            self.reader.buffer = buffer[: found.start(1)] + spaces + buffer[found.end(1) :]
+
+    def stale_possible_simple_keys(self) -> None:
+        """In a flow mapping a key and its colon may stand on different lines (§7.4.2)."""
+        lasting = {
+            level: key
+            for level, key in self.possible_simple_keys.items()
+            if level and self.flow_context[level - 1] == "{"
+        }
+        super().stale_possible_simple_keys()
+        self.possible_simple_keys.update(lasting)
+
+    def scan_yaml_directive_value(self, start_mark: Any) -> Any:
+        """§6.8.1: a higher minor version is read as 1.2, another major version refused."""
+        major, minor = super().scan_yaml_directive_value(start_mark)
+        if major != 1:
+            raise ScannerError(
+                "in a %YAML directive", start_mark, f"found version {major}.{minor}, expected 1.2", start_mark
+            )
+        return 1, min(max(minor, 1), 2)

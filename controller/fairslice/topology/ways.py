@@ -1,0 +1,56 @@
+"""Which equally short ways there are between two hosts, so that people see why a path was taken."""
+
+import heapq
+from dataclasses import dataclass
+from math import inf
+
+from fairslice.topology.network import Network
+from fairslice.topology.paths import NoPathError, toward
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A path in node names, and what its narrowest link between switches carries (infinite without one)."""
+
+    nodes: tuple[str, ...]
+    width_bps: float
+
+
+@dataclass(frozen=True, slots=True)
+class ShortestWays:
+    """How many ways of the fewest hops there are, and the widest of them, by falling width, then by names."""
+
+    count: int
+    ways: tuple[Way, ...]
+
+
+def shortest_ways(network: Network, source: str, destination: str, most: int) -> ShortestWays:
+    """At most ``most`` of the ways with the fewest hops from host to host; all are counted.
+
+    Best first: a beginning is worth the widest way that it can become, which is known exactly, so that whole
+    ways come in order. Takes O(V + E + most·n·d·log(most·n·d)) time for n nodes of d next nodes each.
+
+    Raises:
+        NoPathError: there is no way.
+    """
+    reach = toward(network, destination)
+    if source not in reach.hops:
+        raise NoPathError(source, destination)
+    counts = {destination: 1}
+    for node in reach.nearest:  # By rising hops.
+        counts[node] = sum(counts[following] for following in reach.nearest[node])
+    found: list[Way] = []
+    waiting: list[tuple[float, tuple[str, ...], float]] = [(-reach.width_bps[source], (source,), inf)]
+    while waiting and len(found) < most:
+        _, begin, so_far_bps = heapq.heappop(waiting)
+        last = begin[-1]
+        if last == destination:
+            found.append(Way(begin, so_far_bps))
+            continue
+        for following in reach.nearest[last]:
+            own = last == source or following == destination
+            link_bps = inf if own else network.links[last, following].capacity_bps
+            wide_bps = min(so_far_bps, link_bps)
+            best_bps = min(wide_bps, reach.width_bps[following])
+            heapq.heappush(waiting, (-best_bps, (*begin, following), wide_bps))
+    return ShortestWays(counts[source], tuple(found))
