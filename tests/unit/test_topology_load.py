@@ -368,7 +368,8 @@ self.addHost('h2', ip='?')"""
         "net.py:3:1: switch core: neither a dpid nor a number in its name; expected a name such as s23",
         "net.py:3:1: host h1: MAC address '?'; expected one of a host, such as 00:00:00:00:00:01",
         "net.py:3:1: host h2: IP address '?'; expected an IPv4 address of a host, such as 10.0.0.1",
-        "net.py:3:1: cable s1 - core: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20)",
+        "net.py:3:1: cable s1 - core: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20),"
+        " or --bandwidth RATE for all cables that have none",
         "net.py:3:1: cable s1 - h1: bw=0; expected a number of Mbit/s above 0, up to 1000000",
         "net.py:3:1: cable s1 - h1: delay=3; expected a time with its unit, s, ms or us, up to 60 s,"
         " as in delay='10ms'",

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import click
 
+from fairslice.cli.options import bandwidth
 from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError, InputError
 
 
 @click.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--topology", metavar="T", help="Check hosts too: FILE[:name[,args]] or a network file.")
+@bandwidth
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int:
+def command(files: tuple[Path, ...], topology: str | None, bandwidth_bps: float | None, as_json: bool) -> int:
     """Check policy files and list every fault as file:line:column.
 
     With --topology hosts must exist, and guarantees must fit.
@@ -26,7 +28,7 @@ def command(files: tuple[Path, ...], topology: str | None, as_json: bool) -> int
     if topology is not None:
         from fairslice.topology.load import load_network
 
-        network = load_network(topology)
+        network = load_network(topology, bandwidth_bps=bandwidth_bps)
     faults: list[Fault] = []
     infeasible: InfeasibleError | None = None
     results: list[dict[str, object]] = []

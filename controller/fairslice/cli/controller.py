@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from fairslice.cli.options import bandwidth
+
 DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
 
 
@@ -11,6 +13,7 @@ DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
 @click.option(
     "--network", metavar="FILE", help="Network file (JSON) or topology: names, hosts and capacities of links."
 )
+@bandwidth
 @click.option("--policy", type=click.Path(path_type=Path), help="Policy to begin with.")
 @click.option(
     "--ovsdb",
@@ -24,6 +27,7 @@ DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
 @click.option("--rest-port", default=8080, show_default=True, help="TCP port of the REST interface.")
 def command(
     network: str | None,
+    bandwidth_bps: float | None,
     policy: Path | None,
     ovsdb: str,
     agent: bool,
@@ -41,7 +45,7 @@ def command(
     from fairslice.policy.enforceable import require_enforceable
     from fairslice.topology.load import load_network
 
-    expected = None if network is None else load_network(network)
+    expected = None if network is None else load_network(network, bandwidth_bps=bandwidth_bps)
     wanted = None if policy is None else load_policy(policy)
     if wanted is not None:
         require_enforceable(wanted, "`controller`")

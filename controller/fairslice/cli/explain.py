@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import json_output
+from fairslice.cli.options import bandwidth, json_output
 from fairslice.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,13 +46,21 @@ class Words:
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.argument("flow", required=False)
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
+@bandwidth
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw the filling: a .svg or .png file.",
 )
 @json_output
-def command(policy: Path, flow: str | None, topology: str, picture: Path | None, as_json: bool) -> None:
+def command(
+    policy: Path,
+    flow: str | None,
+    topology: str,
+    bandwidth_bps: float | None,
+    picture: Path | None,
+    as_json: bool,
+) -> None:
     """Show the filling of a topology by POLICY, step by step: all flows rise together until a link is full or
     a demand or a limit is reached, and the flows that this stops keep what they have.
 
@@ -66,7 +74,8 @@ def command(policy: Path, flow: str | None, topology: str, picture: Path | None,
     from fairslice.units import format_rate
 
     check_picture(picture)
-    allocation = allocate_slices(load_policy(policy), load_network(topology))
+    network = load_network(topology, bandwidth_bps=bandwidth_bps)
+    allocation = allocate_slices(load_policy(policy), network)
     flows = [allocated.flow for allocated in allocation.flows]
     wanted = None if flow is None else _find(flow, flows)
     names = {one.id: f"{one.source} → {one.destination} {one.match}".rstrip() for one in flows}

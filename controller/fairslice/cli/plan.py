@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import json_output
+from fairslice.cli.options import bandwidth, json_output
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 @click.command(short_help="Show the rates of a policy, and all that would be installed.")
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
+@bandwidth
 @click.option("--rates-only", is_flag=True, help="Leave out meters, queues and flow entries.")
 @json_output
-def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> None:
+def command(
+    policy: Path, topology: str, bandwidth_bps: float | None, rates_only: bool, as_json: bool
+) -> None:
     """Show the max-min fair rates of POLICY on a topology, why each is what it is, and every meter, queue and
     flow entry that would be installed.
 
@@ -33,7 +36,7 @@ def command(policy: Path, topology: str, rates_only: bool, as_json: bool) -> Non
     from fairslice.state.compile import compile_switches
     from fairslice.topology.load import load_network
 
-    network = load_network(topology)
+    network = load_network(topology, bandwidth_bps=bandwidth_bps)
     allocation = allocate_slices(load_policy(policy), network)
     shown = view(allocation)
     multipath = allocation.policy.multipath

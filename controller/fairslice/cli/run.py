@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import json_output
+from fairslice.cli.options import bandwidth, json_output
 
 if TYPE_CHECKING:
     from fairslice.emulation.openvswitch import Datapath
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Emulate a network, enforce a policy, measure every flow, and report.")
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
+@bandwidth
 @click.option("--policy", required=True, type=click.Path(path_type=Path), help="Policy file.")
 @click.option("--duration", default=10.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds.")
 @click.option(
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 @click.option("--inside", is_flag=True, hidden=True)
 def command(
     topology: str,
+    bandwidth_bps: float | None,
     policy: Path,
     duration: float,
     warmup: float,
@@ -87,7 +89,15 @@ def command(
 
     choice = choose(datapath, vm, look_here())
     experiment = _experiment(
-        topology, policy, duration, warmup, tolerance, senders, congestion_control, choice.datapath
+        topology,
+        bandwidth_bps,
+        policy,
+        duration,
+        warmup,
+        tolerance,
+        senders,
+        congestion_control,
+        choice.datapath,
     )
     if inside:
         return _run(experiment, out, as_json)
@@ -116,6 +126,7 @@ def command(
 
 def _experiment(
     topology: str,
+    bandwidth_bps: float | None,
     policy: Path,
     duration: float,
     warmup: float,
@@ -136,7 +147,7 @@ def _experiment(
     from fairslice.policy.enforceable import require_enforceable
     from fairslice.topology.load import load_network
 
-    network = load_network(topology)
+    network = load_network(topology, bandwidth_bps=bandwidth_bps)
     wanted = tuple(parse_sender(text) for text in senders)
     loaded = load_policy(policy)
     require_enforceable(loaded, "`run`")

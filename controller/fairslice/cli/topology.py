@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fairslice.cli.options import bandwidth
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -12,8 +14,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("spec", metavar="FILE[:name[,args]]")
+@bandwidth
 @click.option("--json", "as_json", is_flag=True, help="Print the network file that the controller takes.")
-def command(spec: str, as_json: bool) -> None:
+def command(spec: str, bandwidth_bps: float | None, as_json: bool) -> None:
     """Show the switches, hosts and links of a topology.
 
     FILE is a Python file with Mininet topologies, followed by what `mn --topo` would take, or a network file:
@@ -22,7 +25,7 @@ def command(spec: str, as_json: bool) -> None:
     """
     from fairslice.topology.load import load_network
 
-    network = load_network(spec)
+    network = load_network(spec, bandwidth_bps=bandwidth_bps)
     if as_json:
         import json
 

@@ -20,6 +20,12 @@ MAX_PORT_NO = 0xFEFF
 MAX_DELAY_S = 60.0
 """The longest delay of a link; more is a slip of units."""
 
+MAX_CAPACITY_BPS = 1e12
+"""The largest capacity of a Mininet cable; more is a slip of units."""
+
+BANDWIDTH_OFFER = "or --bandwidth RATE for all cables that have none"
+"""What the refusal of a cable without a capacity ends with, in every form of topology."""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _DPID = re.compile(r"[0-9a-fA-F]{1,16}")

@@ -41,11 +41,15 @@ class TopologySpec:
         return f"{self.name}({', '.join(arguments)})"
 
 
-def load_network(spec: str) -> Network:
+def load_network(spec: str, *, bandwidth_bps: float | None = None) -> Network:
     """Load a network.
 
     A Python file is run as ``mn --custom`` runs it, and must be trusted as much; what it prints goes to
     stderr.
+
+    Args:
+        spec: What the user writes.
+        bandwidth_bps: The capacity, in bit/s, of cables that have none; without it they are refused.
 
     Raises:
         InputError: the file can't be read or run, or the network in it is wrong; with all its faults.
@@ -53,11 +57,11 @@ def load_network(spec: str) -> Network:
     """
     parsed = parse_spec(spec)
     if parsed.file.suffix == ".json":
-        return _load_json(parsed.file)
+        return _load_json(parsed.file, bandwidth_bps)
     parsed, make = _choose(parsed)
     topo = _build(parsed, make)
     file = str(parsed.file)
-    return read_topo(topo, str(parsed.name), file, _definition(topo, file))
+    return read_topo(topo, str(parsed.name), file, _definition(topo, file), bandwidth_bps=bandwidth_bps)
 
 
 def parse_spec(spec: str) -> TopologySpec:
@@ -97,7 +101,7 @@ def _read(file: Path) -> str:
         raise InputError(f"{file}: {error}; expected UTF-8 text") from None
 
 
-def _load_json(file: Path) -> Network:
+def _load_json(file: Path, bandwidth_bps: float | None) -> Network:
     # Pydantic takes a tenth of a second to import, and Python files do without it.
     from fairslice.topology.nodelink import from_json
 
@@ -115,7 +119,7 @@ def _load_json(file: Path) -> Network:
             Fault(f"key {path[-1]!r} is there twice; expected it once", at) for path, at in places.repeated
         ]
         raise InputError(faults)
-    return from_json(data, str(file), places.locate)
+    return from_json(data, str(file), places.locate, bandwidth_bps=bandwidth_bps)
 
 
 def _choose(spec: TopologySpec) -> tuple[TopologySpec, Callable[..., Any]]:

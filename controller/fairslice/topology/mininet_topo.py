@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from fairslice.errors import InputError, Location
 from fairslice.topology.check import (
+    BANDWIDTH_OFFER,
+    MAX_CAPACITY_BPS,
     MAX_DELAY_S,
     Draft,
     DraftHost,
@@ -22,8 +24,8 @@ from fairslice.topology.network import Network
 MBIT = 1e6
 """Mininet's unit of ``bw``, in bit/s."""
 
-MAX_BW = 1_000_000
-"""In Mbit/s; more than 1 Tbit/s is a slip of units."""
+MAX_BW = round(MAX_CAPACITY_BPS / MBIT)
+"""In Mbit/s."""
 
 _DELAY = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)(s|ms|us)(?:ecs?)?", re.IGNORECASE)
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
@@ -59,7 +61,14 @@ class Topo(Protocol):
         """The keywords of ``addHost`` or ``addSwitch``."""
 
 
-def read_topo(topo: Topo, name: str, file: str, location: Location | None = None) -> Network:
+def read_topo(
+    topo: Topo,
+    name: str,
+    file: str,
+    location: Location | None = None,
+    *,
+    bandwidth_bps: float | None = None,
+) -> Network:
     """The network that Mininet builds from a Topo.
 
     Port numbers are those that Topo chose, which Mininet asks of Open vSwitch (``ofport_request``). A host
@@ -73,6 +82,7 @@ def read_topo(topo: Topo, name: str, file: str, location: Location | None = None
         name: The network's name.
         file: Where it was defined, for faults.
         location: The place in that file, if it is known.
+        bandwidth_bps: The capacity, in bit/s, of cables without a ``bw``, which are refused otherwise.
 
     Raises:
         InputError: with everything in the Topo that fairslice, or Mininet, can't build.
@@ -87,7 +97,7 @@ def read_topo(topo: Topo, name: str, file: str, location: Location | None = None
         name,
         [_switch(topo, switch, faults) for switch in topo.switches()],
         [_host(topo, host, n, faults) for n, host in enumerate(topo.hosts(), start=1)],
-        [link for _, _, info in topo.links(withInfo=True) for link in _cable(info, faults)],
+        [link for _, _, info in topo.links(withInfo=True) for link in _cable(info, bandwidth_bps, faults)],
     )
     for link in draft.links:
         interface = f"{link.source}-eth{link.port_no}"
@@ -129,7 +139,7 @@ def _host(topo: Topo, name: str, number: int, faults: Faults) -> DraftHost:
     return DraftHost(name, mac, ip)
 
 
-def _cable(info: Mapping[str, Any], faults: Faults) -> list[DraftLink]:
+def _cable(info: Mapping[str, Any], bandwidth_bps: float | None, faults: Faults) -> list[DraftLink]:
     ends = [(info["node1"], info["port1"], "params1"), (info["node2"], info["port2"], "params2")]
     cable = f"cable {ends[0][0]} - {ends[1][0]}"
     links = []
@@ -139,7 +149,12 @@ def _cable(info: Mapping[str, Any], faults: Faults) -> list[DraftLink]:
         bw = given.get("bw")
         capacity_bps = None
         if bw is None:
-            faults.add(f"{cable}: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20)")
+            capacity_bps = bandwidth_bps
+            if bandwidth_bps is None:
+                faults.add(
+                    f"{cable}: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20),"
+                    f" {BANDWIDTH_OFFER}"
+                )
         elif not isinstance(bw, int | float) or isinstance(bw, bool) or not 0 < bw <= MAX_BW:
             faults.add(f"{cable}: bw={bw!r}; expected a number of Mbit/s above 0, up to {MAX_BW}")
         else:

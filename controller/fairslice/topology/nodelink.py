@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from fairslice.errors import InputError, Location
 from fairslice.topology.check import (
+    BANDWIDTH_OFFER,
     MAX_DELAY_S,
     Draft,
     DraftHost,
@@ -45,7 +46,7 @@ class _Host(_Model):
 class _Edge(_Model):
     source: str
     target: str
-    capacity: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    capacity: Annotated[float | None, Field(gt=0, allow_inf_nan=False)] = None
     port_no: int
     delay: Annotated[float, Field(ge=0, le=MAX_DELAY_S, allow_inf_nan=False)] = 0.0
     loss: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
@@ -79,7 +80,11 @@ def to_json(network: Network) -> dict[str, Any]:
 
 
 def from_json(
-    data: object, file: str, locate: Callable[[JsonPath], Location | None] = lambda _: None
+    data: object,
+    file: str,
+    locate: Callable[[JsonPath], Location | None] = lambda _: None,
+    *,
+    bandwidth_bps: float | None = None,
 ) -> Network:
     """Read what :func:`to_json` writes; ``from_json(to_json(n), file) == n``.
 
@@ -87,6 +92,7 @@ def from_json(
         data: The value that JSON yields.
         file: The file's name, for faults.
         locate: The place in the file of the value at a path, if it is known.
+        bandwidth_bps: The capacity, in bit/s, of edges without one, which are refused otherwise.
 
     Raises:
         InputError: the shape is wrong (every place where it is), or, once it is right, the network breaks a
@@ -110,6 +116,10 @@ def from_json(
                 message = detail["msg"].removeprefix("Value error, ") + found
             faults.add(f"{_dotted(path)}: {message}", locate(path))
         raise InputError(faults.found) from None
+    for i, edge in enumerate(read.edges):
+        if edge.capacity is None and bandwidth_bps is None:
+            message = f"edges[{i}].capacity: missing; expected it in bit/s, {BANDWIDTH_OFFER}"
+            faults.add(message, locate(("edges", i)))
     nodes = [(node, locate(("nodes", i))) for i, node in enumerate(read.nodes)]
     draft = Draft(
         read.graph.name,
@@ -119,7 +129,7 @@ def from_json(
             DraftLink(
                 edge.source,
                 edge.target,
-                edge.capacity,
+                bandwidth_bps if edge.capacity is None else edge.capacity,
                 edge.port_no,
                 locate(("edges", i)),
                 edge.delay,
