@@ -2,19 +2,30 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth
+from fairslice.cli.options import bandwidth, network_options
 from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError, InputError
+
+if TYPE_CHECKING:
+    from fairslice.topology.options import NetworkOptions
 
 
 @click.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--topology", metavar="T", help="Check hosts too: FILE[:name[,args]] or a network file.")
 @bandwidth
+@network_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-def command(files: tuple[Path, ...], topology: str | None, bandwidth_bps: float | None, as_json: bool) -> int:
+def command(
+    files: tuple[Path, ...],
+    topology: str | None,
+    bandwidth_bps: float | None,
+    options: "NetworkOptions",
+    as_json: bool,
+) -> int:
     """Check policy files and list every fault as file:line:column.
 
     With --topology hosts must exist, and guarantees must fit.
@@ -28,7 +39,7 @@ def command(files: tuple[Path, ...], topology: str | None, bandwidth_bps: float 
     if topology is not None:
         from fairslice.topology.load import load_network
 
-        network = load_network(topology, bandwidth_bps=bandwidth_bps)
+        network = load_network(topology, bandwidth_bps=bandwidth_bps, options=options)
     faults: list[Fault] = []
     infeasible: InfeasibleError | None = None
     results: list[dict[str, object]] = []

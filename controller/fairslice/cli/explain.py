@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output
+from fairslice.cli.options import bandwidth, json_output, network_options
 from fairslice.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fairslice.alloc.sensitivity import Raise
     from fairslice.measure.filling_picture import FillingPicture
     from fairslice.policy.model import Flow
+    from fairslice.topology.options import NetworkOptions
 
 HOLDERS = 20
 """Up to this many flows of a bottleneck are shown one by one."""
@@ -47,6 +48,7 @@ class Words:
 @click.argument("flow", required=False)
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
 @bandwidth
+@network_options
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -58,6 +60,7 @@ def command(
     flow: str | None,
     topology: str,
     bandwidth_bps: float | None,
+    options: "NetworkOptions",
     picture: Path | None,
     as_json: bool,
 ) -> None:
@@ -74,7 +77,7 @@ def command(
     from fairslice.units import format_rate
 
     check_picture(picture)
-    network = load_network(topology, bandwidth_bps=bandwidth_bps)
+    network = load_network(topology, bandwidth_bps=bandwidth_bps, options=options)
     allocation = allocate_slices(load_policy(policy), network)
     flows = [allocated.flow for allocated in allocation.flows]
     wanted = None if flow is None else _find(flow, flows)
@@ -89,6 +92,9 @@ def command(
         click.echo(json.dumps({"policy": str(policy), **document(filling, words, wanted)}, indent=2))
         return
     show(filling, words, wanted)
+    on_paths = {name for one in allocation.flows for name in one.route.path}
+    if legend := network.legend(on_paths):
+        click.echo(f"Here {legend}.")
     if allocation.policy.multipath:
         click.echo("Flows over several paths are shown with the split that they have now.")
     if picture is not None:

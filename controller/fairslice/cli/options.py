@@ -2,9 +2,14 @@
 
 import contextlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from fairslice.errors import Fault
+    from fairslice.topology.options import Scaling
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,6 +53,70 @@ def _bandwidth_bps(_context: click.Context, _option: click.Parameter, text: str 
     if not 0 < rate_bps <= MAX_CAPACITY_BPS:
         raise click.BadParameter(f"{text} is not above 0 and up to {format_rate(MAX_CAPACITY_BPS)}")
     return rate_bps
+
+
+def network_options(command: Command) -> Command:
+    """What may be asked of a network beside ``--bandwidth``, as ``options``: a NetworkOptions."""
+
+    @wraps(command)
+    def with_options(
+        *arguments: Any,
+        hosts_per_switch: Any,
+        parallel_cables: Any,
+        largest_part: Any,
+        scaling: Any,
+        **others: Any,
+    ) -> Any:
+        from fairslice.topology.options import NetworkOptions
+
+        options = NetworkOptions(hosts_per_switch, parallel_cables, largest_part, scaling, _warn)
+        return command(*arguments, options=options, **others)
+
+    for option in (
+        click.option(
+            "--scale-bandwidth",
+            "scaling",
+            metavar="FACTOR|RATE",
+            callback=_scaling,
+            help="Every capacity times a factor such as 1/1000, or so that the fastest cable between switches"
+            " carries a rate such as '100 Mbit/s'.",
+        ),
+        click.option(
+            "--largest-part",
+            is_flag=True,
+            help="Of a GraphML or SNDlib file whose network is in several parts, take the largest.",
+        ),
+        click.option(
+            "--parallel-cables",
+            type=click.Choice(["merge", "refuse"]),
+            help="Cables of GraphML and SNDlib files that join the same nodes: one of all their capacities"
+            " together (merge, the default), or a fault.",
+        ),
+        click.option(
+            "--hosts-per-switch",
+            type=click.IntRange(1, 1000),
+            metavar="N",
+            help="Hosts at each node of GraphML and SNDlib files, which have none; 1 if it is not said.",
+        ),
+    ):
+        option(with_options)
+    return with_options  # type: ignore[return-value]
+
+
+def _scaling(_context: click.Context, _option: click.Parameter, text: str | None) -> "Scaling | None":
+    if text is None:
+        return None
+    from fairslice.topology.options import parse_scaling
+
+    try:
+        return parse_scaling(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _warn(warning: "Fault") -> None:
+    place = "" if warning.location is None else f"{warning.location}: "
+    click.echo(f"{place}warning: {warning.message}", err=True)
 
 
 def json_output(command: Command) -> Command:

@@ -7,23 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output
+from fairslice.cli.options import bandwidth, json_output, network_options
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from fairslice.alloc.view import AllocationView, PathView
     from fairslice.state.desired import FlowEntry, SwitchState
+    from fairslice.topology.options import NetworkOptions
 
 
 @click.command(short_help="Show the rates of a policy, and all that would be installed.")
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
 @bandwidth
+@network_options
 @click.option("--rates-only", is_flag=True, help="Leave out meters, queues and flow entries.")
 @json_output
 def command(
-    policy: Path, topology: str, bandwidth_bps: float | None, rates_only: bool, as_json: bool
+    policy: Path,
+    topology: str,
+    bandwidth_bps: float | None,
+    options: "NetworkOptions",
+    rates_only: bool,
+    as_json: bool,
 ) -> None:
     """Show the max-min fair rates of POLICY on a topology, why each is what it is, and every meter, queue and
     flow entry that would be installed.
@@ -36,7 +43,7 @@ def command(
     from fairslice.state.compile import compile_switches
     from fairslice.topology.load import load_network
 
-    network = load_network(topology, bandwidth_bps=bandwidth_bps)
+    network = load_network(topology, bandwidth_bps=bandwidth_bps, options=options)
     allocation = allocate_slices(load_policy(policy), network)
     shown = view(allocation)
     multipath = allocation.policy.multipath
@@ -58,6 +65,8 @@ def command(
     if shown.certified:
         said = "Certified: no link is overloaded, and every flow is at its demand, a limit, or a full link."
     console.print(said, soft_wrap=True)
+    if legend := network.legend(name for flow in shown.flows for path in flow.paths for name in path.nodes):
+        console.print(f"Here {legend}.", soft_wrap=True, highlight=False)
     if multipath and not rates_only:
         said = "No meters, queues and flow entries are shown: several paths are not enforced yet."
         console.print(said, soft_wrap=True)
