@@ -17,9 +17,9 @@ from xml.etree.ElementTree import ParseError
 
 import networkx as nx
 
-from fairslice.errors import Fault, InputError, Location
+from fairslice.errors import InputError, Location
 from fairslice.topology.check import Faults
-from fairslice.topology.graphs import Graph, GraphCable, GraphNode, Warn
+from fairslice.topology.graphs import Graph, GraphCable, GraphNode
 from fairslice.topology.xmltree import Element
 from fairslice.units import format_rate
 
@@ -45,15 +45,13 @@ class _Drawing:
     edges: list[tuple[str, str, Location]] = field(default_factory=list)
 
 
-def read_graphml(root: Element, data: bytes, file: str, faults: Faults, warn: Warn) -> Graph:
+def read_graphml(root: Element, data: bytes, file: str) -> Graph:
     """The graph in a GraphML file, as networkx reads it.
 
     Args:
         root: The file's root element; what is dangerous in XML has been refused when it was made.
         data: The same file.
         file: Its name, for faults.
-        faults: Where cables' speeds that can't be read are reported.
-        warn: Called for speeds that contradict each other.
 
     Raises:
         InputError: no graph that can be read; with everything that is wrong with its form.
@@ -75,10 +73,7 @@ def read_graphml(root: Element, data: bytes, file: str, faults: Faults, warn: Wa
     ) as error:
         raise InputError(f"{file}: networkx can't read it as GraphML: {error}") from None
     directed = graph.is_directed()
-    found = [
-        _cable(source, target, attributes, place, faults, warn)
-        for source, target, attributes, place in _edges(graph, drawing, file)
-    ]
+    found = [_cable(*edge) for edge in _edges(graph, drawing, file)]
     ends = {end for cable in found for end in (cable.source, cable.target)}
     common = graph.graph["node_default"]
     labels = {id_: str({**common, **graph.nodes[id_]}.get("label", "")) for id_ in drawing.nodes}
@@ -220,33 +215,30 @@ def _edges(
         yield source, target, {**defaults, **next(left[pair(source, target)])}, place
 
 
-def _cable(
-    source: str, target: str, attributes: Mapping[str, Any], place: Location, faults: Faults, warn: Warn
-) -> GraphCable:
+def _cable(source: str, target: str, attributes: Mapping[str, Any], place: Location) -> GraphCable:
     """A cable with its speed: LinkSpeedRaw before LinkSpeed, and what is wrong with both."""
-    cable = f"cable {source} - {target}"
-    raw, raw_bps = attributes.get("LinkSpeedRaw"), None
-    if raw is not None and raw != "":
-        raw_bps = _number(raw)
-        if raw_bps is None:
-            faults.add(f"{cable}: LinkSpeedRaw {raw!r}; expected a number of bit/s above 0", place)
-    speed, units = attributes.get("LinkSpeed"), str(attributes.get("LinkSpeedUnits", "")).strip()
-    said, said_bps = f"LinkSpeed {speed} {units}".rstrip(), None
-    why = "neither LinkSpeedRaw nor LinkSpeed"
-    if speed is not None and speed != "":
-        unit = _UNIT.fullmatch(units)
-        number = _number(speed)
+    raw, speed = attributes.get("LinkSpeedRaw", ""), attributes.get("LinkSpeed", "")
+    raw_bps, said_bps, why = _number(raw), None, "neither LinkSpeedRaw nor LinkSpeed"
+    units = str(attributes.get("LinkSpeedUnits", "")).strip()
+    said = f"LinkSpeed {speed} {units}".rstrip()
+    if speed != "":
+        number, unit = _number(speed), _UNIT.fullmatch(units)
         if number is None:
             why = f"{said} is not one number above 0"
         elif not units or unit is None:
             why = f"{said} has no unit K, M, G or T"
         else:
             said_bps = number * _UNITS[unit[1].lower()]
-    if raw_bps is not None and said_bps is not None and not math.isclose(raw_bps, said_bps, rel_tol=1e-3):
-        message = f"{cable}: LinkSpeedRaw is {format_rate(raw_bps)}, but {said}; LinkSpeedRaw is taken"
-        warn(Fault(message, place))
     label = " ".join(str(attributes.get("LinkLabel", "")).split())
-    return GraphCable(source, target, said_bps if raw_bps is None else raw_bps, place, why, label)
+    if raw_bps is None and raw != "":
+        wrong = f"LinkSpeedRaw {raw}; expected a number of bit/s above 0"
+        return GraphCable(source, target, said_bps, place, label=label, wrong=wrong)
+    doubt = ""
+    if raw_bps is not None and said_bps is not None and not math.isclose(raw_bps, said_bps, rel_tol=1e-3):
+        doubt = f"LinkSpeedRaw is {format_rate(raw_bps)}, but {said}; LinkSpeedRaw is taken"
+    return GraphCable(
+        source, target, said_bps if raw_bps is None else raw_bps, place, why, label, doubt=doubt
+    )
 
 
 def _number(value: object) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import networkx as nx
 
-from fairslice.errors import Fault, Location
+from fairslice.errors import Fault, InputError, Location
 from fairslice.topology.check import (
     BANDWIDTH_OFFER,
     Draft,
@@ -38,8 +38,8 @@ class GraphNode:
 class GraphCable:
     """A cable between two nodes, or one direction of it.
 
-    Where it has no capacity, ``why_none`` tells why, unless that is reported already; ``label`` is what the
-    file says of it to people.
+    Where it has no capacity, ``why_none`` tells why, unless a fault is found in it; ``label`` is what the
+    file says of it to people. ``wrong`` is a fault, ``doubt`` what is taken, but may not be what was meant.
     """
 
     source: str
@@ -48,6 +48,8 @@ class GraphCable:
     location: Location
     why_none: str = ""
     label: str = ""
+    wrong: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def to_network(
     labels = _labels(graph.nodes)
     if not graph.nodes:
         faults.add("no nodes; expected one or more")
+        raise InputError(faults.found)
     graph = _one_part(graph, labels, faults, warn, largest_part=largest_part)
     names = {node.id: f"s{number}" for number, node in enumerate(graph.nodes, start=1)}
     shown = {id_: name if name == labels[id_] else f"{name} ({labels[id_]})" for id_, name in names.items()}
@@ -162,10 +165,16 @@ def _labels(nodes: Iterable[GraphNode]) -> Mapping[str, str]:
 def _check_capacities(
     graph: Graph, shown: Mapping[str, str], faults: Faults, warn: Warn, bandwidth_bps: float | None
 ) -> None:
+    ends = {id(cable): f"{shown[cable.source]} - {shown[cable.target]}" for cable in graph.cables}
+    for cable in graph.cables:
+        if cable.wrong:
+            faults.add(f"cable {ends[id(cable)]}: {cable.wrong}", cable.location)
+        if cable.doubt:
+            warn(Fault(f"cable {ends[id(cable)]}: {cable.doubt}", cable.location))
     missing = [cable for cable in graph.cables if cable.capacity_bps is None and cable.why_none]
     if bandwidth_bps is not None:
         if 0 < len(missing) < len(graph.cables):
-            where = _some([f"{shown[cable.source]} - {shown[cable.target]}" for cable in missing])
+            where = _some([ends[id(cable)] for cable in missing])
             message = f"{len(missing)} of {len(graph.cables)} cables have no capacity of their own and get"
             warn(Fault(f"{message} {format_rate(bandwidth_bps)}: {where}", missing[0].location))
         return
@@ -176,8 +185,7 @@ def _check_capacities(
     else:
         for cable in missing:
             label = f" (its label is {cable.label!r})" if cable.label else ""
-            ends = f"{shown[cable.source]} - {shown[cable.target]}"
-            faults.add(f"cable {ends}: {cable.why_none}{label}; {expected}", cable.location)
+            faults.add(f"cable {ends[id(cable)]}: {cable.why_none}{label}; {expected}", cable.location)
     if len(graph.nodes) == 1:
         message = "the only node has no cables to others, which tell what its hosts' own carry"
         faults.add(f"{message}; expected --bandwidth RATE", graph.nodes[0].location)

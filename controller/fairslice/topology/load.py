@@ -160,7 +160,7 @@ def _load_graph(file: Path, bandwidth_bps: float | None, options: NetworkOptions
     root = parse_xml(data, str(file))
     faults = Faults(str(file))
     if root.name == "graphml":
-        graph = read_graphml(root, data, str(file), faults, options.warn)
+        graph = read_graphml(root, data, str(file))
     elif root.name == "network":
         graph = read_sndlib(root, str(file), faults, options.warn)
     else:

@@ -96,9 +96,7 @@ class _Handler(ContentHandler):
         given = {local: str(value) for (_, local), value in attrs.items()}
         element = Element(name[1], name[0] or "", given, self.here())
         if len(self._open) == MAX_DEPTH:
-            message = (
-                f"<{element.name}> is {MAX_DEPTH} elements deep; expected a network, which has a few levels"
-            )
+            message = f"<{element.name}> is {MAX_DEPTH} elements deep; expected fewer"
             raise InputError([Fault(message, element.location)])
         if self._open:
             self._open[-1].children.append(element)
