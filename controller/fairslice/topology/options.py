@@ -36,7 +36,7 @@ class Scaling:
         for key, link in network.links.items():
             # In fractions: 10 Gbit/s times 1/1000 is 10 Mbit/s, exactly.
             capacity_bps = float(Fraction(link.capacity_bps) * factor)
-            if not 1 <= capacity_bps <= MAX_CAPACITY_BPS:
+            if not 1 <= capacity_bps <= max(MAX_CAPACITY_BPS, link.capacity_bps):
                 message = (
                     f"--scale-bandwidth: link {link.name} would carry {format_rate(capacity_bps)} in place"
                     f" of {format_rate(link.capacity_bps)};"
