@@ -83,7 +83,7 @@ def to_network(
     Switches are s1, s2, … in the order of the file, with datapath ids 1, 2, …; hosts are h1, h2, …, switch by
     switch, with the addresses that Mininet gives by default. A switch's ports lead to its hosts first, then
     along its cables in the order of the file. A host's own cable carries what all cables of its switch carry
-    together, so that only the network's cables can be bottlenecks.
+    together: what comes or goes over them alone can't fill it.
 
     Args:
         graph: What the file says.
