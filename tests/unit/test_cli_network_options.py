@@ -12,7 +12,7 @@ from fairslice.errors import InputError
 from fairslice.testing.commands import run_command
 from fairslice.topology.load import load_network
 from fairslice.topology.nodelink import from_json
-from fairslice.topology.options import NetworkOptions, Scaling, parse_scaling
+from fairslice.topology.options import Scaling, parse_scaling
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "tests" / "topologies"
@@ -184,11 +184,6 @@ def test_what_is_for_graphs_is_refused_elsewhere(
         for option in ("--hosts-per-switch", "--parallel-cables", "--largest-part")
     ]
     assert run_command(monkeypatch, "topology", ELEVEN, "--hosts-per-switch", "0") == 2
-
-
-def test_nobody_is_told_by_default() -> None:
-    file = str(FILES / "graphml" / "parallel-cables.graphml")
-    assert load_network(file) == load_network(file, options=NetworkOptions().quiet())
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])

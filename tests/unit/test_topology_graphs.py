@@ -9,6 +9,7 @@ import pytest
 
 from fairslice.errors import InputError
 from fairslice.testing.commands import run_command
+from fairslice.topology.graphml import NAMESPACE
 from fairslice.topology.load import load_network
 from fairslice.topology.network import Network
 from fairslice.topology.nodelink import from_json, to_json
@@ -30,9 +31,10 @@ def load(
     largest_part: bool = False,
 ) -> tuple[Network, list[str]]:
     """The network, and what was warned of."""
-    told: list[str] = []
-    options = NetworkOptions(hosts, parallel, largest_part, warn=lambda fault: told.append(str(fault)))
-    return load_network(str(file), bandwidth_bps=bandwidth_bps, options=options), told
+    options = NetworkOptions(hosts, parallel, largest_part)
+    network = load_network(str(file), bandwidth_bps=bandwidth_bps, options=options)
+    assert all(": warning: " in note for note in network.notes)
+    return network, [note.replace(": warning: ", ": ") for note in network.notes]
 
 
 def cables(network: Network) -> dict[tuple[str, str], float]:
@@ -318,6 +320,18 @@ def test_one_node_needs_a_bandwidth_for_its_hosts(file: Path) -> None:
     network, _ = load(file, 5 * M, hosts=2)
     assert {link.capacity_bps for link in network.links.values()} == {5 * M}
     assert list(network.hosts) == ["h1", "h2"]
+
+
+@pytest.mark.parametrize("start", ["<graphml>", "<graphml version='1'>", f"<graphml xmlns='{NAMESPACE}'>"])
+def test_a_file_without_namespace_is_graphml_too(tmp_path: Path, start: str) -> None:
+    file = tmp_path / "plain.graphml"
+    file.write_text(
+        f"""{start}<key id="r" for="edge" attr.name="LinkSpeedRaw" attr.type="string"/>
+<graph><node id="a"/><node id="b"/><edge source="a" target="b"><data key="r"> 5e6 </data></edge></graph></graphml>"""
+    )
+    assert cables(load(file)[0]) == both_ways({("a", "b"): 5 * M})
+    # A file's content, not its name, tells what it is.
+    assert load_network(str(file.rename(tmp_path / "plain.xml"))).name == "plain"
 
 
 def zoo_of_150(directory: Path) -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, network_options
+from fairslice.cli.options import bandwidth, load_topology, network_options
 from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError, InputError
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def command(
 
     network = None
     if topology is not None:
-        from fairslice.topology.load import load_network
-
-        network = load_network(topology, bandwidth_bps=bandwidth_bps, options=options)
+        network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     faults: list[Fault] = []
     infeasible: InfeasibleError | None = None
     results: list[dict[str, object]] = []

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, network_options
+from fairslice.cli.options import bandwidth, load_topology, network_options
 
 if TYPE_CHECKING:
     from fairslice.topology.options import NetworkOptions
@@ -49,10 +49,9 @@ def command(
     from fairslice.alloc.slices import allocate_slices
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
-    from fairslice.topology.load import load_network
 
     expected = (
-        None if network is None else load_network(network, bandwidth_bps=bandwidth_bps, options=options)
+        None if network is None else load_topology(network, bandwidth_bps=bandwidth_bps, options=options)
     )
     wanted = None if policy is None else load_policy(policy)
     if wanted is not None:

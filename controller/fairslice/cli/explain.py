@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, network_options
+from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
 from fairslice.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,11 +73,10 @@ def command(
     from fairslice.alloc.explain import explain
     from fairslice.alloc.slices import allocate_slices
     from fairslice.policy import load_policy
-    from fairslice.topology.load import load_network
     from fairslice.units import format_rate
 
     check_picture(picture)
-    network = load_network(topology, bandwidth_bps=bandwidth_bps, options=options)
+    network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     allocation = allocate_slices(load_policy(policy), network)
     flows = [allocated.flow for allocated in allocation.flows]
     wanted = None if flow is None else _find(flow, flows)

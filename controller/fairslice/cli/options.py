@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from fairslice.errors import Fault
-    from fairslice.topology.options import Scaling
+    from fairslice.topology.network import Network
+    from fairslice.topology.options import NetworkOptions, Scaling
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -69,7 +69,7 @@ def network_options(command: Command) -> Command:
     ) -> Any:
         from fairslice.topology.options import NetworkOptions
 
-        options = NetworkOptions(hosts_per_switch, parallel_cables, largest_part, scaling, _warn)
+        options = NetworkOptions(hosts_per_switch, parallel_cables, largest_part, scaling)
         return command(*arguments, options=options, **others)
 
     for option in (
@@ -114,9 +114,24 @@ def _scaling(_context: click.Context, _option: click.Parameter, text: str | None
         raise click.BadParameter(str(error)) from None
 
 
-def _warn(warning: "Fault") -> None:
-    place = "" if warning.location is None else f"{warning.location}: "
-    click.echo(f"{place}warning: {warning.message}", err=True)
+def load_topology(
+    spec: str,
+    *,
+    bandwidth_bps: float | None = None,
+    options: "NetworkOptions | None" = None,
+    quiet: bool = False,
+) -> "Network":
+    """The network of a topology, with what the shared options ask for.
+
+    What may not be as the topology means it is told on standard error, unless ``quiet``.
+    """
+    from fairslice.topology.load import load_network
+
+    network = load_network(spec, bandwidth_bps=bandwidth_bps, options=options)
+    # Whatever has hosts may stand for a network, where that is all that is asked.
+    for note in () if quiet else getattr(network, "notes", ()):
+        click.echo(note, err=True)
+    return network
 
 
 def json_output(command: Command) -> Command:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, network_options
+from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,9 +41,8 @@ def command(
     from fairslice.alloc.view import view
     from fairslice.policy import load_policy
     from fairslice.state.compile import compile_switches
-    from fairslice.topology.load import load_network
 
-    network = load_network(topology, bandwidth_bps=bandwidth_bps, options=options)
+    network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     allocation = allocate_slices(load_policy(policy), network)
     shown = view(allocation)
     multipath = allocation.policy.multipath

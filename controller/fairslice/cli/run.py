@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, network_options
+from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
 
 if TYPE_CHECKING:
     from fairslice.emulation.openvswitch import Datapath
@@ -94,8 +94,7 @@ def command(
     experiment = _experiment(
         topology,
         bandwidth_bps,
-        # What is to be warned of is told once, by the outermost process or by the virtual machine.
-        options.quiet() if inside or choice.vm else options,
+        options,
         policy,
         duration,
         warmup,
@@ -103,6 +102,7 @@ def command(
         senders,
         congestion_control,
         choice.datapath,
+        inside=inside,
     )
     if inside:
         return _run(experiment, out, as_json)
@@ -140,6 +140,8 @@ def _experiment(
     senders: tuple[str, ...],
     congestion_control: str,
     datapath: "Datapath",
+    *,
+    inside: bool,
 ) -> "Experiment":
     """All that can be refused is refused here, before anything is built."""
     from datetime import UTC, datetime
@@ -151,9 +153,9 @@ def _experiment(
     from fairslice.experiment.traffic import parse_sender, plan_traffic
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
-    from fairslice.topology.load import load_network
 
-    network = load_network(topology, bandwidth_bps=bandwidth_bps, options=options)
+    # Outside of the namespaces it is loaded to be checked: inside it is told, once, what may not be as meant.
+    network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options, quiet=not inside)
     wanted = tuple(parse_sender(text) for text in senders)
     loaded = load_policy(policy)
     require_enforceable(loaded, "`run`")

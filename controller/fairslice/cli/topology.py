@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, network_options
+from fairslice.cli.options import bandwidth, load_topology, network_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,9 +27,8 @@ def command(spec: str, bandwidth_bps: float | None, options: "NetworkOptions", a
 
         fairslice topology topologies/dumbbell.py:dumbbell,4,bottleneck=50
     """
-    from fairslice.topology.load import load_network
 
-    network = load_network(spec, bandwidth_bps=bandwidth_bps, options=options)
+    network = load_topology(spec, bandwidth_bps=bandwidth_bps, options=options)
     if as_json:
         import json
 

@@ -57,6 +57,9 @@ def read_graphml(root: Element, data: bytes, file: str) -> Graph:
         InputError: no graph that can be read; with everything that is wrong with its form.
     """
     drawing = _examine(root, file)
+    if not root.namespace:
+        # networkx knows no elements without it.
+        data = data.replace(b"<graphml", f'<graphml xmlns="{NAMESPACE}"'.encode(), 1)
     try:
         # What networkx warns of (ports, keys without a type) changes nothing here.
         with warnings.catch_warnings():

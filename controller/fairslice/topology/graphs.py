@@ -66,19 +66,20 @@ class Graph:
     directed: bool = False
     speed_words: str = "speed"
     """Where the file would tell a cable's capacity."""
+    doubts: tuple[Fault, ...] = ()
+    """What is taken of the whole file, but may not be what was meant."""
 
 
 def to_network(
     graph: Graph,
     faults: Faults,
-    warn: Warn,
     *,
     hosts_per_switch: int = 1,
     merge_parallel: bool = True,
     largest_part: bool = False,
     bandwidth_bps: float | None = None,
 ) -> Network:
-    """The network of a graph: a switch for each node, and hosts at each.
+    """The network of a graph: a switch for each node, and hosts at each; its notes tell what is doubtful.
 
     Switches are s1, s2, … in the order of the file, with datapath ids 1, 2, …; hosts are h1, h2, …, switch by
     switch, with the addresses that Mininet gives by default. A switch's ports lead to its hosts first, then
@@ -88,7 +89,6 @@ def to_network(
     Args:
         graph: What the file says.
         faults: What was found wrong with it before.
-        warn: Called for each thing that is taken, but may not be what was meant.
         hosts_per_switch: How many hosts each switch has, 1 or more.
         merge_parallel: Take parallel cables as one of their capacities together; else they are refused.
         largest_part: Take the largest part of a graph in several; else it is refused.
@@ -97,6 +97,8 @@ def to_network(
     Raises:
         InputError: with everything that is wrong.
     """
+    doubts = list(graph.doubts)
+    warn = doubts.append
     labels = _labels(graph.nodes)
     if not graph.nodes:
         faults.add("no nodes; expected one or more")
@@ -131,7 +133,8 @@ def to_network(
         DraftSwitch(names[node.id], number, node.location, labels[node.id])
         for number, node in enumerate(graph.nodes, start=1)
     ]
-    return Draft(graph.name, switches, hosts, links).checked(faults)
+    network = Draft(graph.name, switches, hosts, links).checked(faults)
+    return replace(network, notes=tuple(f"{doubt.location}: warning: {doubt.message}" for doubt in doubts))
 
 
 @dataclass(frozen=True, slots=True)

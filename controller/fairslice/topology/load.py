@@ -162,14 +162,13 @@ def _load_graph(file: Path, bandwidth_bps: float | None, options: NetworkOptions
     if root.name == "graphml":
         graph = read_graphml(root, data, str(file))
     elif root.name == "network":
-        graph = read_sndlib(root, str(file), faults, options.warn)
+        graph = read_sndlib(root, str(file), faults)
     else:
         message = f"the root element is <{root.name}>; expected <graphml>, or <network> of SNDlib"
         raise InputError([Fault(message, root.location)])
     return to_network(
         graph,
         faults,
-        options.warn,
         hosts_per_switch=options.hosts_per_switch or 1,
         merge_parallel=options.parallel_cables != "refuse",
         largest_part=options.largest_part,

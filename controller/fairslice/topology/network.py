@@ -74,14 +74,16 @@ class Network:
     hosts: Mapping[str, Host]
     links: Mapping[LinkKey, Link]
     name: str = field(default="network", compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What its topology asks for and is not emulated, for people to read."""
 
     @cached_property
     def graph(self) -> "nx.DiGraph[str]":
         """The networkx view.
 
-        Nodes carry ``kind`` ("switch" with ``dpid`` and, if it has one, ``label``, or "host" with ``mac`` and
-        ``ip``), edges ``capacity`` (bit/s) and ``port_no`` (of the sending end), and, where they are not 0,
-        ``delay`` (seconds) and ``loss`` (a fraction).
+        Nodes carry ``kind`` ("switch" with ``dpid``, or "host" with ``mac`` and ``ip``), edges ``capacity``
+        (bit/s) and ``port_no`` (of the sending end), and, where they are not 0, ``delay`` (seconds) and
+        ``loss`` (a fraction).
         """
         graph: nx.DiGraph[str] = nx.DiGraph(name=self.name)
         for switch in self.switches.values():
@@ -100,11 +102,6 @@ class Network:
             )
         return graph
 
-    @cached_property
-    def switch_of_dpid(self) -> Mapping[int, Switch]:
-        """Switches by datapath id."""
-        return {switch.dpid: switch for switch in self.switches.values()}
-
     def legend(self, names: Iterable[str]) -> str:
         """What people call the switches among ``names``, and which hosts among them are there.
 
@@ -117,6 +114,11 @@ class Network:
             hosts = [h.name for h in self.hosts.values() if h.switch == switch.name and h.name in wanted]
             parts.append(f"{switch.name} is {switch.label}" + (f" ({', '.join(hosts)})" if hosts else ""))
         return ", ".join(parts)
+
+    @cached_property
+    def switch_of_dpid(self) -> Mapping[int, Switch]:
+        """Switches by datapath id."""
+        return {switch.dpid: switch for switch in self.switches.values()}
 
     def without(self, down: Iterable[LinkKey]) -> "Network":
         """The network without some links; hosts and switches stay."""

@@ -68,9 +68,9 @@ class _File(_Model):
 def to_json(network: Network) -> dict[str, Any]:
     """The network as a value fit for ``json.dump``.
 
-    Nodes have ``id`` and ``kind``: "switch" with ``dpid`` (16 hexadecimal digits) and, if it has one,
-    ``label``, or "host" with ``mac`` and ``ip``. Edges are links: ``source``, ``target``, ``capacity`` in
-    bit/s, and ``port_no`` of the sender; where they are not 0, ``delay`` in seconds and ``loss``, a fraction.
+    Nodes have ``id`` and ``kind``: "switch" with ``dpid`` (16 hexadecimal digits), or "host" with ``mac`` and
+    ``ip``. Edges are links: ``source``, ``target``, ``capacity`` in bit/s, and ``port_no`` of the sender;
+    where they are not 0, ``delay`` in seconds and ``loss``, a fraction.
     """
     data: dict[str, Any] = nx.node_link_data(network.graph, edges="edges")
     nodes = [
@@ -89,7 +89,7 @@ def from_json(
 ) -> Network:
     """Read what :func:`to_json` writes; ``from_json(to_json(n), file) == n``.
 
-    ``edges`` may be called ``links``, as networkx before 3.6 writes them.
+    ``edges`` may be called ``links``, as networkx before 3.6 writes them; switches may have a ``label``.
 
     Args:
         data: The value that JSON yields.

@@ -1,6 +1,5 @@
 """What a user may ask of any topology, beside the file: hosts for graphs without, and other capacities."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -46,7 +45,7 @@ class Scaling:
             links[key] = replace(link, capacity_bps=capacity_bps)
         if faults:
             raise InputError(faults)
-        return Network(network.switches, network.hosts, links, network.name)
+        return replace(network, links=links)
 
 
 def parse_scaling(text: str) -> Scaling:
@@ -78,10 +77,6 @@ def parse_scaling(text: str) -> Scaling:
     return Scaling(factor)
 
 
-def keep_quiet(_warning: Fault) -> None:
-    """Nobody is told."""
-
-
 @dataclass(frozen=True, slots=True)
 class NetworkOptions:
     """What is asked of a topology; None is what is not said.
@@ -92,15 +87,9 @@ class NetworkOptions:
         parallel_cables: Whether a graph's parallel cables are taken as one; "merge" if it is not said.
         largest_part: Whether of a graph in several parts the largest is taken.
         scaling: Other capacities, for any topology.
-        warn: Called for each thing in a graph that is taken, but may not be what was meant.
     """
 
     hosts_per_switch: int | None = None
     parallel_cables: ParallelCables | None = None
     largest_part: bool = False
     scaling: Scaling | None = None
-    warn: Callable[[Fault], None] = keep_quiet
-
-    def quiet(self) -> "NetworkOptions":
-        """The same, with nobody told of warnings."""
-        return replace(self, warn=keep_quiet)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fairslice.errors import Fault, InputError
 from fairslice.topology.check import Faults
-from fairslice.topology.graphs import Graph, GraphCable, GraphNode, Warn
+from fairslice.topology.graphs import Graph, GraphCable, GraphNode
 from fairslice.topology.xmltree import Element
 
 _UNIT = re.compile(r"([KMGT]?)BITS?(?:PERSEC|PERSECOND|/S|PS)", re.IGNORECASE)
@@ -18,7 +18,7 @@ _FACTORS: Mapping[str, float] = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e1
 _SPEED_WORDS = "capacity of a preInstalledModule, or of its only addModule"
 
 
-def read_sndlib(root: Element, file: str, faults: Faults, warn: Warn) -> Graph:
+def read_sndlib(root: Element, file: str, faults: Faults) -> Graph:
     """The graph in an SNDlib network file.
 
     A link carries what is installed on it, or, where that is nothing, what the only module carries that can
@@ -28,7 +28,6 @@ def read_sndlib(root: Element, file: str, faults: Faults, warn: Warn) -> Graph:
         root: The file's root element.
         file: Its name, for faults.
         faults: Where capacities that can't be read are reported.
-        warn: Called where the unit of capacities had to be assumed.
 
     Raises:
         InputError: the structure is not that of a network; with everything that is wrong with it.
@@ -66,10 +65,14 @@ def read_sndlib(root: Element, file: str, faults: Faults, warn: Warn) -> Graph:
         cables.append(_cable(link, f"link {id_!r}", ends[0], ends[1], factor or 1e6, faults))
     if broken.found:
         raise InputError([*broken.found, *faults.found])
+    doubts: tuple[Fault, ...] = ()
     if factor is None and any(cable.capacity_bps is not None for cable in cables):
-        warn(Fault("the file tells no unit of its capacities; Mbit/s is taken", links_element.location))
+        doubt = "the file tells no unit of its capacities; Mbit/s is taken"
+        doubts = (Fault(doubt, links_element.location),)
     # An opposite link is the other direction: directed instances have both.
-    return Graph(Path(file).stem, list(nodes.values()), cables, directed=True, speed_words=_SPEED_WORDS)
+    return Graph(
+        Path(file).stem, list(nodes.values()), cables, directed=True, speed_words=_SPEED_WORDS, doubts=doubts
+    )
 
 
 def _text(element: Element, name: str) -> str:
