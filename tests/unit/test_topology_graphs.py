@@ -327,7 +327,8 @@ def test_a_file_without_namespace_is_graphml_too(tmp_path: Path, start: str) -> 
     file = tmp_path / "plain.graphml"
     file.write_text(
         f"""{start}<key id="r" for="edge" attr.name="LinkSpeedRaw" attr.type="string"/>
-<graph><node id="a"/><node id="b"/><edge source="a" target="b"><data key="r"> 5e6 </data></edge></graph></graphml>"""
+<graph><node id="a"/><node id="b"/>
+<edge source="a" target="b"><data key="r"> 5e6 </data></edge></graph></graphml>"""
     )
     assert cables(load(file)[0]) == both_ways({("a", "b"): 5 * M})
     # A file's content, not its name, tells what it is.
