@@ -134,7 +134,8 @@ def to_network(
         for number, node in enumerate(graph.nodes, start=1)
     ]
     network = Draft(graph.name, switches, hosts, links).checked(faults)
-    return replace(network, notes=tuple(f"{doubt.location}: warning: {doubt.message}" for doubt in doubts))
+    notes = (f"{doubt.location}: warning: {doubt.message}" for doubt in doubts)
+    return replace(network, notes=(*network.notes, *notes))
 
 
 @dataclass(frozen=True, slots=True)
