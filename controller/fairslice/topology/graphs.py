@@ -110,7 +110,8 @@ def to_network(
     _check_capacities(graph, shown, faults, warn, bandwidth_bps)
     trunks = _trunks(graph, shown, faults, warn, merge_parallel=merge_parallel, bandwidth_bps=bandwidth_bps)
     # A single node has no cables that would tell.
-    out_bps, in_bps = (dict.fromkeys(names, 0.0 if trunks else bandwidth_bps or 0.0) for _ in "oi")
+    out_bps = dict.fromkeys(names, 0.0 if trunks else bandwidth_bps or 0.0)
+    in_bps = dict(out_bps)
     for trunk in trunks:
         for source, target, capacity_bps in trunk.directions:
             out_bps[source] += capacity_bps or 0.0
