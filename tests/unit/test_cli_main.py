@@ -167,7 +167,7 @@ def test_progress_is_a_line_a_phase_where_there_is_no_terminal(capsys: pytest.Ca
 def test_an_internal_error_shows_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(_spec: str) -> None:
+    def broken(_spec: str, **_: object) -> None:
         raise ZeroDivisionError("never thought of")
 
     monkeypatch.delenv("FAIRSLICE_DEBUG", raising=False)
@@ -193,7 +193,7 @@ def test_debugging_does_not_dress_up_bad_input() -> None:
 def test_an_interrupt_is_no_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(_spec: str) -> None:
+    def interrupted(_spec: str, **_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(topology_load, "load_network", interrupted)

@@ -35,6 +35,7 @@ ONLY = {
     "mininet": {"emulation"},
     "ruamel": {"policy"},
     "ovs": {"ovsdb"},
+    "defusedxml": {"topology"},
     "networkx": {"topology", "measure"},
     "numba": {"alloc"},
     "highspy": {"testing"},

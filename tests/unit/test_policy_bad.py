@@ -70,7 +70,7 @@ def test_faults_that_need_no_hosts_show_without_them(path: Path) -> None:
 def test_the_command_exits_2_without_a_traceback(
     path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fairslice.topology.load.load_network", lambda spec: KnownNetwork(HOSTS))
+    monkeypatch.setattr("fairslice.topology.load.load_network", lambda spec, **_: KnownNetwork(HOSTS))
     monkeypatch.setenv("FAIRSLICE_DEBUG", "1")  # an internal error would be raised here
     monkeypatch.setattr(sys, "argv", ["fairslice", "check", str(path), "--topology", "any"])
     with pytest.raises(SystemExit) as status:
@@ -86,7 +86,7 @@ def test_the_command_exits_2_without_a_traceback(
 def test_the_command_lists_the_same_as_json(
     path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fairslice.topology.load.load_network", lambda spec: KnownNetwork(HOSTS))
+    monkeypatch.setattr("fairslice.topology.load.load_network", lambda spec, **_: KnownNetwork(HOSTS))
     monkeypatch.setattr(sys, "argv", ["fairslice", "check", "--json", "--topology", "any", str(path)])
     with pytest.raises(SystemExit) as status:
         cli.main()

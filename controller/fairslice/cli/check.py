@@ -2,19 +2,30 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, load_topology
+from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
 from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError, InputError
+
+if TYPE_CHECKING:
+    from fairslice.topology.options import NetworkOptions
 
 
 @click.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--topology", metavar="T", help="Check hosts too: FILE[:name[,args]] or a network file.")
 @bandwidth
+@network_options
 @json_output(help="Print one JSON document and nothing else.")
-def command(files: tuple[Path, ...], topology: str | None, bandwidth_bps: float | None, as_json: bool) -> int:
+def command(
+    files: tuple[Path, ...],
+    topology: str | None,
+    bandwidth_bps: float | None,
+    options: "NetworkOptions",
+    as_json: bool,
+) -> int:
     """Check policy files and list every fault as file:line:column.
 
     With --topology hosts must exist, and guarantees must fit; rates that switches can't hold exactly are
@@ -28,7 +39,7 @@ def command(files: tuple[Path, ...], topology: str | None, bandwidth_bps: float 
 
     network = None
     if topology is not None:
-        network = load_topology(topology, bandwidth_bps=bandwidth_bps)
+        network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     faults: list[Fault] = []
     infeasible: InfeasibleError | None = None
     results: list[dict[str, object]] = []

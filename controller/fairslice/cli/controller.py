@@ -1,10 +1,14 @@
 """``fairslice controller``: the control plane as a process of its own."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, load_topology
+from fairslice.cli.options import bandwidth, load_topology, network_options
+
+if TYPE_CHECKING:
+    from fairslice.topology.options import NetworkOptions
 
 DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
 
@@ -14,6 +18,7 @@ DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
     "--network", metavar="FILE", help="Network file (JSON) or topology: names, hosts and capacities of links."
 )
 @bandwidth
+@network_options
 @click.option("--policy", type=click.Path(path_type=Path), help="Policy to begin with.")
 @click.option(
     "--ovsdb",
@@ -28,6 +33,7 @@ DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
 def command(
     network: str | None,
     bandwidth_bps: float | None,
+    options: "NetworkOptions",
     policy: Path | None,
     ovsdb: str,
     agent: bool,
@@ -44,7 +50,9 @@ def command(
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
 
-    expected = None if network is None else load_topology(network, bandwidth_bps=bandwidth_bps)
+    expected = (
+        None if network is None else load_topology(network, bandwidth_bps=bandwidth_bps, options=options)
+    )
     wanted = None if policy is None else load_policy(policy)
     if wanted is not None:
         require_enforceable(wanted, "`controller`")

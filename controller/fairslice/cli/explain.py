@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, load_topology
+from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
 from fairslice.errors import InputError
 
 if TYPE_CHECKING:
     from fairslice.policy.model import Flow
+    from fairslice.topology.options import NetworkOptions
 
 
 @click.command(short_help="Show how the rates of a policy come about, and what would raise one.")
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("flow", required=False)
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
 @bandwidth
+@network_options
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -30,6 +32,7 @@ def command(
     flow: str | None,
     topology: str,
     bandwidth_bps: float | None,
+    options: "NetworkOptions",
     picture: Path | None,
     as_json: bool,
 ) -> None:
@@ -47,7 +50,7 @@ def command(
     from fairslice.units import format_rate
 
     check_picture(picture)
-    network = load_topology(topology, bandwidth_bps=bandwidth_bps)
+    network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     allocation = allocate_slices(load_policy(policy), network)
     flows = [allocated.flow for allocated in allocation.flows]
     wanted = None if flow is None else _find(flow, flows)
@@ -64,6 +67,9 @@ def command(
         print_document(json.dumps({"policy": str(policy), **document(filling, words, wanted)}, indent=2))
         return
     show(filling, words, wanted)
+    on_paths = {name for one in allocation.flows for name in one.route.path}
+    if legend := network.legend(on_paths):
+        click.echo(f"Here {legend}.")
     if allocation.policy.multipath:
         click.echo("Flows over several paths are shown with the split that they have now.")
     if picture is not None:

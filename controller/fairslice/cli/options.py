@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from fairslice.topology.network import Network
+    from fairslice.topology.options import NetworkOptions, Scaling
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -54,14 +55,79 @@ def _bandwidth_bps(_context: click.Context, _option: click.Parameter, text: str 
     return rate_bps
 
 
-def load_topology(spec: str, *, quiet: bool = False, **given: float | None) -> "Network":
-    """The network of a topology, with those of the shared options that were given.
+def network_options(command: Command) -> Command:
+    """What may be asked of a network beside ``--bandwidth``, as ``options``: a NetworkOptions."""
 
-    What the topology asks for and is not emulated is told on standard error, unless ``quiet``.
+    @functools.wraps(command)
+    def with_options(
+        *arguments: Any,
+        hosts_per_switch: Any,
+        parallel_cables: Any,
+        largest_part: Any,
+        scaling: Any,
+        **others: Any,
+    ) -> Any:
+        from fairslice.topology.options import NetworkOptions
+
+        options = NetworkOptions(hosts_per_switch, parallel_cables, largest_part, scaling)
+        return command(*arguments, options=options, **others)
+
+    for option in (
+        click.option(
+            "--scale-bandwidth",
+            "scaling",
+            metavar="FACTOR|RATE",
+            callback=_scaling,
+            help="Every capacity times a factor such as 1/1000, or so that the fastest cable between switches"
+            " carries a rate such as '100 Mbit/s'.",
+        ),
+        click.option(
+            "--largest-part",
+            is_flag=True,
+            help="Of a GraphML or SNDlib file whose network is in several parts, take the largest.",
+        ),
+        click.option(
+            "--parallel-cables",
+            type=click.Choice(["merge", "refuse"]),
+            help="Cables of GraphML and SNDlib files that join the same nodes: one of all their capacities"
+            " together (merge, the default), or a fault.",
+        ),
+        click.option(
+            "--hosts-per-switch",
+            type=click.IntRange(1, 1000),
+            metavar="N",
+            help="Hosts at each node of GraphML and SNDlib files, which have none; 1 if it is not said.",
+        ),
+    ):
+        option(with_options)
+    return with_options  # type: ignore[return-value]
+
+
+def _scaling(_context: click.Context, _option: click.Parameter, text: str | None) -> "Scaling | None":
+    if text is None:
+        return None
+    from fairslice.topology.options import parse_scaling
+
+    try:
+        return parse_scaling(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def load_topology(
+    spec: str,
+    *,
+    bandwidth_bps: float | None = None,
+    options: "NetworkOptions | None" = None,
+    quiet: bool = False,
+) -> "Network":
+    """The network of a topology, with what the shared options ask for.
+
+    What may not be as the topology means it is told on standard error, unless ``quiet``.
     """
     from fairslice.topology.load import load_network
 
-    network = load_network(spec, **{name: value for name, value in given.items() if value is not None})
+    network = load_network(spec, bandwidth_bps=bandwidth_bps, options=options)
     # Whatever has hosts may stand for a network, where that is all that is asked.
     for note in () if quiet else getattr(network, "notes", ()):
         click.echo(note, err=True)

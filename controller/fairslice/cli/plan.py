@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, load_topology
+from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fairslice.alloc.slices import NetworkAllocation
     from fairslice.alloc.view import AllocationView, PathView
     from fairslice.state.desired import FlowEntry, SwitchState
+    from fairslice.topology.options import NetworkOptions
     from fairslice.topology.ways import ShortestWays
 
 WAYS_SHOWN = 4
@@ -25,10 +26,16 @@ WAYS_SHOWN = 4
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
 @bandwidth
+@network_options
 @click.option("--rates-only", is_flag=True, help="Leave out meters, queues and flow entries.")
 @json_output()
 def command(
-    policy: Path, topology: str, bandwidth_bps: float | None, rates_only: bool, as_json: bool
+    policy: Path,
+    topology: str,
+    bandwidth_bps: float | None,
+    options: "NetworkOptions",
+    rates_only: bool,
+    as_json: bool,
 ) -> None:
     """Show the max-min fair rates of POLICY on a topology, why each is what it is, and every meter, queue and
     flow entry that would be installed.
@@ -44,7 +51,7 @@ def command(
     from fairslice.state.compile import compile_switches
     from fairslice.state.enforced import shortcomings
 
-    network = load_topology(topology, bandwidth_bps=bandwidth_bps)
+    network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     allocation = allocate_slices(load_policy(policy), network)
     shown = view(allocation)
     notes = shortcomings(allocation)
@@ -74,6 +81,8 @@ def command(
     if shown.certified:
         said = "Certified: no link is overloaded, and every flow is at its demand, a limit, or a full link."
     console.print(said, soft_wrap=True)
+    if legend := network.legend(name for flow in shown.flows for path in flow.paths for name in path.nodes):
+        console.print(f"Here {legend}.", soft_wrap=True, highlight=False)
     for note in notes:
         console.print(f"Note: {note}", soft_wrap=True, highlight=False)
     if multipath and not rates_only:

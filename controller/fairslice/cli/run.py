@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, load_topology
+from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
 
 if TYPE_CHECKING:
     from fairslice.emulation.openvswitch import Datapath
     from fairslice.experiment.choice import Wanted
     from fairslice.experiment.run import Experiment
+    from fairslice.topology.options import NetworkOptions
 
 
 @click.command(short_help="Emulate a network, enforce a policy, measure every flow, and report.")
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
 @bandwidth
+@network_options
 @click.option("--policy", required=True, type=click.Path(path_type=Path), help="Policy file.")
 @click.option("--duration", default=10.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds.")
 @click.option(
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 def command(
     topology: str,
     bandwidth_bps: float | None,
+    options: "NetworkOptions",
     policy: Path,
     duration: float,
     max_duration: float,
@@ -101,6 +104,7 @@ def command(
     experiment = _experiment(
         topology,
         bandwidth_bps,
+        options,
         policy,
         (duration, max_duration, warmup),
         tolerance,
@@ -139,6 +143,7 @@ def command(
 def _experiment(
     topology: str,
     bandwidth_bps: float | None,
+    options: "NetworkOptions",
     policy: Path,
     times_s: tuple[float, float, float],
     tolerance: float,
@@ -160,8 +165,8 @@ def _experiment(
     from fairslice.policy.enforceable import require_enforceable
     from fairslice.state.enforced import shortcomings
 
-    # Outside of the namespaces it is loaded to be checked: inside it is told, once, what is not emulated.
-    network = load_topology(topology, bandwidth_bps=bandwidth_bps, quiet=not inside)
+    # Outside of the namespaces it is loaded to be checked: inside it is told, once, what may not be as meant.
+    network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options, quiet=not inside)
     wanted = tuple(parse_sender(text) for text in senders)
     loaded = load_policy(policy)
     require_enforceable(loaded, "`run`")
@@ -222,6 +227,9 @@ def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
             # A file or a pipe has no width of its own.
             console.width = max(console.width, 120)
         print_result(outcome.result, console)
+        on_paths = {name for flow in outcome.allocation.flows for name in flow.path}
+        if legend := experiment.network.legend(on_paths):
+            console.print(f"Here {legend}.", soft_wrap=True, highlight=False, markup=False)
         if report is not None:
             console.print(f"Report: {report}", soft_wrap=True, highlight=False)
     return outcome.result.exit_status

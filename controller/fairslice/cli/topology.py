@@ -4,27 +4,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, load_topology
+from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from fairslice.topology.network import Network
+    from fairslice.topology.options import NetworkOptions
 
 
 @click.command()
 @click.argument("spec", metavar="FILE[:name[,args]]")
 @bandwidth
+@network_options
 @json_output(help="Print the network file that the controller takes.")
-def command(spec: str, bandwidth_bps: float | None, as_json: bool) -> None:
+def command(spec: str, bandwidth_bps: float | None, options: "NetworkOptions", as_json: bool) -> None:
     """Show the switches, hosts and links of a topology.
 
-    FILE is a Python file with Mininet topologies, followed by what `mn --topo` would take, or a network file:
+    FILE is a Python file with Mininet topologies, followed by what `mn --topo` would take, or a network file,
+    or a GraphML or SNDlib file:
 
         fairslice topology topologies/dumbbell.py:dumbbell,4,bottleneck=50
     """
 
-    network = load_topology(spec, bandwidth_bps=bandwidth_bps)
+    network = load_topology(spec, bandwidth_bps=bandwidth_bps, options=options)
     if as_json:
         import json
 
@@ -44,22 +48,27 @@ def command(spec: str, bandwidth_bps: float | None, as_json: bool) -> None:
 def _tables(network: "Network") -> "list[Table]":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
     from fairslice.topology.network import dpid_text
     from fairslice.units import format_duration, format_rate
 
-    def table(title: str, *columns: str) -> Table:
+    def table(title: "str | Text", *columns: str) -> Table:
         made = Table(*columns, title=title, title_justify="left", box=SIMPLE_HEAD)
         for column in made.columns:
             column.overflow = "fold"
         return made
 
-    switches = table(f"Switches of {network.name}: {len(network.switches)}", "switch", "dpid")
+    labels = {switch.name: [Text(switch.label)] for switch in network.switches.values() if switch.label}
+    called = ("label",) if labels else ()
+    title = Text(f"Switches of {network.name}: {len(network.switches)}")
+    switches = table(title, "switch", "dpid", *called)
     for switch in network.switches.values():
-        switches.add_row(switch.name, dpid_text(switch.dpid))
-    hosts = table(f"Hosts: {len(network.hosts)}", "host", "IP", "MAC", "switch", "port")
+        switches.add_row(switch.name, dpid_text(switch.dpid), *labels.get(switch.name, ()))
+    hosts = table(f"Hosts: {len(network.hosts)}", "host", "IP", "MAC", "switch", "port", *called)
     for host in network.hosts.values():
-        hosts.add_row(host.name, host.ip, host.mac, host.switch, str(host.port_no))
+        place = labels.get(host.switch, ())
+        hosts.add_row(host.name, host.ip, host.mac, host.switch, str(host.port_no), *place)
     far = any(link.delay_s or link.loss for link in network.links.values())
     named = any(link.interface_name for link in network.links.values())
     columns = ("from", "port", *(("interface",) if named else ()), "to", "capacity")

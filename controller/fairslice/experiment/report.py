@@ -22,12 +22,14 @@ def report_input(experiment: Experiment, outcome: Outcome) -> ReportInput:
         for index, flow in enumerate(outcome.result.flows)
         if (stream := outcome.streams.get(_id(flow))) is not None and stream.error is None
     )
+    legend = experiment.network.legend((*experiment.network.switches, *experiment.network.hosts))
     return ReportInput(
         switches=tuple(experiment.network.switches),
         hosts=tuple(experiment.network.hosts),
         series=series,
         policy_text=experiment.policy.read_text(encoding="utf-8"),
         environment={
+            **({"nodes": legend} if legend else {}),
             "fairslice": __version__,
             "Python": platform.python_version(),
             "controller framework": outcome.result.framework,

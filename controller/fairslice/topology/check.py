@@ -87,6 +87,7 @@ class DraftSwitch:
     name: str
     dpid: int | None
     location: Location | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ class Draft:
         switch_of = {link.source: link.target for link in self.links}
         port_to = {link.target: link.port_no or 0 for link in self.links}
         return Network(
-            {s.name: Switch(s.name, s.dpid) for s in self.switches if s.dpid is not None},
+            {s.name: Switch(s.name, s.dpid, s.label) for s in self.switches if s.dpid is not None},
             {
                 h.name: Host(h.name, h.mac, h.ip, switch_of[h.name], port_to[h.name])
                 for h in self.hosts

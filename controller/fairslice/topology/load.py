@@ -1,7 +1,9 @@
-"""Loading a network by what a user writes: ``FILE.py[:name[,args]]`` or ``FILE.json``."""
+"""Loading a network by what a user writes: ``FILE.py[:name[,args]]``, or the name of another kind of file."""
 
+import codecs
 import contextlib
 import inspect
+import io
 import json
 import re
 import sys
@@ -13,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from fairslice.errors import Fault, InputError, Location, MachineError
+from fairslice.topology.check import Faults
 from fairslice.topology.jsonplaces import find_places
 from fairslice.topology.mininet_topo import read_topo
 from fairslice.topology.network import Network
+from fairslice.topology.options import NetworkOptions
 
-_SPEC = re.compile(r"(?P<file>.+?\.(?P<suffix>py|json))(?::(?P<rest>.*))?", re.DOTALL)
+_SPEC = re.compile(r"(?P<file>.+?\.(?P<suffix>py|json|graphml|xml))(?::(?P<rest>.*))?", re.DOTALL)
 _FORMS = (
-    "FILE.py[:name[,args]], a file as for mn --custom and what follows --topo, or FILE.json, a network file"
+    "FILE.py[:name[,args]], a file as for mn --custom and what follows --topo, FILE.json, a network file,"
+    " FILE.graphml, or FILE.xml, a network of SNDlib"
 )
 
 Argument = int | float | str
@@ -41,7 +46,9 @@ class TopologySpec:
         return f"{self.name}({', '.join(arguments)})"
 
 
-def load_network(spec: str, *, bandwidth_bps: float | None = None) -> Network:
+def load_network(
+    spec: str, *, bandwidth_bps: float | None = None, options: NetworkOptions | None = None
+) -> Network:
     """Load a network.
 
     A Python file is run as ``mn --custom`` runs it, and must be trusted as much; what it prints goes to
@@ -50,12 +57,24 @@ def load_network(spec: str, *, bandwidth_bps: float | None = None) -> Network:
     Args:
         spec: What the user writes.
         bandwidth_bps: The capacity, in bit/s, of cables that have none; without it they are refused.
+        options: What else is asked of the network.
 
     Raises:
         InputError: the file can't be read or run, or the network in it is wrong; with all its faults.
         MachineError: the file needs Mininet, which is not installed.
     """
     parsed = parse_spec(spec)
+    options = options or NetworkOptions()
+    if parsed.file.suffix in (".graphml", ".xml"):
+        network = _load_graph(parsed.file, bandwidth_bps, options)
+    else:
+        _refuse_options_of_graphs(parsed.file, options)
+        network = _load_whole(parsed, bandwidth_bps)
+    return network if options.scaling is None else options.scaling.scaled(network)
+
+
+def _load_whole(parsed: TopologySpec, bandwidth_bps: float | None) -> Network:
+    """A topology that has its own hosts."""
     if parsed.file.suffix == ".json":
         return _load_json(parsed.file, bandwidth_bps)
     parsed, make = _choose(parsed)
@@ -74,7 +93,7 @@ def parse_spec(spec: str) -> TopologySpec:
     'dumbbell(4, bottleneck=50)'
     """
     found = _SPEC.fullmatch(spec)
-    if found is None or (found["suffix"] == "json" and found["rest"] is not None):
+    if found is None or (found["suffix"] != "py" and found["rest"] is not None):
         raise InputError(f"topology {spec!r}; expected {_FORMS}")
     file = Path(found["file"])
     if not found["rest"]:
@@ -92,11 +111,19 @@ def _numeric(text: str) -> Argument:
     return text
 
 
-def _read(file: Path) -> str:
+def _read_bytes(file: Path) -> bytes:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}; expected {_FORMS}") from None
+
+
+def _read(file: Path) -> str:
+    """A file's text: in UTF-8, or what its byte order mark tells (Unicode 15, §23.8)."""
+    data = _read_bytes(file)
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return io.TextIOWrapper(io.BytesIO(data), "utf-16" if utf16 else "utf-8-sig").read()
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: {error}; expected UTF-8 text") from None
 
@@ -120,6 +147,48 @@ def _load_json(file: Path, bandwidth_bps: float | None) -> Network:
         ]
         raise InputError(faults)
     return from_json(data, str(file), places.locate, bandwidth_bps=bandwidth_bps)
+
+
+def _load_graph(file: Path, bandwidth_bps: float | None, options: NetworkOptions) -> Network:
+    """A file of nodes and cables; its root element tells which kind it is."""
+    from fairslice.topology.graphml import read_graphml
+    from fairslice.topology.graphs import to_network
+    from fairslice.topology.sndlib import read_sndlib
+    from fairslice.topology.xmltree import parse_xml
+
+    data = _read_bytes(file)
+    root = parse_xml(data, str(file))
+    faults = Faults(str(file))
+    if root.name == "graphml":
+        graph = read_graphml(root, data, str(file))
+    elif root.name == "network":
+        graph = read_sndlib(root, str(file), faults)
+    else:
+        message = f"the root element is <{root.name}>; expected <graphml>, or <network> of SNDlib"
+        raise InputError([Fault(message, root.location)])
+    return to_network(
+        graph,
+        faults,
+        hosts_per_switch=options.hosts_per_switch or 1,
+        merge_parallel=options.parallel_cables != "refuse",
+        largest_part=options.largest_part,
+        bandwidth_bps=bandwidth_bps,
+    )
+
+
+def _refuse_options_of_graphs(file: Path, options: NetworkOptions) -> None:
+    given = {
+        "--hosts-per-switch": options.hosts_per_switch,
+        "--parallel-cables": options.parallel_cables,
+        "--largest-part": options.largest_part or None,
+    }
+    faults = [
+        Fault(f"{option} is for GraphML and SNDlib files; {file} tells its hosts and cables itself")
+        for option, value in given.items()
+        if value is not None
+    ]
+    if faults:
+        raise InputError(faults)
 
 
 def _choose(spec: TopologySpec) -> tuple[TopologySpec, Callable[..., Any]]:

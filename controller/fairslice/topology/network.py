@@ -12,10 +12,11 @@ LinkKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A switch and its datapath id (OpenFlow 1.3 §7.3.1)."""
+    """A switch and its datapath id (OpenFlow 1.3 §7.3.1); ``label`` is what people call it, if it is told."""
 
     name: str
     dpid: int
+    label: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,8 @@ class Network:
         """
         graph: nx.DiGraph[str] = nx.DiGraph(name=self.name)
         for switch in self.switches.values():
-            graph.add_node(switch.name, kind="switch", dpid=switch.dpid)
+            label = {"label": switch.label} if switch.label else {}
+            graph.add_node(switch.name, kind="switch", dpid=switch.dpid, **label)
         for host in self.hosts.values():
             graph.add_node(host.name, kind="host", mac=host.mac, ip=host.ip)
         for link in self.links.values():
@@ -111,6 +113,19 @@ class Network:
                 **{name: value for name, value in others.items() if value},
             )
         return graph
+
+    def legend(self, names: Iterable[str]) -> str:
+        """What people call the switches among ``names``, and which hosts among them are there.
+
+        As "s1 is Seattle (h1), s4 is Denver"; empty where no switch among them has a label.
+        """
+        wanted = set(names)
+        labelled = [switch for switch in self.switches.values() if switch.name in wanted and switch.label]
+        parts = []
+        for switch in labelled:
+            hosts = [h.name for h in self.hosts.values() if h.switch == switch.name and h.name in wanted]
+            parts.append(f"{switch.name} is {switch.label}" + (f" ({', '.join(hosts)})" if hosts else ""))
+        return ", ".join(parts)
 
     @cached_property
     def switch_of_dpid(self) -> Mapping[int, Switch]:

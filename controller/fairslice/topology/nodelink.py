@@ -1,4 +1,4 @@
-"""Network files: node-link format, as ``networkx.node_link_data(graph, edges="edges")`` writes it."""
+"""Network files: node-link format, as ``networkx.node_link_data(graph)`` writes it, now and before 3.6."""
 
 from collections.abc import Callable
 from reprlib import repr as shortened
@@ -35,6 +35,7 @@ class _Switch(_Model):
     kind: Literal["switch"]
     id: str
     dpid: Annotated[Any, AfterValidator(read_dpid)]
+    label: str = ""
 
 
 class _Host(_Model):
@@ -97,6 +98,8 @@ def from_json(
 ) -> Network:
     """Read what :func:`to_json` writes; ``from_json(to_json(n), file) == n``.
 
+    ``edges`` may be called ``links``, as networkx before 3.6 writes them; switches may have a ``label``.
+
     Args:
         data: The value that JSON yields.
         file: The file's name, for faults.
@@ -108,6 +111,10 @@ def from_json(
             law of :class:`~fairslice.topology.network.Network` or is in several parts.
     """
     faults = Faults(file)
+    key = "edges"
+    if isinstance(data, dict) and "links" in data and "edges" not in data:
+        key = "links"
+        data = {"edges" if name == key else name: value for name, value in data.items()}
     try:
         read = _File.model_validate(data)
     except ValidationError as error:
@@ -115,6 +122,8 @@ def from_json(
             path = detail["loc"]
             if path[:1] == ("nodes",):
                 path = path[:2] + path[3:]  # The third is the kind, which no key of the file leads to.
+            if path[:1] == ("edges",):
+                path = (key, *path[1:])
             message = _PLAIN.get(detail["type"])
             if message is None:
                 found = (
@@ -127,12 +136,12 @@ def from_json(
         raise InputError(faults.found) from None
     for i, edge in enumerate(read.edges):
         if edge.capacity is None and bandwidth_bps is None:
-            message = f"edges[{i}].capacity: missing; expected it in bit/s, {BANDWIDTH_OFFER}"
-            faults.add(message, locate(("edges", i)))
+            message = f"{key}[{i}].capacity: missing; expected it in bit/s, {BANDWIDTH_OFFER}"
+            faults.add(message, locate((key, i)))
     nodes = [(node, locate(("nodes", i))) for i, node in enumerate(read.nodes)]
     draft = Draft(
         read.graph.name,
-        [DraftSwitch(n.id, n.dpid, where) for n, where in nodes if isinstance(n, _Switch)],
+        [DraftSwitch(n.id, n.dpid, where, n.label) for n, where in nodes if isinstance(n, _Switch)],
         [DraftHost(n.id, n.mac, n.ip, where) for n, where in nodes if isinstance(n, _Host)],
         [
             DraftLink(
@@ -140,7 +149,7 @@ def from_json(
                 edge.target,
                 bandwidth_bps if edge.capacity is None else edge.capacity,
                 edge.port_no,
-                locate(("edges", i)),
+                locate((key, i)),
                 edge.delay,
                 edge.loss,
                 edge.interface,
