@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
+from fairslice.cli.options import json_output, load_topology, network_options
 from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError, InputError
 
 if TYPE_CHECKING:
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--topology", metavar="T", help="Check hosts too: FILE[:name[,args]] or a network file.")
-@bandwidth
-@network_options
 @json_output(help="Print one JSON document and nothing else.")
+@network_options
 def command(
     files: tuple[Path, ...],
     topology: str | None,

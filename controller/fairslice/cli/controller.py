@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, load_topology, network_options
+from fairslice.cli.options import load_topology, network_options
 
 if TYPE_CHECKING:
     from fairslice.topology.options import NetworkOptions
@@ -17,7 +17,6 @@ DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
 @click.option(
     "--network", metavar="FILE", help="Network file (JSON) or topology: names, hosts and capacities of links."
 )
-@bandwidth
 @network_options
 @click.option("--policy", type=click.Path(path_type=Path), help="Policy to begin with.")
 @click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
+from fairslice.cli.options import json_output, load_topology, network_options
 from fairslice.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.argument("flow", required=False)
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
-@bandwidth
+@json_output()
 @network_options
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw the filling: a .svg or .png file.",
 )
-@json_output()
 def command(
     policy: Path,
     flow: str | None,

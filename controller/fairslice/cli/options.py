@@ -1,6 +1,5 @@
 """Options that several commands share."""
 
-import contextlib
 import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -9,9 +8,10 @@ import click
 
 if TYPE_CHECKING:
     from fairslice.topology.network import Network
-    from fairslice.topology.options import NetworkOptions, Scaling
+    from fairslice.topology.options import NetworkOptions
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Value = TypeVar("Value")
 
 
 def controller_url(command: Command) -> Command:
@@ -26,58 +26,36 @@ def controller_url(command: Command) -> Command:
     )(command)
 
 
-def bandwidth(command: Command) -> Command:
-    """``--bandwidth RATE`` as ``bandwidth_bps``: for every command that takes a topology."""
-    return click.option(
-        "--bandwidth",
-        "bandwidth_bps",
-        metavar="RATE",
-        callback=_bandwidth_bps,
-        help="Capacity of cables that have none in the topology: 100 (Mbit/s), or '1 Gbit/s'.",
-    )(command)
-
-
-def _bandwidth_bps(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    """A rate; a number without a unit is in Mbit/s, as Mininet's ``bw``."""
-    if text is None:
-        return None
-    from fairslice.topology.check import MAX_CAPACITY_BPS
-    from fairslice.units import format_rate, parse_rate
-
-    with contextlib.suppress(ValueError):
-        text = f"{float(text)!r} Mbit/s"
-    try:
-        rate_bps = parse_rate(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-    if not 0 < rate_bps <= MAX_CAPACITY_BPS:
-        raise click.BadParameter(f"{text} is not above 0 and up to {format_rate(MAX_CAPACITY_BPS)}")
-    return rate_bps
-
-
 def network_options(command: Command) -> Command:
-    """What may be asked of a network beside ``--bandwidth``, as ``options``: a NetworkOptions."""
+    """What may be asked of a network, for every command that takes one.
+
+    ``--bandwidth`` as ``bandwidth_bps``, the rest as ``options``: a NetworkOptions. They are read when the
+    command runs, and not before, since ``--json`` keeps the output of what is imported then; so it stands
+    above.
+    """
 
     @functools.wraps(command)
     def with_options(
         *arguments: Any,
+        bandwidth: str | None,
         hosts_per_switch: Any,
         parallel_cables: Any,
         largest_part: Any,
-        scaling: Any,
+        scaling: str | None,
         **others: Any,
     ) -> Any:
-        from fairslice.topology.options import NetworkOptions
+        from fairslice.topology.options import NetworkOptions, parse_bandwidth, parse_scaling
 
-        options = NetworkOptions(hosts_per_switch, parallel_cables, largest_part, scaling)
-        return command(*arguments, options=options, **others)
+        bandwidth_bps = _read("--bandwidth", parse_bandwidth, bandwidth)
+        scaled = _read("--scale-bandwidth", parse_scaling, scaling)
+        options = NetworkOptions(hosts_per_switch, parallel_cables, largest_part, scaled)
+        return command(*arguments, bandwidth_bps=bandwidth_bps, options=options, **others)
 
     for option in (
         click.option(
             "--scale-bandwidth",
             "scaling",
             metavar="FACTOR|RATE",
-            callback=_scaling,
             help="Every capacity times a factor such as 1/1000, or so that the fastest cable between switches"
             " carries a rate such as '100 Mbit/s'.",
         ),
@@ -98,20 +76,21 @@ def network_options(command: Command) -> Command:
             metavar="N",
             help="Hosts at each node of GraphML and SNDlib files, which have none; 1 if it is not said.",
         ),
+        click.option(
+            "--bandwidth",
+            metavar="RATE",
+            help="Capacity of cables that have none in the topology: 100 (Mbit/s), or '1 Gbit/s'.",
+        ),
     ):
         option(with_options)
     return with_options  # type: ignore[return-value]
 
 
-def _scaling(_context: click.Context, _option: click.Parameter, text: str | None) -> "Scaling | None":
-    if text is None:
-        return None
-    from fairslice.topology.options import parse_scaling
-
+def _read(option: str, parse: Callable[[str], Value], text: str | None) -> Value | None:
     try:
-        return parse_scaling(text)
+        return None if text is None else parse(text)
     except ValueError as error:
-        raise click.BadParameter(str(error)) from None
+        raise click.BadParameter(str(error), click.get_current_context(), param_hint=f"'{option}'") from None
 
 
 def load_topology(

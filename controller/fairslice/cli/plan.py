@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
+from fairslice.cli.options import json_output, load_topology, network_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,10 +25,9 @@ WAYS_SHOWN = 4
 @click.command(short_help="Show the rates of a policy, and all that would be installed.")
 @click.argument("policy", type=click.Path(path_type=Path))
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
-@bandwidth
+@json_output()
 @network_options
 @click.option("--rates-only", is_flag=True, help="Leave out meters, queues and flow entries.")
-@json_output()
 def command(
     policy: Path,
     topology: str,

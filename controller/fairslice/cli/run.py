@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
+from fairslice.cli.options import json_output, load_topology, network_options
 
 if TYPE_CHECKING:
     from fairslice.emulation.openvswitch import Datapath
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Emulate a network, enforce a policy, measure every flow, and report.")
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
-@bandwidth
+@json_output()
 @network_options
 @click.option("--policy", required=True, type=click.Path(path_type=Path), help="Policy file.")
 @click.option("--duration", default=10.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds.")
@@ -63,7 +63,6 @@ if TYPE_CHECKING:
 @click.option(
     "--vm", is_flag=True, help="In a virtual machine, with its kernel datapath (see `fairslice vm`)."
 )
-@json_output()
 @click.option("--inside", is_flag=True, hidden=True)
 def command(
     topology: str,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import bandwidth, json_output, load_topology, network_options
+from fairslice.cli.options import json_output, load_topology, network_options
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("spec", metavar="FILE[:name[,args]]")
-@bandwidth
-@network_options
 @json_output(help="Print the network file that the controller takes.")
+@network_options
 def command(spec: str, bandwidth_bps: float | None, options: "NetworkOptions", as_json: bool) -> None:
     """Show the switches, hosts and links of a topology.
 

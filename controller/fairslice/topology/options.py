@@ -1,5 +1,6 @@
 """What a user may ask of any topology, beside the file: hosts for graphs without, and other capacities."""
 
+import contextlib
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -46,6 +47,23 @@ class Scaling:
         if faults:
             raise InputError(faults)
         return replace(network, links=links)
+
+
+def parse_bandwidth(text: str) -> float:
+    """Read a capacity, in bit/s; a number without a unit is in Mbit/s, as Mininet's ``bw``.
+
+    Raises:
+        ValueError: it is no rate, or not above 0 and up to MAX_CAPACITY_BPS.
+
+    >>> parse_bandwidth("100") == parse_bandwidth("100 Mbit/s") == 100e6
+    True
+    """
+    with contextlib.suppress(ValueError):
+        text = f"{float(text)!r} Mbit/s"
+    rate_bps = parse_rate(text)
+    if not 0 < rate_bps <= MAX_CAPACITY_BPS:
+        raise ValueError(f"{text} is not above 0 and up to {format_rate(MAX_CAPACITY_BPS)}")
+    return rate_bps
 
 
 def parse_scaling(text: str) -> Scaling:
