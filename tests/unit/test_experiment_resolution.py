@@ -6,12 +6,13 @@ import pytest
 
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import FlowView, view
-from fairslice.experiment.resolution import longer_s, uncertain_bits, window_s
+from fairslice.experiment.resolution import longer_s, uncertain_bits, warm_up_s, window_s
+from fairslice.experiment.traffic import Sender, plan_traffic
 from fairslice.measure.compare import Measured, compare
 from fairslice.measure.resolution import FRAME_BITS, needed_s
 from fairslice.measure.results import RunResult
 from fairslice.policy import parse_policy
-from fairslice.policy.model import Policy
+from fairslice.policy.model import PROTOCOLS, Policy
 from fairslice.testing.networks import build_network
 
 NETWORK = build_network(
@@ -148,3 +149,38 @@ def test_what_a_bucket_may_have_done_is_measured_again_for_longer(
 def test_what_no_window_tells_is_not_measured_again() -> None:
     assert longer_s(result(0.01, 0.03, doubt="its counters went back"), 10.0, 60.0) is None
     assert longer_s(result(-0.5, 0.03, if_low="its cable was full"), 10.0, 60.0) is None
+
+
+# The warm-up ------------------------------------------------------------------------------------------------
+
+
+CABLES = {f"h{i}": 10e6 for i in range(1, 7)}
+
+
+@pytest.mark.parametrize(
+    ("rate", "keys", "factor", "emptied_s"),
+    [
+        ("9.5 Mbit/s", {}, 2.0, 0.25 * 9.5 / 0.5),  # what reaches the meter is what the cable carries
+        ("2 Mbit/s", {}, 2.0, 0.25),
+        ("2 Mbit/s", {"burst": "2 s"}, 1.5, 4.0),
+        ("2 Mbit/s", {}, 1.0, 0.0),
+        ("2 Mbit/s", {"enforcement": "shape"}, 2.0, 0.0),
+        ("2 Mbit/s", {}, None, 0.0),  # TCP listens
+    ],
+)
+def test_senders_that_do_not_listen_empty_their_buckets_before_it(
+    rate: str, keys: dict[str, str], factor: float | None, emptied_s: float
+) -> None:
+    policy, flows = given(demand(rate, **keys))
+    sender = Sender("a", PROTOCOLS["tcp" if factor is None else "udp"], factor)
+    traffic = plan_traffic(flows, (sender,))
+    assert warm_up_s(traffic, CABLES, policy, 0.0, 60.0) == pytest.approx(
+        1.02 * emptied_s + 0.1 if emptied_s else 0.0, abs=1e-6
+    )
+    assert warm_up_s(traffic, CABLES, policy, 30.0, 60.0) == 30.0
+
+
+def test_a_bucket_that_takes_too_long_is_not_waited_for() -> None:
+    policy, flows = given(demand("9.5 Mbit/s"))
+    traffic = plan_traffic(flows, (Sender("a", PROTOCOLS["udp"], 2.0),))
+    assert warm_up_s(traffic, CABLES, policy, 3.0, 4.0) == 3.0

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     default=3.0,
     show_default=True,
     type=click.FloatRange(0, 60),
-    help="Seconds before the measurement.",
+    help="Seconds before the measurement, and as many more as it takes to empty the buckets of UDP senders.",
 )
 @click.option(
     "--tolerance", default=5.0, show_default=True, type=click.FloatRange(0.1, 100), help="Per cent."

@@ -1,9 +1,10 @@
 """How long to measure: what buckets, queues and frames leave open, and the window that tells. Pure."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fairslice.alloc.view import FlowView
+from fairslice.experiment.traffic import FlowTraffic
 from fairslice.measure.resolution import FRAME_BITS, needed_s
 from fairslice.measure.results import FlowResult, RunResult, SliceResult
 from fairslice.policy.model import Enforcement, Policy
@@ -27,6 +28,40 @@ def uncertain_bits(flow: FlowView, policy: Policy) -> float:
     if has_meter(flow, policy):
         bucket = burst_bits(flow.allocated_bps, policy.slice_named(flow.slice).burst_s)
     return FRAME_BITS + bucket + waiting
+
+
+def warm_up_s(
+    traffic: Sequence[FlowTraffic],
+    capacity_bps: Mapping[str, float],
+    policy: Policy,
+    asked_s: float,
+    most_s: float,
+) -> float:
+    """How long to wait before measuring, so that senders that don't listen have emptied their buckets.
+
+    A bucket is full at first, and what is in it comes on top of the rate. A sender empties it with what
+    reaches the meter beyond the rate, and no more reaches it than the host's own cable carries: UDP at twice
+    9.5 Mbit/s over a cable of 10 takes five seconds for the bucket of a quarter of one.
+
+    Args:
+        traffic: what is sent.
+        capacity_bps: of every host's own cable, by host.
+        policy: with its bursts.
+        asked_s: the least.
+        most_s: the most; where emptying a bucket takes longer, nothing is waited for.
+    """
+    longest_s = asked_s
+    for plan in traffic:
+        flow = plan.flow
+        if plan.offered_bps is None or plan.blocked or not has_meter(flow, policy):
+            continue
+        beyond_bps = min(plan.offered_bps, capacity_bps[flow.source]) - flow.allocated_bps
+        bucket = burst_bits(flow.allocated_bps, policy.slice_named(flow.slice).burst_s)
+        # Of a thousandth beyond the rate nobody can tell whether it empties anything.
+        if beyond_bps > flow.allocated_bps / 1000:
+            emptied_s = MARGIN * bucket / beyond_bps + MARGIN_S
+            longest_s = max(longest_s, emptied_s) if emptied_s <= most_s else longest_s
+    return longest_s
 
 
 def has_meter(flow: FlowView, policy: Policy) -> bool:

@@ -18,7 +18,7 @@ from fairslice.errors import MachineError
 from fairslice.experiment.cables import HostReadings, cable_notes, excuse, host_results
 from fairslice.experiment.judge import blocked_notes, measured_flows, measured_links, trouble
 from fairslice.experiment.rates import different_switches, link_rates, told_rates
-from fairslice.experiment.resolution import longer_s, window_s
+from fairslice.experiment.resolution import longer_s, warm_up_s, window_s
 from fairslice.experiment.testbed import Testbed, open_testbed
 from fairslice.experiment.traffic import FlowTraffic, Sender, not_measured, plan_traffic
 from fairslice.measure.compare import compare
@@ -111,6 +111,11 @@ def run_experiment(experiment: Experiment, progress: Progress) -> Outcome:
         flows = [plan.flow for plan in traffic]
         asked_s: float | None = window_s(
             flows, experiment.rules, experiment.tolerance, experiment.duration_s, most_s
+        )
+        own_cables = {link.source: link.capacity_bps for link in allocation.links if link.dpid is None}
+        experiment = replace(
+            experiment,
+            warmup_s=warm_up_s(traffic, own_cables, experiment.rules, experiment.warmup_s, most_s),
         )
         # A port that a match names is kept for a minute after its connection has ended (TIME-WAIT, RFC 9293).
         only_once = any(plan.proto == PROTOCOLS["tcp"] and plan.client_port is not None for plan in traffic)
