@@ -27,9 +27,9 @@ class Line(Topo):
 
 
 class Pair(Topo):
-    def build(self, bw=10):
+    def build(self, hosts=2, bw=10):
         switch = self.addSwitch('s1')
-        for number in (1, 2):
+        for number in range(1, hosts + 1):
             self.addLink(self.addHost('h%d' % number), switch, bw=bw)
 
 
@@ -99,4 +99,18 @@ def test_tcp_in_both_directions_of_one_pair_gets_what_is_left(tmp_path: Path) ->
     flows = run(tmp_path, "pair", "  both: {members: [h1, h2]}\n", *("--duration", "8"))
     for flow in flows.values():
         print("expected: 9.524 Mbit/s, within 3 %")
+        assert abs(flow.error) <= 0.03
+
+
+def test_where_all_flows_share_a_switch_a_flood_is_counted_as_it_leaves(tmp_path: Path) -> None:
+    """Its entries count what its meter drops as well; were that taken for the flow's, the other would pay."""
+    flows = run(
+        tmp_path,
+        "pair,3",
+        "  both: {flows: [{from: h1, to: h3}, {from: h2, to: h3}]}\n",
+        *("--duration", "6", "--send", "both:h1->h3=udp,x5"),
+    )
+    for flow in flows.values():
+        print("expected: 5 Mbit/s, within 3 %")
+        assert flow.allocated_bps == pytest.approx(5e6)
         assert abs(flow.error) <= 0.03

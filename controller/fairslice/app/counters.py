@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
+from fairslice.app.passed import what_passed
 from fairslice.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role, is_our_meter
 
 if TYPE_CHECKING:
@@ -65,19 +66,22 @@ class Counters(BaseModel):
 
 
 def read_counters(sessions: "Iterable[Session]", clock: Callable[[], float]) -> Counters:
-    """Ask every switch; queues are read next to the entries that feed them, so that their ratio holds."""
+    """Ask every switch; queues are read next to the entries that feed them, so that their ratio holds.
+
+    Meters are read just before: what they dropped is taken from what entries counted.
+    """
     flows: dict[int, FlowReading] = defaultdict(FlowReading)
     queues: list[QueueReading] = []
     ports: list[PortReading] = []
     for session in list(sessions):
         entered: dict[tuple[int, int], int] = defaultdict(int)
         with session.lock:
+            meters = session.read_meter_counters()
             entries = session.read_flows()
             time_s = clock()
             sent = session.read_queue_counters()
             passed = session.read_port_counters()
-            meters = session.read_meter_counters()
-        for counter in entries:
+        for counter in what_passed(entries, meters):
             cookie = Cookie.read(counter.entry.cookie)
             if counter.entry.queue_id is not None:
                 for port in counter.entry.outputs:

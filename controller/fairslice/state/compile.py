@@ -37,6 +37,7 @@ def compile_switches(
         for switch, entry in trees:
             entries[switch].append(entry)
     carried = carried_by(allocation)
+    told = {one.of.flow.number for others in carried.values() for one in others}
     for allocated in allocation.flows:
         first, last = allocated.route.path[1], allocated.route.path[-2]
         entry, others = classify(allocated, allocation), carried.get(allocated.flow.number)
@@ -52,7 +53,7 @@ def compile_switches(
             entries[switch].append(entry)
         if is_acknowledged(allocated):
             entries[last].append(classify_return(allocated, allocation))
-            meters[last] += return_meter(allocated, allocation)
+            meters[last] += return_meter(allocated, allocation, told)
     qos = port_queues(allocation)
     return {
         switch.dpid: SwitchState(

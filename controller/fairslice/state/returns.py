@@ -9,7 +9,7 @@ for acknowledgements. A data segment that short passes as one, within the meter 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
@@ -42,6 +42,9 @@ def is_acknowledged(allocated: AllocatedFlow) -> bool:
 def carried_by(allocation: NetworkAllocation) -> Mapping[int, Sequence[Carried]]:
     """Whose acknowledgements meet the match of each flow, by its number; flows that meet none are left out.
 
+    So are those that need not be told from what they meet: without a meter on either side, both share what is
+    theirs together, since queues lend what one of them leaves.
+
     Takes time linear in the flows and the pairs of flows between the same two hosts.
     """
     between: dict[tuple[str, str], list[AllocatedFlow]] = defaultdict(list)
@@ -56,17 +59,14 @@ def carried_by(allocation: NetworkAllocation) -> Mapping[int, Sequence[Carried]]
             for other in between[flow.source, flow.destination]
             if (common := flow.match.meet(replace(other.flow.match.reversed(), proto=_TCP))) is not None
         ]
-        if found and _matters(allocated, found, allocation):
+        metered = not flow_kbps(allocated) or meter_of(allocated, allocation) is not None
+        if found and (metered or any(_polices(one.of, allocation) for one in found)):
             carried[flow.number] = found
     return carried
 
 
-def _matters(allocated: AllocatedFlow, found: Sequence[Carried], allocation: NetworkAllocation) -> bool:
-    """Whether these have to be told from the flow: one queue for all, and no meter, is the same for both."""
-    of = allocation.policy.slice_named(allocated.flow.slice)
-    others = [allocation.policy.slice_named(one.of.flow.slice) for one in found]
-    metered = of.enforcement.polices or meter_of(allocated, allocation) or not flow_kbps(allocated)
-    return bool(metered) or any(other != of or other.enforcement.polices for other in others)
+def _polices(allocated: AllocatedFlow, allocation: NetworkAllocation) -> bool:
+    return allocation.policy.slice_named(allocated.flow.slice).enforcement.polices
 
 
 def classify_return(allocated: AllocatedFlow, allocation: NetworkAllocation) -> FlowEntry:
@@ -80,7 +80,7 @@ def classify_return(allocated: AllocatedFlow, allocation: NetworkAllocation) -> 
         90,
         flow_match(answerer, hosts[flow.source], flow.match.reversed(), in_port=answerer.port_no),
         int(Cookie(Role.RETURN, of.number, flow.number)),
-        meter_id=_return_meter_of(allocated, allocation),
+        meter_id=RETURN_METERS + flow.number if of.enforcement.polices else None,
         set_dscp=dscp_of(of.number),
         goto_table=TABLE_FORWARD,
     )
@@ -108,7 +108,7 @@ def told_apart(
             46,
             flow_match(source, destination, one.match, in_port=source.port_no, reg0=0),
             int(Cookie(Role.RETURN, other.number, one.of.flow.number)),
-            meter_id=_return_meter_of(one.of, allocation),
+            meter_id=RETURN_METERS + one.of.flow.number,
             set_dscp=dscp_of(other.number),
             queue_id=queue_of(other.number, other.enforcement),
             outputs=(network.links[first, following].port_no,),
@@ -129,15 +129,16 @@ def told_apart(
     )
 
 
-def return_meter(allocated: AllocatedFlow, allocation: NetworkAllocation) -> Iterator[Meter]:
-    """The meter of the flow's acknowledgements, so that an answering host can't flood the slice."""
-    meter_id = _return_meter_of(allocated, allocation)
-    if meter_id is not None:
+def return_meter(
+    allocated: AllocatedFlow, allocation: NetworkAllocation, told: Collection[int]
+) -> Iterator[Meter]:
+    """The meter of the flow's acknowledgements, so that an answering host can't flood the slice.
+
+    It has one if its slice polices, and where they are told from a flow that goes their way: ``told`` are the
+    numbers of such flows.
+    """
+    flow = allocated.flow
+    if _polices(allocated, allocation) or flow.number in told:
         rate_bps = max(allocated.rate_bps * allocated.route.return_share, MIN_RETURN_METER_BPS)
-        burst_s = allocation.policy.slice_named(allocated.flow.slice).burst_s
-        yield bucket(meter_id, round(rate_bps / LEAST_RATE_BPS), burst_s)
-
-
-def _return_meter_of(allocated: AllocatedFlow, allocation: NetworkAllocation) -> int | None:
-    polices = allocation.policy.slice_named(allocated.flow.slice).enforcement.polices
-    return RETURN_METERS + allocated.flow.number if polices else None
+        burst_s = allocation.policy.slice_named(flow.slice).burst_s
+        yield bucket(RETURN_METERS + flow.number, round(rate_bps / LEAST_RATE_BPS), burst_s)
