@@ -19,11 +19,18 @@ def counted(
     *,
     table: int = 1,
     meter_id: int | None = None,
+    longer_than: int | None = None,
 ) -> EntryCounter:
     """``count`` packets of 100 bytes each."""
     marked = match if role is Role.CLASSIFY else (*match, ("ip_dscp", 1))
     entry = FlowEntry(
-        table, int(role), tuple(sorted(marked)), int(Cookie(role, 1, flow)), meter_id=meter_id, outputs=(1,)
+        table,
+        int(role),
+        tuple(sorted(marked)),
+        int(Cookie(role, 1, flow)),
+        meter_id=meter_id,
+        longer_than=longer_than,
+        outputs=(1,),
     )
     return EntryCounter(entry, count, 100 * count)
 
@@ -61,14 +68,14 @@ def test_at_the_last_of_several_switches_counts_are_what_came() -> None:
 def test_both_answers_are_credited_and_the_meter_tells_them_apart(lost: int) -> None:
     """1,000 segments of a flow, and 40 acknowledgements of flow 8 the other way."""
     entries = [
-        counted(Role.CLASSIFY, 7, 1040, table=0),
+        counted(Role.CLASSIFY, 7, 1040, table=0, longer_than=94),
         counted(Role.RETURN, 8, 1040, meter_id=RETURN_METERS + 8),
         counted(Role.PROBE, 7, 990, PROBED),
         counted(Role.DELIVER, 7, 50),
     ]
     meters = [meter(FLOW_METERS + 7, 1000, 0), meter(RETURN_METERS + 8, 40, lost)]
     assert passed(entries, meters) == [
-        (1040, 104_000),
+        (1000, 100_000),
         (40 - lost, 100 * (40 - lost)),
         (990, 99_000),
         (10, 1000),

@@ -30,9 +30,12 @@ def what_passed(entries: Sequence[EntryCounter], meters: Sequence[MeterCounter])
         cookie = _cookie(entry)
         if cookie and cookie.role in (Role.DELIVER, Role.PROBE) and cookie.flow_number in here:
             leaving[cookie.flow_number].append(entry)
+    came = [(entry, asked) for entry, asked, _ in told]
     right: dict[int, EntryCounter] = {id(entry): passed for entry, _, passed in told}
+    # What a flow offers is its data, whatever else meets its match.
+    right |= {id(e): _without(e, came) for e in entries if e.entry.longer_than is not None}
     for number, counted in leaving.items():
-        right |= _data(counted, [(e, asked) for e, asked, _ in told], by_id.get(FLOW_METERS + number))
+        right |= _data(counted, came, by_id.get(FLOW_METERS + number))
     return [right.get(id(entry), entry) for entry in entries]
 
 
@@ -79,20 +82,23 @@ def _data(
     right = {}
     for entry in counted:
         cookie = _cookie(entry)
-        if cookie and cookie.role is Role.DELIVER:
-            mine = {field for field in entry.entry.match if field[0] != "ip_dscp"}
-            others = [asked for one, asked in told if mine <= {*one.entry.match}]
-            right[id(entry)] = replace(
-                entry,
-                packets=max(0, entry.packets - sum(one.packets for one in others)),
-                bytes=max(0, entry.bytes - sum(one.bytes for one in others)),
-            )
-        else:
-            right[id(entry)] = entry
+        is_whole = cookie is not None and cookie.role is Role.DELIVER
+        right[id(entry)] = _without(entry, told) if is_whole else entry
     if meter is None or not meter.in_bytes:
         return right
     through = 1 - meter.dropped_bytes / meter.in_bytes
     return {key: _scaled(entry, (entry.packets, entry.bytes), through) for key, entry in right.items()}
+
+
+def _without(entry: EntryCounter, told: Sequence[tuple[EntryCounter, EntryCounter]]) -> EntryCounter:
+    """An entry less the acknowledgements that its match meets."""
+    mine = {field for field in entry.entry.match if field[0] != "ip_dscp"}
+    others = [asked for one, asked in told if mine <= {*one.entry.match}]
+    return replace(
+        entry,
+        packets=max(0, entry.packets - sum(one.packets for one in others)),
+        bytes=max(0, entry.bytes - sum(one.bytes for one in others)),
+    )
 
 
 def _scaled(entry: EntryCounter, counts: tuple[int, int], part: float) -> EntryCounter:
