@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,19 @@ import pytest
 
 import fairslice
 from fairslice import alloc
-from fairslice.alloc import AllocationProblem, Allocator, ProblemFlow, SliceShare, allocate, certify, explain
+from fairslice.alloc import (
+    AllocationProblem,
+    Allocator,
+    ProblemFlow,
+    SliceShare,
+    allocate,
+    certify,
+    explain,
+    raises,
+)
 from fairslice.errors import InputError
+from fairslice.policy import load_policy, parse_policy
+from fairslice.topology.load import load_network
 
 FLOWS = (ProblemFlow("f", {"A": 1}, slice="s"), ProblemFlow("g", {"A": 1}, cap=2))
 NAMED = AllocationProblem({"A": 10}, FLOWS, {"s": SliceShare()})
@@ -107,6 +119,12 @@ def test_they_read_shortly() -> None:
         (lambda: allocate([1]), "problem: found list, expected an AllocationProblem"),
         (lambda: certify(None, [1]), "problem: found None, expected"),
         (lambda: explain("x"), "problem: found 'x' (str), expected"),
+        (lambda: raises(None, "f"), "problem: found None, expected"),
+        (lambda: load_policy(3), "path: found int, expected a Path, or a text"),
+        (lambda: load_policy("no/such.yaml"), "can't read no/such.yaml: "),
+        (lambda: parse_policy(None, "p"), "text: found NoneType, expected a text"),
+        (lambda: load_network(None), "spec: found NoneType, expected a text"),
+        (lambda: load_network(Path("no/such.json")), "no/such.json"),
         (lambda: Allocator(3), "problem: found 3 (int), expected"),
         (lambda: certify(NAMED, None), "rates: found None, expected 2 numbers"),
         (lambda: certify(NAMED, {"f": "8", "g": 2}), "rates['f']: found '8' (str), expected a number"),
