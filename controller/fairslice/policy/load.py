@@ -24,13 +24,15 @@ class Reading:
     faults: tuple[Fault, ...]
 
 
-def load_policy(path: Path) -> Policy:
-    """Read a policy file.
+def load_policy(path: str | Path) -> Policy:
+    """Read a policy file, by its name or path.
 
     Raises:
         InputError: the file can't be read, or all that is wrong with it.
     """
-    return parse_policy(read_file(path), str(path))
+    if not isinstance(path, str | Path):
+        raise InputError(f"path: found {type(path).__name__}, expected a Path, or a text")
+    return parse_policy(read_file(Path(path)), str(path))
 
 
 def parse_policy(text: str, file: str) -> Policy:
@@ -39,6 +41,9 @@ def parse_policy(text: str, file: str) -> Policy:
     Raises:
         InputError: all that is wrong with it.
     """
+    for name, value in (("text", text), ("file", file)):
+        if not isinstance(value, str):
+            raise InputError(f"{name}: found {type(value).__name__}, expected a text")
     reading = read_policy(text, file)
     if reading.faults:
         raise InputError(reading.faults)
