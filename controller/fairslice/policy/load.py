@@ -41,9 +41,6 @@ def parse_policy(text: str, file: str) -> Policy:
     Raises:
         InputError: all that is wrong with it.
     """
-    for name, value in (("text", text), ("file", file)):
-        if not isinstance(value, str):
-            raise InputError(f"{name}: found {type(value).__name__}, expected a text")
     reading = read_policy(text, file)
     if reading.faults:
         raise InputError(reading.faults)
