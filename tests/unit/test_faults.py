@@ -173,7 +173,11 @@ def test_an_encoding_that_lacks_a_character_is_named() -> None:
 def test_a_signal_ends_a_command_with_a_line_at_most(number: signal.Signals, tmp_path: Path) -> None:
     """It waits for input that never comes."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "fairslice", "allocate", "-"],
+        # A shell's background job, and what nohup starts, ignore some of them; this one must not.
+        [
+            *("env", "--default-signal=INT,TERM,HUP"),
+            *(sys.executable, "-m", "fairslice", "allocate", "-"),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
