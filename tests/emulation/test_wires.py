@@ -259,15 +259,19 @@ def send_tcp() -> dict[str, Any]:
 
 def test_tcp_fills_a_link_with_a_delay(inside: Callable[..., Any]) -> None:
     """The sender's own queue of 50 ms is more than the round trip of 20 ms, so that cubic keeps it busy."""
-    found = inside(send_tcp)
-    if is_refused(found):
-        return
-    far_bps, near_bps = found["far_bps"], found["near_bps"]
-    print(
-        f"\non the wire {far_bps / 1e6:.2f} Mbit/s, expected 19.6 to 20.2; without a delay "
-        f"{near_bps / 1e6:.2f}"
-    )
-    assert found["errors"] == []
+    for _ in range(3):
+        found = inside(send_tcp)
+        if is_refused(found):
+            return
+        far_bps, near_bps = found["far_bps"], found["near_bps"]
+        print(
+            f"\non the wire {far_bps / 1e6:.2f} Mbit/s, expected 19.6 to 20.2; without a delay "
+            f"{near_bps / 1e6:.2f}"
+        )
+        assert found["errors"] == []
+        # Again if the machine was too busy even for the line without a delay.
+        if near_bps >= 0.99 * CAPACITY_BPS:
+            break
     assert 0.98 * CAPACITY_BPS <= far_bps <= 1.01 * CAPACITY_BPS
 
 
