@@ -45,6 +45,15 @@ def cli() -> None:
     """Divide a network fairly among slices and prove it on real switches."""
 
 
+def _missing_extra(error: Exception) -> FairsliceError | None:
+    """What is to be said where a command's extra is not installed; None if that is not what happened."""
+    if not isinstance(error, ImportError):
+        return None
+    from fairslice.cli.extras import refusal_of
+
+    return refusal_of(error, " ".join(["fairslice", *sys.argv[1:2]]))
+
+
 def main() -> None:
     """Run the command line; every error ends as a message and an exit status."""
     try:
@@ -58,8 +67,15 @@ def main() -> None:
         click.echo(str(error), err=True)
         status = error.exit_status
     except Exception as error:
-        if "FAIRSLICE_DEBUG" in os.environ:
+        refusal = _missing_extra(error)
+        if refusal is None and "FAIRSLICE_DEBUG" in os.environ:
             raise
-        click.echo(f"fairslice: internal error: {error!r}; FAIRSLICE_DEBUG=1 shows the traceback", err=True)
-        status = EXIT_INTERNAL
+        if refusal is None:
+            click.echo(
+                f"fairslice: internal error: {error!r}; FAIRSLICE_DEBUG=1 shows the traceback", err=True
+            )
+            status = EXIT_INTERNAL
+        else:
+            click.echo(str(refusal), err=True)
+            status = refusal.exit_status
     sys.exit(status if isinstance(status, int) else 0)

@@ -93,6 +93,11 @@ def command(
     Exits 0 if every flow is within the tolerance, 4 if one is not, 5 if that can't be told (a busy machine,
     too few frames), 2 on bad input, 3 if the guarantees do not fit, 6 if the machine lacks something.
     """
+    from fairslice.cli.extras import require
+
+    require("controller", "fairslice run")
+    if out is not None:
+        require("report", "fairslice run --out")
     if inside:
         from fairslice.emulation.isolation import prepare_inside
 
