@@ -1,6 +1,8 @@
 """What can go wrong, where it was found, and the exit status that it ends with."""
 
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 EXIT_OK = 0
@@ -82,3 +84,43 @@ class MachineError(FairsliceError):
     """The machine, a tool or a switch did not do what was asked of it."""
 
     exit_status = EXIT_MACHINE
+
+
+_WRONG_PATH = {
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL),
+}
+"""What another path would cure. All else, such as a full disk, is the machine's."""
+
+
+def os_reason(error: OSError) -> str:
+    """What the operating system says of it, without its number."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def os_failure(error: OSError, what: str) -> FairsliceError:
+    """A sentence in place of an error of the operating system.
+
+    Args:
+        error: what it raised.
+        what: on what, and that it failed, as ``out/results.json: can't be written``.
+
+    Returns:
+        An InputError where another path would do, else a MachineError.
+    """
+    text = f"{what}: {os_reason(error)}"
+    return InputError(text) if error.errno in _WRONG_PATH else MachineError(text)
+
+
+@contextmanager
+def writing(path: object) -> Iterator[None]:
+    """Where a file or a directory is written: failures of the operating system name it.
+
+    Raises:
+        InputError: the path can't be written; another one may.
+        MachineError: the machine can't write now, such as to a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise os_failure(error, f"{path}: can't be written") from error

@@ -250,12 +250,14 @@ def fail_a_link(topology: str, policy: str) -> dict[str, Any]:
             if after != before:
                 break
             time.sleep(0.1)
+        # What the controller has decided is not in the switches yet; how long that takes is the machine's.
+        missing = opened.wait_in_force().missing
         target = network.hosts[before[-1]].ip
         answers = emulated.popen(before[0], ["ping", "-q", "-c", "5", "-i", "0.2", target])
         return {
             "before": before,
             "after": after,
-            "missing": opened.wait_in_force().missing,
+            "missing": missing,
             "bytes_sent": bytes_sent,
             "ping": answers.communicate(timeout=240)[0],
         }

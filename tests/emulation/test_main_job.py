@@ -16,6 +16,8 @@ pytestmark = pytest.mark.emulation
 
 ROOT = Path(__file__).parents[2]
 DATAPATH = os.environ.get("FAIRSLICE_TEST_DATAPATH", "user")
+DURATION = "20" if DATAPATH == "kernel" else "6"
+"""In the virtual machine reading the counters of twenty switches takes some seconds."""
 JOBS = [
     # topology, policy, largest error
     ("dumbbell", "gold-silver-bronze", 0.03),
@@ -53,7 +55,18 @@ def run(topology: str, policy: str | Path, out: Path, *more: str) -> RunResult:
     for _ in range(2):
         done = fairslice(
             *("run", "--topology", f"topologies/{topology}.py", "--policy", str(policy)),
-            *("--datapath", DATAPATH, "--warmup", "4", "--duration", "6", "--out", str(out), "--json", *more),
+            *(
+                "--datapath",
+                DATAPATH,
+                "--warmup",
+                "4",
+                "--duration",
+                DURATION,
+                "--out",
+                str(out),
+                "--json",
+                *more,
+            ),
         )
         assert done.returncode in (0, 4, EXIT_CANT_TELL), done.stderr
         assert not done.stderr

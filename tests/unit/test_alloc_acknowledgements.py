@@ -193,8 +193,11 @@ def test_the_checker_wants_a_true_reason() -> None:
 
 def test_the_checker_refuses_what_is_no_problem_and_no_rate() -> None:
     data = AllocationProblem({"A": 1.0}, (ProblemFlow("f", {"A": 1.0}),))
-    with pytest.raises(InputError, match="expected a finite number above 0 and a known link"):
-        certify_acknowledged(AcknowledgedProblem(data, ({"B": 0.05},)), {"f": 1.0})
+    for returned in ({"B": 0.05}, {"A": 0.0}, {"A": math.inf}, {"A": math.nan}):
+        unsound = AcknowledgedProblem(data, (returned,))
+        for ask in (allocate_acknowledged, lambda problem: certify_acknowledged(problem, {"f": 1.0})):
+            with pytest.raises(InputError, match="expected a finite number above 0 and a known link"):
+                ask(unsound)
     for rates in ({}, {"f": math.nan}, {"f": -1.0}):
         assert not certify_acknowledged(AcknowledgedProblem(data, ({"A": 0.05},)), rates).ok
 

@@ -133,7 +133,6 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("indptr", "found"),
         [
-            ([0, 3, 2, 5], "4 entries from [0] to [5]"),
             ([1, 2, 3, 5], "4 entries from [1] to [5]"),
             ([0, 2, 3, 4], "4 entries from [0] to [4]"),
             ([0, 2, 3, 6], "4 entries from [0] to [6]"),
@@ -145,6 +144,17 @@ class TestFaults:
         assert faults(indptr=np.array(indptr, int)) == [
             f"indptr: found {found}, expected 4 that rise from 0 to 5"
         ]
+
+    def test_indptr_that_falls(self) -> None:
+        expected = "expected no less than the entry before"
+        assert faults(indptr=[0, 3, 2, 5]) == [f"indptr[2]: found 2 after 3, {expected}"]
+        assert faults(indptr=[0, 2, -1, 4]) == [
+            "indptr: found 4 entries from [0] to [4], expected 4 that rise from 0 to 5",
+            f"indptr[2]: found -1 after 2, {expected}",
+        ]
+
+    def test_nothing_is_no_column(self) -> None:
+        assert faults(weight=None) == ["weight: found None, expected an array of numbers"]
 
     def test_slices_that_are_not_there(self) -> None:
         """Where weights or limits are given, they say how many slices there are."""

@@ -122,11 +122,15 @@ def test_a_policy_that_does_not_fit_is_infeasible() -> None:
     ],
 )
 def test_an_answer_that_is_none_of_a_controller_says_who_gave_it(response: httpx.Response) -> None:
-    with pytest.raises(MachineError, match=f"the controller at {URL} answered") as error:
+    with pytest.raises(
+        MachineError, match=f"{URL} (answered|is not a controller|can't do it now: the switch left)"
+    ) as error:
         client(Recorder(response)).status()
-    if response.status_code in (404, 503):
-        assert str(response.status_code) in str(error.value)
-        assert response.text in str(error.value)
+    assert "\n" not in str(error.value)
+    if response.status_code == 404:
+        assert "404 Not Found" in str(error.value)
+    if response.status_code == 503:
+        assert "{" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,16 @@ from fairslice.topology.nodelink import to_json
 
 CLI = Path(cli.__file__).parent
 POLICIES = Path(__file__).parents[2] / "policies"
-SHARED = {"__init__", "explanation", "explanation_picture", "extras", "options", "output", "progress"}
+SHARED = {
+    "__init__",
+    "explanation",
+    "explanation_picture",
+    "extras",
+    "options",
+    "output",
+    "progress",
+    "version",
+}
 PROBLEM = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"]}]}'
 INFEASIBLE = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"], "min": 11}]}'
 
@@ -48,7 +57,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 def test_the_version_is_the_packages() -> None:
     done = fairslice("--version")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"fairslice, version {__version__}\n"
+    assert done.stdout.splitlines()[0] == f"fairslice, version {__version__}"
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -56,7 +65,9 @@ def test_help_names_every_command(option: str) -> None:
     done = fairslice(option)
     assert (done.returncode, done.stderr) == (0, "")
     listed = [
-        line.split()[0] for line in done.stdout.partition("Commands:")[2].splitlines() if line[2:3].strip()
+        line.split()[0]
+        for line in done.stdout.partition("Commands:")[2].partition("\n\n")[0].splitlines()
+        if line[2:3].strip()
     ]
     assert listed == sorted(cli.COMMANDS)
 
@@ -218,7 +229,7 @@ def test_a_reader_that_goes_away_is_no_error(arguments: list[str]) -> None:
     finally:
         os.close(writing)
     assert done.stderr == ""
-    assert done.returncode in (1, 141)  # click's own answer to EPIPE; a shell's for SIGPIPE
+    assert done.returncode == 141  # a shell's for SIGPIPE
 
 
 def test_every_module_of_a_command_is_found_by_its_name() -> None:

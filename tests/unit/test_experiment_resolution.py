@@ -135,6 +135,7 @@ def result(error: float, resolution: float, *, enforcement: str = "both", **rest
         (0.054, 0.03, 60.0, 10.0, None),
         (0.01, 0.03, 10.0, 60.0, None),
         (0.2, 0.03, 10.0, 60.0, None),
+        (0.01, 0.06, 10.0, 60.0, 20.0),
         (0.01, 0.3, 10.0, 60.0, None),
         (0.2, 0.3, 10.0, 60.0, None),
     ],

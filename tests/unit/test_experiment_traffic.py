@@ -172,7 +172,7 @@ def test_all_that_is_asked_in_vain_is_told_at_once() -> None:
     for name, what in (
         ("'nobody'", "means no flow"),
         ("bronze:h2->h4", "port 80 of h4 already serves silver:h1->h4"),
-        ("other:h3->h4 tcp", "another protocol"),
+        ("other:h3->h4 tcp", "asks for tcp, and the sender 'other' sends udp; expected other=tcp"),
     ):
         assert any(name in text and what in text for text in told), (name, told)
 
@@ -206,7 +206,7 @@ def test_a_policy_of_nothing_that_can_be_measured_is_refused_with_all_of_it() ->
 
 
 def test_a_sender_can_not_make_icmp_measurable() -> None:
-    with pytest.raises(InputError, match="another protocol than the sender"):
+    with pytest.raises(InputError, match="asks for icmp, which no sender sends"):
         plan_traffic((flow(match=Match(ICMP)), flow("silver")), (Sender("gold", UDP),))
 
 

@@ -94,4 +94,5 @@ def test_what_is_told_to_be_typed_can_be(line: str, monkeypatch: pytest.MonkeyPa
     # Refuses options that there are not, and files that do not exist.
     values = command.make_context(name, arguments).params
     network = load_network(str(values["topology"]))
-    assert check_policy(Path(str(values["policy"])), network.hosts)[1]
+    policy = values["policy"] or values["policy_option"]
+    assert check_policy(Path(str(policy)), network.hosts)[1]

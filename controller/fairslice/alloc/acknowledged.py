@@ -9,6 +9,7 @@ from functools import cached_property
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
 from fairslice.alloc.problem import AllocationProblem
+from fairslice.errors import Fault, InputError
 
 MOST_OF_A_LINK = 0.5
 """The part of a link that acknowledgements may take."""
@@ -38,6 +39,26 @@ class AcknowledgedProblem:
     def __post_init__(self) -> None:
         if len(self.returns) != len(self.data.flows):
             raise ValueError(f"found {len(self.returns)} returns, expected {len(self.data.flows)}")
+
+    def check(self) -> None:
+        """Refuse a problem that has no meaning.
+
+        Raises
+        ------
+        InputError
+            With every fault of the data, or of ``returns``: an unknown link, or a share that is not a finite
+            number above 0.
+        """
+        self.data.check()
+        expected = "expected a finite number above 0 and a known link"
+        faults = [
+            Fault(f'returns[{number}]: {share} of link "{link}"; {expected}')
+            for number, returned in enumerate(self.returns)
+            for link, share in returned.items()
+            if link not in self.data.capacities or not 0 < share < math.inf
+        ]
+        if faults:
+            raise InputError(faults)
 
     @cached_property
     def shares(self) -> Mapping[str, Mapping[int, float]]:

@@ -139,11 +139,12 @@ class _Steps:
     """
 
     def __init__(self, problem: AcknowledgedProblem) -> None:
+        problem.check()
         self.problem = problem
         # Where there is no data, it makes no difference what is set aside.
         shared = {link for flow in problem.data.flows for link in flow.uses}
         self.links = [link for link in problem.shares if link in shared]
-        # Checked once: what is set aside changes capacities alone, and leaves them sound.
+        # What is set aside changes capacities alone, and leaves them sound.
         self.columns = problem.with_room.columns
         number = {link: index for index, link in enumerate(problem.data.capacities)}
         self.places = [number[link] for link in self.links]

@@ -56,7 +56,13 @@ def bottlenecks_of(
     return [stated(int(number)) for number in numbers]
 
 
-@dataclass(frozen=True)
+def _locked(array: "NDArray[Any]") -> "NDArray[Any]":
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@dataclass(frozen=True, repr=False)
 class Allocation:
     """The rate of every flow of a problem with the reason for it, in the order of the problem.
 
@@ -69,20 +75,48 @@ class Allocation:
     instants: Sequence[float] | None = None
     """When every flow stopped, on the clock of the filling, if that was asked for."""
 
+    def __repr__(self) -> str:
+        """The first few flows, with rate and bottleneck."""
+        few = range(min(4, len(self.raw_rate)))
+        named = bottlenecks_of(
+            [self.raw_bottleneck[i] for i in few], self.problem.capacities, self.problem.slices
+        )
+        told = [f"{self.problem.flows[i].id}: {self.raw_rate[i]:.6g} ({named[i]})" for i in few]
+        more = [f"and {len(self.raw_rate) - len(told):,} more"] * (len(self.raw_rate) > len(told))
+        return f"<Allocation: {', '.join(told + more) or 'no flows'}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Allocation):
+            return NotImplemented
+        instants, theirs = self.instants, other.instants
+        return (
+            list(self.raw_rate) == list(other.raw_rate)
+            and list(self.raw_bottleneck) == list(other.raw_bottleneck)
+            and (instants is None) == (theirs is None)
+            and list(() if instants is None else instants) == list(() if theirs is None else theirs)
+            and self.problem == other.problem
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # An array comes out of a pickle as one that can be written: these are made again.
+        return {name: value for name, value in self.__dict__.items() if name not in ("rate", "bottleneck")}
+
     @cached_property
     def rate(self) -> "NDArray[Any]":
-        """(n,) float64."""
+        """(n,) float64; can't be written."""
         import numpy as np
 
-        return np.asarray(self.raw_rate, dtype=np.float64)
+        return _locked(np.asarray(self.raw_rate, dtype=np.float64))
 
     @cached_property
     def bottleneck(self) -> "NDArray[Any]":
         """(n,) int64: the number of the link that stops the flow, -1 for a flow at its cap, and
-        -2 - s where the limit of slice s does."""
+        -2 - s where the limit of slice s does. Can't be written."""
         import numpy as np
 
-        return np.asarray(self.raw_bottleneck, dtype=np.int64)
+        return _locked(np.asarray(self.raw_bottleneck, dtype=np.int64))
 
     @cached_property
     def rates(self) -> Mapping[str, float]:

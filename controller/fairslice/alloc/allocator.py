@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from fairslice.alloc.allocation import CAP, Allocation
+from fairslice.alloc.arguments import expect, found, is_list, is_number
 from fairslice.alloc.columns import Columns, is_extreme
 from fairslice.alloc.engine import TRUSTED, solve_as
 from fairslice.alloc.kept import Kept
@@ -58,11 +60,26 @@ class Allocator:
     """
 
     def __init__(self, problem: AllocationProblem) -> None:
+        expect("problem", problem, AllocationProblem, "an AllocationProblem")
         self._named = problem
         self._columns = _own(problem.columns)
         self._kept = Kept(self._columns)
         self._loads: Any = None
         self._allocation = self._solved()
+
+    def __repr__(self) -> str:
+        flows, links = len(self._columns.weight), len(self._columns.capacity)
+        return f"<Allocator: {flows:,} flows in {self.classes:,} classes over {links:,} links>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is kept is laid out again: there may be machine code on one machine and not on another.
+        return {name: self.__dict__[name] for name in ("_named", "_columns", "_allocation", "_full")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._columns = _own(self._columns)
+        self._kept = Kept(self._columns)
+        self._loads = None
 
     @property
     def allocation(self) -> Allocation:
@@ -122,7 +139,9 @@ class Allocator:
         InfeasibleError
             The floors do not fit any more. Nothing is changed then.
         """
-        faults: list[str] = []
+        faults = _wrong_types(demand, weight, floor, capacity, down, remove, add)
+        if faults:
+            raise InputError(Fault(fault) for fault in faults)
         changes: list[_Change] = []
         for column, amounts in (
             ("cap", demand),
@@ -155,12 +174,18 @@ class Allocator:
         self, column: str, which: Which, amount: float, changes: list[_Change], faults: list[str]
     ) -> None:
         kind, known = ("link", self._links) if column == "capacity" else ("flow", self._flows)
-        number = known.get(which, -1) if isinstance(which, str) else which
+        if isinstance(which, bool) or not isinstance(which, str | Integral):
+            faults.append(f"{kind}: found {found(which)}, expected the number or the name of one")
+            return
+        number = known.get(which, -1) if isinstance(which, str) else int(which)
         if not 0 <= number < self._count(kind):
             faults.append(f"{kind} {which!r} is unknown, expected one of the problem's {self._count(kind)}")
         expected, holds = _EXPECTED[column]
+        word = "demand" if column == "cap" else column
+        if not is_number(amount):
+            faults.append(f"{kind} {which!r}: the {word} is {found(amount)}, expected {expected}")
+            return
         if not holds(amount):
-            word = "demand" if column == "cap" else column
             faults.append(f"{kind} {which!r}: the {word} is {amount}, expected {expected}")
         elif column == "cap" and amount == math.inf and not self._has_links(number):
             faults.append(f"flow {which!r}: nothing keeps it from rising for ever, expected a demand")
@@ -269,6 +294,33 @@ def _own(columns: Columns) -> Columns:
         cap=c.cap.copy(),
         floor=None if c.floor is None else c.floor.copy(),
     )
+
+
+def _wrong_types(
+    demand: object, weight: object, floor: object, capacity: object, down: object, remove: object, add: object
+) -> list[str]:
+    """What :meth:`Allocator.change` was given of another type than it takes."""
+    by_name = {"demand": demand, "weight": weight, "floor": floor, "capacity": capacity}
+    faults = [
+        f"{name}: found {found(value)}, expected a mapping to numbers"
+        for name, value in by_name.items()
+        if value is not None and not isinstance(value, Mapping)
+    ]
+    listed = {"down": (down, "links"), "remove": (remove, "flows"), "add": (add, "ProblemFlow")}
+    faults += [
+        f"{name}: found {found(value)}, expected a list of {what}"
+        for name, (value, what) in listed.items()
+        if not is_list(value)
+    ]
+    if isinstance(add, Sequence) and is_list(add):
+        faults += [
+            f"add[{i}]: found {found(flow)}, expected a ProblemFlow"
+            for i, flow in enumerate(add)
+            if not isinstance(flow, ProblemFlow)
+        ]
+    elif is_list(add):
+        faults.append(f"add: found {found(add)}, expected a list of ProblemFlow")
+    return faults
 
 
 _AMOUNT = ("a finite number from 0 up", lambda x: 0 <= x < math.inf)

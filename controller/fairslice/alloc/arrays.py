@@ -28,15 +28,19 @@ class _Reader:
 
     def reals(self, name: str, values: ArrayLike) -> Any:
         array = self._column(name, values, (np.integer, np.floating), "float")
-        return None if array is None else np.ascontiguousarray(array, dtype=np.float64)
+        # Machine code is made for arrays that may be written.
+        return None if array is None else np.require(array, np.float64, ["C", "W"])
 
     def whole(self, name: str, values: ArrayLike) -> Any:
         array = self._column(name, values, (np.integer,), "int")
         if array is None or not self.every(name, array, (array >= -_MOST) & (array <= _MOST), "32 bits"):
             return None
-        return np.ascontiguousarray(array, dtype=np.int32)
+        return np.require(array, np.int32, ["C", "W"])
 
     def _column(self, name: str, values: ArrayLike, kinds: tuple[Any, ...], expected: str) -> Any:
+        if values is None:
+            self.note(f"{name}: found None, expected an array of numbers")
+            return None
         try:
             array = np.asarray(values)
         except (TypeError, ValueError) as error:
@@ -105,10 +109,7 @@ def columns_from(
     read.length("coefficient", use, len(links), "use of a link")
     read.length("slice_weight", shares, number, "slice")
     read.length("slice_limit", limits, number, "slice")
-    ends = len(ptr) == n + 1 and ptr[0] == 0 and ptr[-1] == len(links)
-    if not ends or np.any(np.diff(ptr) < 0):
-        found = f"{len(ptr)} entries from {ptr[:1]} to {ptr[-1:]}"
-        read.note(f"indptr: found {found}, expected {n + 1} that rise from 0 to {len(links)}")
+    _rows(read, ptr, n, len(links))
     read.stop_if_wrong()
     read.every("capacity", capacities, (capacities >= 0) & (capacities < np.inf), _AMOUNT)
     known = (links >= 0) & (links < len(capacities))
@@ -135,6 +136,20 @@ def columns_from(
     # Found out here, where all amounts are looked at anyway.
     _ = columns.is_extreme
     return columns
+
+
+def _rows(read: _Reader, ptr: Any, n: int, uses: int) -> None:
+    """Note what keeps ``indptr`` from dividing the uses among n flows."""
+    if not (len(ptr) == n + 1 and ptr[0] == 0 and ptr[-1] == uses):
+        found = f"{len(ptr)} entries from {ptr[:1]} to {ptr[-1:]}"
+        read.note(f"indptr: found {found}, expected {n + 1} that rise from 0 to {uses}")
+    falls = np.flatnonzero(np.diff(ptr) < 0)
+    if len(falls):
+        at = int(falls[0]) + 1
+        more = f" (and it falls {len(falls) - 1} more times)" if len(falls) > 1 else ""
+        read.note(
+            f"indptr[{at}]: found {ptr[at]} after {ptr[at - 1]}{more}, expected no less than the entry before"
+        )
 
 
 def _slices(read: _Reader, slices: Any, slice_weight: ArrayLike | None, slice_limit: ArrayLike | None) -> int:

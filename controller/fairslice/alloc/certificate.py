@@ -43,6 +43,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fairslice.alloc.allocation import CAP, Bottleneck, BottleneckKind
+from fairslice.alloc.arguments import expect, found, is_number
 from fairslice.alloc.certificate_checks import Checker, Violation, listed
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.errors import InputError
@@ -59,11 +60,16 @@ _NEITHER = -(2**62)
 """The code of something stated that is in no problem."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Certificate:
     """What the checker found; without violations the rates are certified."""
 
     violations: tuple[Violation, ...] = ()
+
+    def __repr__(self) -> str:
+        if self.ok:
+            return "<Certificate: certified>"
+        return f"<Certificate: not certified, {len(self.violations)} faults, first: {self.violations[0]}>"
 
     @property
     def ok(self) -> bool:
@@ -110,6 +116,9 @@ def certify(
     """
     import numpy as np
 
+    expect("problem", problem, AllocationProblem, "an AllocationProblem")
+    if not is_number(tolerance) or not 0 <= tolerance < 1:
+        raise InputError(f"tolerance: found {found(tolerance)}, expected a number from 0 up, below 1")
     problem.columns  # noqa: B018 - refuses a problem that has faults
     # What is too small or too large for a long double is right as 0 or as infinite.
     with np.errstate(over="ignore", under="ignore"):
@@ -130,6 +139,9 @@ def _rates(
     wrong: list[Violation] = []
     if isinstance(rates, Mapping):
         ids = {flow.id: None for flow in problem.flows}
+        odd = [id_ for id_ in ids if id_ in rates and not is_number(rates[id_])]
+        if odd:
+            raise InputError(f"rates[{odd[0]!r}]: found {found(rates[odd[0]])}, expected a number")
         missing = [id_ for id_ in ids if id_ not in rates]
         foreign = [id_ for id_ in rates if id_ not in ids]
         wrong += listed(
@@ -167,9 +179,11 @@ def _codes(problem: AllocationProblem, stated: "Mapping[str, Bottleneck] | Array
 def _column(name: str, values: "ArrayLike", length: int, kind: Any) -> "Array":
     import numpy as np
 
+    if values is None:
+        raise InputError(f"{name}: found None, expected {length} numbers, one for each flow")
     try:
         array = np.asarray(values)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"{name}: is no array of numbers: {error}") from None
     if array.shape != (length,):
         raise InputError(f"{name}: found the shape {array.shape}, expected ({length},), one for each flow")

@@ -21,7 +21,6 @@ from fairslice.alloc.allocation import Bottleneck, BottleneckKind
 from fairslice.alloc.certificate import TOLERANCE, Certificate, certify
 from fairslice.alloc.certificate_checks import Violation
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
-from fairslice.errors import InputError
 
 
 def certify_acknowledged(
@@ -52,16 +51,8 @@ def certify_acknowledged(
     InputError
         The problem has faults.
     """
+    problem.check()
     data = problem.data
-    data.check()
-    faults = [
-        f'returns[{number}]: {share} of link "{link}"; expected a finite number above 0 and a known link'
-        for number, returned in enumerate(problem.returns)
-        for link, share in returned.items()
-        if link not in data.capacities or not 0 < share < float("inf")
-    ]
-    if faults:
-        raise InputError("\n".join(faults))
     unusable = [flow.id for flow in data.flows if not 0 <= rates.get(flow.id, -1.0) < float("inf")]
     if unusable:
         # Nothing can be said of what such rates take; the ordinary checker says what is wrong with them.

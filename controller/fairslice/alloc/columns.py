@@ -73,6 +73,17 @@ class Columns:
 
         return np.minimum(self.floor, self.cap)
 
+    def same_rows(self, other: "Columns") -> bool:
+        """Whether the flows of both are written alike; arrays."""
+        import numpy as np
+
+        names = ("indptr", "indices", "coefficient", "weight", "cap", "floor", "slice")
+        pairs = [(getattr(self, name), getattr(other, name)) for name in names]
+        return all(
+            a is b if a is None or b is None else bool(np.array_equal(np.asarray(a), np.asarray(b)))
+            for a, b in pairs
+        )
+
     def joined(self, more: "Columns") -> "Columns":
         """These flows and then those of other columns over the same links and slices; arrays."""
         import numpy as np

@@ -16,6 +16,7 @@ from itertools import groupby
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.acknowledgements import AcknowledgedAllocation, allocate_acknowledged
 from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
+from fairslice.alloc.arguments import expect
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.sensitivity import SAME, instants_of
 from fairslice.alloc.waterfilling import allocate
@@ -183,6 +184,7 @@ def explain(problem: AllocationProblem | AcknowledgedProblem) -> Filling:
     1.0 [('link A', ['x', 'z'])]
     9.0 [('link B', ['y'])]
     """
+    expect("problem", problem, (AllocationProblem, AcknowledgedProblem), "an AllocationProblem")
     acknowledged = None
     if isinstance(problem, AcknowledgedProblem):
         acknowledged = allocate_acknowledged(problem, instants=True)

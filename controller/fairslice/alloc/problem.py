@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
+from operator import eq
 from typing import TYPE_CHECKING, overload
 
+from fairslice.alloc.arguments import expect, found, is_list, quoted, some, wrong_amounts, wrong_types_of
 from fairslice.alloc.columns import Columns
 from fairslice.errors import Fault, InputError
 
@@ -62,7 +64,7 @@ class SliceShare:
     limit: float = math.inf
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AllocationProblem:
     """Links with capacities, flows over them, and the slices of the flows.
 
@@ -78,6 +80,12 @@ class AllocationProblem:
     slices: Mapping[str, SliceShare] = field(default_factory=dict)
     per_flow: bool = False
     rooms: int = 0
+
+    def __repr__(self) -> str:
+        """How many there are of each, and the first few names."""
+        links, slices = some(self.capacities, "link"), some(self.slices, "slice")
+        few = some([flow.id for flow in self.flows[:4]], "flow", len(self.flows))
+        return f"<AllocationProblem: {links}, {few}, {slices}>"
 
     @classmethod
     def from_arrays(
@@ -132,6 +140,7 @@ class AllocationProblem:
         """
         from fairslice.alloc.arrays import columns_from
 
+        expect("per_flow", per_flow, bool, "True or False")
         columns = columns_from(
             *(capacity, indptr, indices, weight, demand, floor, coefficient),
             *(slice, slice_weight, slice_limit, per_flow),
@@ -220,6 +229,40 @@ class AllocationProblem:
 
     def faults(self) -> Iterator[tuple[str, str]]:
         """Everything wrong with the problem: where, as in a problem file (``flows[0]``), and what."""
+        wrong = list(self._wrong_types())
+        yield from wrong
+        if not wrong:
+            yield from self._wrong_values()
+
+    def _wrong_types(self) -> Iterator[tuple[str, str]]:
+        """What is of another type than was asked for; nothing else can be told then."""
+        if not isinstance(self.rooms, int):
+            yield "rooms", f"found {found(self.rooms)}, expected a whole number"
+        if not isinstance(self.per_flow, bool):
+            yield "per_flow", f"found {found(self.per_flow)}, expected True or False"
+        if isinstance(self.capacities, Mapping):
+            yield from wrong_amounts("links", self.capacities, "capacity")
+        else:
+            yield "capacities", f"found {found(self.capacities)}, expected a mapping of names to numbers"
+        if isinstance(self.slices, Mapping):
+            for name, share in self.slices.items():
+                if not isinstance(share, SliceShare):
+                    yield f"slices[{quoted(name)}]", f"found {found(share)}, expected a SliceShare"
+                    continue
+                yield from wrong_amounts("slices", {name: share.weight}, "weight")
+                yield from wrong_amounts("slices", {str(name): share.limit}, "limit")
+        else:
+            yield "slices", f"found {found(self.slices)}, expected a mapping of names to SliceShare"
+        if not is_list(self.flows) or not isinstance(self.flows, Sequence):
+            yield "flows", f"found {found(self.flows)}, expected a list or tuple of ProblemFlow"
+            return
+        for index, flow in enumerate(self.flows):
+            if isinstance(flow, ProblemFlow):
+                yield from ((f"flows[{index}] ({quoted(flow.id)})", what) for what in wrong_types_of(flow))
+            else:
+                yield f"flows[{index}]", f"found {found(flow)}, expected a ProblemFlow"
+
+    def _wrong_values(self) -> Iterator[tuple[str, str]]:
         if not 0 <= self.rooms <= len(self.capacities):
             yield "rooms", f"found {self.rooms}, expected a number of the {len(self.capacities)} links"
         for name, capacity in self.capacities.items():
@@ -293,6 +336,21 @@ class _Flows(Sequence[ProblemFlow]):
     def __len__(self) -> int:
         return len(self._columns.weight)
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, _Flows) and self._columns is other._columns:
+            return True
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        if isinstance(other, _Flows) and self._columns.same_rows(other._columns):
+            return True
+        # The same may be written in several ways: a coefficient of 1, a link that is named twice.
+        return len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<{some([str(i) for i in range(min(4, len(self)))], 'flow', len(self))}>"
+
     @overload
     def __getitem__(self, index: int) -> ProblemFlow: ...
     @overload
@@ -324,6 +382,9 @@ class _ByNumber(Mapping[str, float]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<{some(self, 'number')}>"
 
     def __iter__(self) -> Iterator[str]:
         return map(str, range(len(self)))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.acknowledgements import allocate_acknowledged
 from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
+from fairslice.alloc.arguments import expect
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
@@ -102,6 +103,7 @@ def raises(problem: AllocationProblem | AcknowledgedProblem, flow_id: str) -> tu
     link B 1.0 inf
     link A -0.5 8.0
     """
+    expect("problem", problem, (AllocationProblem, AcknowledgedProblem), "an AllocationProblem")
     solved = _Solved.of(problem)
     data, allocation, full, matter = solved.data, solved.allocation, solved.full, solved.matter
     number = {flow.id: f for f, flow in enumerate(data.flows)}[flow_id]

@@ -38,6 +38,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from fairslice.alloc.allocation import Allocation
+from fairslice.alloc.arguments import expect
 from fairslice.alloc.engine import Solution, solve
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.errors import InfeasibleError
@@ -93,6 +94,7 @@ def allocate(problem: AllocationProblem, *, instants: bool = False) -> Allocatio
     >>> str(allocation.bottlenecks["long"])
     'link A'
     """
+    expect("problem", problem, AllocationProblem, "an AllocationProblem")
     solution = solve(problem.columns, instants=instants)
     return allocation_of(problem, solution)
 

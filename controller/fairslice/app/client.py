@@ -1,8 +1,10 @@
 """The other end of the controller's REST interface."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -14,6 +16,7 @@ from fairslice.errors import InputError, MachineError
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
@@ -21,21 +24,16 @@ class ControllerClient:
     """Talks to one controller.
 
     Args:
-        url: such as ``http://127.0.0.1:8080``.
+        url: such as ``http://127.0.0.1:8080``, or ``localhost:8080``.
 
     Every method raises MachineError if the controller can't be reached or answers what it should not, and the
     controller's own InputError or InfeasibleError if it refuses.
     """
 
     def __init__(self, url: str = DEFAULT_URL, timeout_s: float = 30.0) -> None:
-        self._url = url
+        self._url = url = read_url(url)
         # An emulation's network has no way out: a proxy of the machine's environment is not meant for it.
-        try:
-            self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
-        except httpx.InvalidURL as error:
-            raise InputError(
-                f"{url!r} is no address of a controller: {error}; expected one such as {DEFAULT_URL}"
-            ) from error
+        self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
 
     def status(self) -> StatusView:
         """Where the controller stands."""
@@ -103,15 +101,54 @@ class ControllerClient:
     ) -> Answer:
         try:
             response = self._http.request(method, path, content=content, params=params)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise MachineError(f"no controller answers at {self._url}: {error}") from error
-        try:
-            if response.status_code in (400, 409):
-                raise_problem(ProblemView.model_validate_json(response.content))
-            if response.status_code != 200:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            reason = _ERRNO.sub("", str(error)) or type(error).__name__
+            raise MachineError(f"no controller answers at {self._url}: {reason}") from error
+        if response.status_code == 200:
+            try:
+                return answer.model_validate_json(response.content)
+            except ValidationError as error:
                 raise MachineError(
-                    f"the controller at {self._url} answered {response.status_code}: {response.text}"
-                )
-            return answer.model_validate_json(response.content)
+                    f"what answers at {self._url} is not a controller of this version: its answer to {method}"
+                    f" {path} {_first_fault(error)}"
+                ) from error
+        try:
+            problem = ProblemView.model_validate_json(response.content)
         except ValidationError as error:
-            raise MachineError(f"the controller at {self._url} answered something else: {error}") from error
+            found = f"{response.status_code} {response.reason_phrase}".rstrip()
+            hint = (
+                "its log says why" if response.status_code >= 500 else "expected the address of a controller"
+            )
+            raise MachineError(f"{self._url} answered {method} {path} with {found}; {hint}") from error
+        if response.status_code in (400, 409):
+            raise_problem(problem)
+        reasons = "; ".join(fault.message for fault in problem.faults) or "it does not say why"
+        raise MachineError(f"the controller at {self._url} can't do it now: {reasons}")
+
+
+def read_url(text: str) -> str:
+    """A controller's address as a URL; ``localhost:8080`` is one of http.
+
+    Raises:
+        InputError: the text is no address, of another protocol, or its port is out of range.
+    """
+    expected = f"expected one such as {DEFAULT_URL} or localhost:8080"
+    url = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL) as error:
+        raise InputError(f"{text!r} is not an address of a controller: {error}; {expected}") from None
+    if parts.scheme not in ("http", "https"):
+        raise InputError(f"{text!r} is not an address of a controller: found {parts.scheme}://; {expected}")
+    if not host or port == 0:
+        lacks = "a host" if not host else "a port from 1 to 65535"
+        raise InputError(f"{text!r} is not an address of a controller: it lacks {lacks}; {expected}")
+    return url
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(map(str, fault["loc"]))
+    return f"has at {where}: {fault['msg']}" if where else f"can't be read: {fault['msg']}"

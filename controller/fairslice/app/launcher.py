@@ -11,7 +11,7 @@ from typing import Any
 import fairslice.openflow.framework  # noqa: F401  makes ryu importable
 from fairslice.app.core import Core
 from fairslice.app.ryu_app import FairsliceApp
-from fairslice.errors import MachineError
+from fairslice.errors import InputError, MachineError, os_reason
 from fairslice.ovsdb.database import OvsDatabase
 from fairslice.policy.model import Policy
 from fairslice.topology.network import Network
@@ -50,7 +50,8 @@ def serve(
         agent: run the switch agent beside the controller, as a process of its own.
 
     Raises:
-        MachineError: an address is taken.
+        InputError: an address is none of this machine's.
+        MachineError: an address is taken, or may not be used.
     """
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -90,7 +91,12 @@ def serve(
 def _start_agent(ovsdb: str) -> "subprocess.Popen[bytes]":
     """The agent's errors go to the controller's log; it ends with the controller, however that ends."""
     agent = [sys.executable, "-m", "fairslice", "agent", "--ovsdb", ovsdb]
-    return subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *agent])
+    try:
+        return subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *agent])
+    except OSError as error:
+        raise MachineError(
+            f"the switch agent can't be started: setpriv: {os_reason(error)}; --no-agent does without it"
+        ) from error
 
 
 def _configure(listen: Listen) -> None:
@@ -120,7 +126,17 @@ def _require_free(listen: Listen) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
+            except socket.gaierror as error:
+                raise InputError(
+                    f"{what} can't listen on {host}: {error.strerror}; expected an IPv4 address of this"
+                    " machine"
+                ) from error
+            except UnicodeError as error:
+                raise InputError(
+                    f"{what} can't listen on {host!r}: it is not a host's name; expected an IPv4 address of"
+                    " this machine"
+                ) from error
             except OSError as error:
                 raise MachineError(
-                    f"{what} can't listen on {host or '*'}:{port}: {error.strerror}"
+                    f"{what} can't listen on {host or '*'}:{port}: {os_reason(error)}"
                 ) from error

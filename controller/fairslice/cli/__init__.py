@@ -1,13 +1,23 @@
 """The command line: one module a command, imported when it is called."""
 
+import errno
 import importlib
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
 
 import click
 
-from fairslice import __version__
-from fairslice.errors import EXIT_INTERNAL, FairsliceError
+from fairslice.errors import EXIT_INTERNAL, EXIT_MACHINE, FairsliceError, os_reason
+
+EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+_NOT_WRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 COMMANDS = (
     "allocate",
@@ -26,6 +36,27 @@ COMMANDS = (
 )
 
 
+class _StoppedError(BaseException):
+    """A signal asks to end; what was begun is undone on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_status = 128 + number
+
+
+@contextmanager
+def _reader_heeded() -> Iterator[None]:
+    """Where nobody reads the output any more, end; click would with status 1, and so does rich."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise _StoppedError(signal.SIGPIPE) from None
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        raise _StoppedError(signal.SIGPIPE) from None
+
+
 class _LazyGroup(click.Group):
     """Finds a command in ``fairslice.cli.NAME`` as its ``command``."""
 
@@ -38,9 +69,38 @@ class _LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"fairslice.cli.{cmd_name}").command
         return command
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _reader_heeded():
+            return super().make_context(*args, **extra)
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="fairslice")
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_heeded():
+            return super().invoke(ctx)
+
+
+def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from fairslice.cli.version import version_text
+
+        click.echo(version_text())
+        ctx.exit()
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 done; 2 bad input; 3 guarantees that do not fit; 4 not as it should be; 5 can't"
+    " tell; 6 the machine, a tool or a switch did not do its part; 70 a fault of fairslice; 128+n ended by"
+    " signal n. docs/exit-status.md has more.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version, and what fairslice finds on this machine.",
+)
 def cli() -> None:
     """Divide a network fairly among slices and prove it on real switches."""
 
@@ -57,25 +117,99 @@ def _missing_extra(error: Exception) -> FairsliceError | None:
 def main() -> None:
     """Run the command line; every error ends as a message and an exit status."""
     try:
+        with _stopped_by_signals():
+            status = _status()
+            # What is still in the buffer is output, too: it can fail as the rest can.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        status = EXIT_BROKEN_PIPE
+    except OSError as error:
+        _say(_os_sentence(error))
+        status = EXIT_MACHINE
+    except _StoppedError as stopped:
+        status = stopped.exit_status
+    except KeyboardInterrupt:
+        status = EXIT_INTERRUPTED
+    if status == EXIT_BROKEN_PIPE:
+        _forget_output()
+    sys.exit(status)
+
+
+def _status() -> int:
+    """Run the command; OSError and the signals are left to the caller."""
+    try:
         status = cli.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         status = error.exit_code
     except click.Abort:
-        status = 130
+        status = EXIT_INTERRUPTED
     except FairsliceError as error:
-        click.echo(str(error), err=True)
+        _say(str(error))
         status = error.exit_status
+    except OSError:
+        raise  # main() makes a sentence of it.
+    except UnicodeEncodeError as error:
+        if "FAIRSLICE_DEBUG" in os.environ:
+            raise
+        shown = error.object[error.start : error.end].encode("unicode_escape").decode()
+        _say(
+            f"the output's encoding, {error.encoding}, has no {shown}; expected UTF-8, as"
+            " PYTHONIOENCODING=utf-8 sets it"
+        )
+        status = EXIT_MACHINE
     except Exception as error:
         refusal = _missing_extra(error)
         if refusal is None and "FAIRSLICE_DEBUG" in os.environ:
             raise
         if refusal is None:
-            click.echo(
-                f"fairslice: internal error: {error!r}; FAIRSLICE_DEBUG=1 shows the traceback", err=True
-            )
+            _say(f"fairslice: internal error: {error!r}; FAIRSLICE_DEBUG=1 shows the traceback")
             status = EXIT_INTERNAL
         else:
-            click.echo(str(refusal), err=True)
+            _say(str(refusal))
             status = refusal.exit_status
-    sys.exit(status if isinstance(status, int) else 0)
+    return status if isinstance(status, int) else 0
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # Standard error can't be written: there is nowhere to say it.
+        click.echo(text, err=True)
+
+
+def _os_sentence(error: OSError) -> str:
+    """On what the machine failed, and why: the files that the error names, or standard output."""
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    if not names and error.errno in _NOT_WRITTEN:
+        # Files of fairslice's own are written with their names in the error; this is what is printed.
+        names = ["standard output: can't be written"]
+        _forget_output()
+    return f"{' and '.join(names) or 'this machine can not do it'}: {os_reason(error)}"
+
+
+def _forget_output() -> None:
+    """Let Python's own end write what is left to nowhere: it would complain once more."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does, unless the caller ignores them (nohup)."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise _StoppedError(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) == signal.SIG_DFL]
+    for number in heeded:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, signal.SIG_DFL)

@@ -4,27 +4,36 @@ from pathlib import Path
 
 import click
 
-from fairslice.cli.options import controller_url, json_output
+from fairslice.cli.options import controller_url, json_output, policy_file
 
 
 @click.command(short_help="Give a running controller a policy.")
-@click.argument("policy", type=click.Path(path_type=Path))
+@policy_file
 @controller_url
 @json_output()
-@click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait until it is in force.")
+@click.option(
+    "--timeout",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0, 3600),
+    help="Seconds to wait until it is in force.",
+)
 def command(policy: Path, url: str, as_json: bool, timeout: float) -> None:
     """Apply POLICY and wait until every switch holds what it should.
 
     A policy with faults, or with guarantees that do not fit, is refused whole; the one in force stays.
     """
     from fairslice.app.client import ControllerClient
-    from fairslice.policy import load_policy
+    from fairslice.policy import parse_policy
     from fairslice.policy.enforceable import require_enforceable
+    from fairslice.policy.yaml_source import read_file
 
-    require_enforceable(load_policy(policy), "`apply`")
+    # Read once: what is checked here is what is sent.
+    text = read_file(policy)
+    require_enforceable(parse_policy(text, str(policy)), "`apply`")
     client = ControllerClient(url)
     before = client.status()
-    client.apply_policy(policy.read_text(encoding="utf-8"), str(policy))
+    client.apply_policy(text, str(policy))
     after = client.wait_in_force(timeout)
     if as_json:
         from fairslice.cli.output import print_document

@@ -15,7 +15,11 @@ DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
 
 @click.command(short_help="Run the controller: Ryu, the policy, and the switches that connect.")
 @click.option(
-    "--network", metavar="FILE", help="Network file (JSON) or topology: names, hosts and capacities of links."
+    "--network",
+    "--topology",
+    "network",
+    metavar="FILE",
+    help="Network file (JSON) or topology: names, hosts and capacities of links.",
 )
 @network_options
 @click.option("--policy", type=click.Path(path_type=Path), help="Policy to begin with.")
@@ -26,9 +30,21 @@ DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
     help="The switches' OVSDB, where queues are made; 'none' does without queues.",
 )
 @click.option("--agent/--no-agent", default=True, help="Run the switch agent too, where OVSDB is local.")
-@click.option("--openflow-port", default=6653, show_default=True, help="TCP port for switches.")
+@click.option(
+    "--openflow-port",
+    default=6653,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="TCP port for switches.",
+)
 @click.option("--rest-host", default="127.0.0.1", show_default=True, help="Address of the REST interface.")
-@click.option("--rest-port", default=8080, show_default=True, help="TCP port of the REST interface.")
+@click.option(
+    "--rest-port",
+    default=8080,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="TCP port of the REST interface.",
+)
 def command(
     network: str | None,
     bandwidth_bps: float | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import json_output, load_topology, network_options
+from fairslice.cli.options import json_output, load_topology, network_options, policy_file
 from fairslice.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Show how the rates of a policy come about, and what would raise one.")
-@click.argument("policy", type=click.Path(path_type=Path))
+@policy_file
 @click.argument("flow", required=False)
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
 @json_output()

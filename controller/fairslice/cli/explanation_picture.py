@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairslice.errors import InputError
+from fairslice.errors import InputError, os_reason, writing
 
 if TYPE_CHECKING:
     from fairslice.alloc.explain import Filling, Stop
@@ -28,7 +28,11 @@ def check_picture(file: Path | None) -> None:
     require("report", "--picture")
     if file.suffix.lower() not in (".svg", ".png"):
         raise InputError(f"{file}: expected a picture's name that ends in .svg or .png")
-    if not file.absolute().parent.is_dir():
+    try:
+        there = file.absolute().parent.is_dir()
+    except OSError as error:
+        raise InputError(f"{file}: can't be written: {os_reason(error)}") from None
+    if not there:
         raise InputError(f"{file}: {file.absolute().parent} is no directory; expected one that is there")
 
 
@@ -36,16 +40,19 @@ def write_picture(file: Path, picture: "FillingPicture") -> None:
     """Draw into a file.
 
     Raises:
-        InputError: it can't be written.
+        InputError: it can't be written there; no part of it stays.
+        MachineError: the machine can't write now, such as to a full disk; no part of it stays.
     """
     from fairslice.measure.filling_picture import filling_png, filling_svg
+    from fairslice.measure.report import write_whole
 
     svg = file.suffix.lower() == ".svg"
     data = f"{filling_svg(picture)}\n".encode() if svg else filling_png(picture)
-    try:
-        file.write_bytes(data)
-    except OSError as error:
-        raise InputError(f"{file}: can't be written: {error.strerror}") from None
+    with writing(file):
+        if file.exists() and not file.is_file():  # A device or a pipe stays what it is.
+            file.write_bytes(data)
+        else:
+            write_whole(file, data)
 
 
 def picture_in_rates(filling: "Filling", words: "Words") -> "FillingPicture":

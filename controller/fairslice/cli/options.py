@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
@@ -24,6 +25,39 @@ def controller_url(command: Command) -> Command:
         metavar="URL",
         help="REST address of the controller.",
     )(command)
+
+
+def policy_file(command: Command) -> Command:
+    """A policy's file as ``policy``: the argument POLICY, or ``--policy FILE``.
+
+    Where the command has arguments of its own behind it, and the option is given, they move up: below this
+    decorator, so that they are read after it.
+    """
+
+    @functools.wraps(command)
+    def with_policy(*arguments: Any, policy: Path | None, policy_option: Path | None, **others: Any) -> Any:
+        context = click.get_current_context()
+        if policy is not None and policy_option is not None:
+            behind = [p.name for p in context.command.params if isinstance(p, click.Argument)][1:]
+            if not behind or others[str(behind[0])] is not None:
+                raise click.UsageError(
+                    f"found a policy twice, {policy} and --policy {policy_option}; expected it once", context
+                )
+            others[str(behind[0])] = str(policy)
+        chosen = policy if policy_option is None else policy_option
+        if chosen is None:
+            raise click.UsageError("Missing argument 'POLICY', or option '--policy'.", context)
+        return command(*arguments, policy=chosen, **others)
+
+    option = click.option(
+        "--policy",
+        "policy_option",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="The policy; the same as POLICY.",
+    )
+    argument = click.argument("policy", required=False, metavar="POLICY", type=click.Path(path_type=Path))
+    return argument(option(with_policy))  # type: ignore[return-value]
 
 
 def network_options(command: Command) -> Command:

@@ -11,6 +11,8 @@ from typing import TextIO
 
 import click
 
+from fairslice.errors import os_failure
+
 _KEY = "fairslice.cli.output"
 
 
@@ -62,6 +64,7 @@ def print_document(text: str) -> None:
 
     Raises:
         RuntimeError: standard output is not kept, or has its document already.
+        MachineError: the machine can't write it, such as to a full disk.
     """
     kept: _Kept | None = click.get_current_context().meta.get(_KEY)
     if kept is None or kept.written:
@@ -73,8 +76,13 @@ def print_document(text: str) -> None:
         kept.stream.flush()
     elif kept.descriptor >= 0:
         rest = text.encode()
-        while rest:
-            rest = rest[os.write(kept.descriptor, rest) :]
+        try:
+            while rest:
+                rest = rest[os.write(kept.descriptor, rest) :]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise os_failure(error, "standard output: can't be written") from error
 
 
 def document_descriptor() -> int | None:

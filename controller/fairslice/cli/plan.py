@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import json_output, load_topology, network_options
+from fairslice.cli.options import json_output, load_topology, network_options, policy_file
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -23,7 +23,7 @@ WAYS_SHOWN = 4
 
 
 @click.command(short_help="Show the rates of a policy, and all that would be installed.")
-@click.argument("policy", type=click.Path(path_type=Path))
+@policy_file
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
 @json_output()
 @network_options

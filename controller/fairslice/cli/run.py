@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import json_output, load_topology, network_options
+from fairslice.cli.options import json_output, load_topology, network_options, policy_file
 
 if TYPE_CHECKING:
     from fairslice.emulation.openvswitch import Datapath
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
 @json_output()
 @network_options
-@click.option("--policy", required=True, type=click.Path(path_type=Path), help="Policy file.")
+@policy_file
 @click.option("--duration", default=10.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds.")
 @click.option(
     "--max-duration",
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--out",
+    "--output",
+    "out",
     type=click.Path(path_type=Path, file_okay=False),
     help="Directory for results.json and report.html.",
 )

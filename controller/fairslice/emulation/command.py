@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
-from fairslice.errors import MachineError
+from fairslice.errors import MachineError, os_reason
 
 
 def run_command(
@@ -17,14 +17,23 @@ def run_command(
     """Run it and return its output; ``hint`` adds to an error what may explain it.
 
     Raises:
-        MachineError: the tool is missing, did not end in time, or failed.
+        MachineError: the tool is missing, can't be started, did not end in time, or failed.
     """
     try:
         done = subprocess.run(
-            argv, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False, env=env
+            argv,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+            env=env,
         )
     except FileNotFoundError as error:
         raise MachineError(f"{argv[0]} not found; install the package that provides it") from error
+    except OSError as error:
+        raise MachineError(f"{argv[0]} can't be started: {os_reason(error)}") from error
     except subprocess.TimeoutExpired as error:
         raise MachineError(_with(hint, f"{argv[0]} did not answer in {timeout_s:g} s")) from error
     if done.returncode != 0:

@@ -17,6 +17,9 @@ from fairslice.measure.results import LinkResult
 from fairslice.policy.model import Policy
 from fairslice.units import format_duration, format_rate
 
+ENDED = 0.1
+"""Traffic that ended before this last part of the window was not measured through it."""
+
 
 def measured_flows(
     allocation: AllocationView,
@@ -26,11 +29,13 @@ def measured_flows(
     after: Counters,
     *,
     policy: Policy | None = None,
+    asked_s: float | None = None,
 ) -> tuple[Measured, ...]:
     """Every flow with its rate on the wire (switch counters) and its goodput (iperf3's server side).
 
-    A flow that could not be followed through the whole window says so in its ``doubt``. With the ``policy``
-    each tells by how much its counters may be off (:mod:`fairslice.measure.resolution`).
+    A flow that could not be followed through the whole window, ``asked_s`` long or what traffic lasted, says
+    so in its ``doubt``. With the ``policy`` each tells by how much its counters may be off
+    (:mod:`fairslice.measure.resolution`).
     """
     rates, doubts = told_rates(allocation, before, after)
     unknown = [flow for flow in allocation.flows if flow.id not in {plan.flow.id for plan in traffic}]
@@ -50,7 +55,7 @@ def measured_flows(
                 resent = retransmits(client, *window)
             else:
                 lost = loss(server, *window)
-            doubt = doubt or _short(server, stream, own)
+            doubt = doubt or _short(server, stream, own, asked_s)
         elif not _lost_in_the_network(flow, after):
             doubt = doubt or f"iperf3 did not measure it: {stream.error}"
         found.append(
@@ -72,19 +77,24 @@ def measured_flows(
                 doubt=doubt,
                 if_high=_lent(flow, unknown),
                 metered=None if policy is None else has_meter(flow, policy),
+                window_s=None if own is None else own.window_s,
             )
         )
     return tuple(found)
 
 
-def _short(server: ServerReport, stream: StreamResult, own: FlowRates | None) -> str:
-    """Why a window was not whole; "" if it was."""
-    wanted_s = stream.end_s - stream.begin_s
+def _short(server: ServerReport, stream: StreamResult, own: FlowRates | None, asked_s: float | None) -> str:
+    """Why a window was not whole; "" if it was.
+
+    Traffic goes on while switches are read, one after the other: its window is longer than any switch's.
+    """
+    lasted_s = stream.end_s - stream.begin_s
+    wanted_s = lasted_s if asked_s is None else min(asked_s, lasted_s)
     if own is not None and own.window_s < SHORT * wanted_s:
         counted, whole = format_duration(own.window_s), format_duration(wanted_s)
         return f"its switch counted for {counted} of the {whole} of the window"
     ended_s = server.intervals[-1].end_s if server.intervals else 0.0
-    if ended_s < stream.end_s - (1 - SHORT) * wanted_s:
+    if ended_s < stream.end_s - ENDED * lasted_s:
         return f"its traffic ended {format_duration(stream.end_s - ended_s)} before the window"
     return ""
 

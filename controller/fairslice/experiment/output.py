@@ -5,10 +5,13 @@ import re
 import shutil
 from pathlib import Path
 
-from fairslice.errors import InputError
+from fairslice.errors import InputError, os_reason, writing
 from fairslice.experiment.run import Experiment, Outcome
 from fairslice.experiment.testbed import LOGS
 from fairslice.measure.results import to_json
+
+_LONGEST_NAME = 50
+"""Characters of a flow that name its files; names of 255 bytes are the most that file systems take."""
 
 
 def check_writable(out: Path) -> None:
@@ -18,8 +21,11 @@ def check_writable(out: Path) -> None:
         InputError: the directory is a file, or it or its nearest parent can't be written.
     """
     nearest = out.absolute()
-    while not nearest.exists():
-        nearest = nearest.parent
+    try:
+        while not nearest.exists():
+            nearest = nearest.parent
+    except OSError as error:
+        raise InputError(f"{out}: {os_reason(error)}; expected a directory, or a new path") from None
     if not nearest.is_dir():
         raise InputError(f"{out}: {nearest} is no directory; expected one, or a new path")
     if not os.access(nearest, os.W_OK | os.X_OK):
@@ -27,32 +33,47 @@ def check_writable(out: Path) -> None:
 
 
 def write_outcome(out: Path, experiment: Experiment, outcome: Outcome) -> Path:
-    """Write everything; the path of report.html."""
+    """Write everything; the path of report.html.
+
+    Raises:
+        InputError: something can't be written there.
+        MachineError: the machine can't write now, such as to a full disk.
+    """
     from fairslice.experiment.report import report_input
     from fairslice.measure.report import write_report, write_whole
 
     write_logs(out)
     raw = out / "iperf3"
-    raw.mkdir(exist_ok=True)
+    with writing(raw):
+        raw.mkdir(exist_ok=True)
     taken: set[str] = set()
     for flow, stream in outcome.streams.items():
-        name = re.sub(r"[^\w.>-]+", "_", flow).replace(">", "")
+        name = re.sub(r"[^\w.>-]+", "_", flow).replace(">", "")[:_LONGEST_NAME]
         while name in taken:
             name += "_"
         taken.add(name)
-        (raw / f"{name}.server.json").write_text(stream.server_json, encoding="utf-8")
-        (raw / f"{name}.client.json").write_text(stream.client_json, encoding="utf-8")
-    write_whole(out / "results.json", to_json(outcome.result))
+        for side, said in (("server", stream.server_json), ("client", stream.client_json)):
+            file = raw / f"{name}.{side}.json"
+            with writing(file):
+                write_whole(file, said)
+    with writing(out / "results.json"):
+        write_whole(out / "results.json", to_json(outcome.result))
     report = out / "report.html"
     write_report(outcome.result, report_input(experiment, outcome), report)
     return report
 
 
 def write_logs(out: Path) -> Path:
-    """Copy the logs out of the emulation's private /run; the directory that holds them."""
+    """Copy the logs out of the emulation's private /run; the directory that holds them.
+
+    Raises:
+        InputError, MachineError: as :func:`write_outcome`.
+    """
     logs = out / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    with writing(logs):
+        logs.mkdir(parents=True, exist_ok=True)
     for log in LOGS:
         if log.exists():
-            shutil.copyfile(log, logs / log.name)
+            with writing(logs / log.name):
+                shutil.copyfile(log, logs / log.name)
     return logs

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from fairslice.alloc.view import FlowView
 from fairslice.experiment.traffic import FlowTraffic
-from fairslice.measure.resolution import FRAME_BITS, needed_s
+from fairslice.measure.resolution import FRAME_BITS, SHORT, needed_s
 from fairslice.measure.results import FlowResult, RunResult, SliceResult
 from fairslice.policy.model import Enforcement, Policy
 from fairslice.state.enforced import burst_bits
@@ -95,14 +95,19 @@ def window_s(
 def longer_s(result: RunResult, measured_s: float, most_s: float) -> float | None:
     """A longer window that may tell what this result leaves open; None: there is none, or nothing is open.
 
-    Open is a flow, or the sum of a shaped slice, that is out of tolerance by no more than its resolution.
+    Open is a flow, or the sum of a shaped slice, that is out of tolerance by no more than its resolution; or
+    whose resolution misses the tolerance by what the window came out shorter than was asked for.
     """
     if result.verdict != "can't tell" or result.doubts or measured_s >= most_s:
         return None
     judged: list[FlowResult | SliceResult] = [flow for flow in result.flows if flow.judged == "flow"]
     judged += [result.slice_named(name) for name in {f.slice for f in result.flows if f.judged == "slice"}]
     is_open = any(
-        one.doubt and one.resolution <= result.tolerance < abs(one.error) <= result.tolerance + one.resolution
+        one.doubt
+        and (
+            result.tolerance < one.resolution <= result.tolerance / SHORT
+            or one.resolution <= result.tolerance < abs(one.error) <= result.tolerance + one.resolution
+        )
         for one in judged
     )
     return min(AGAIN * measured_s, most_s) if is_open else None

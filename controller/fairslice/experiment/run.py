@@ -139,7 +139,9 @@ def _judge(
     allocation, traffic, streams = measured
     load = load_between(readings.processors[0], readings.processors[1], clock_ticks_per_s())
     before, after = readings.counters
-    flows = measured_flows(allocation, traffic, streams, before, after, policy=experiment.rules)
+    flows = measured_flows(
+        allocation, traffic, streams, before, after, policy=experiment.rules, asked_s=asked_s
+    )
     rates, _ = told_rates(allocation, before, after)
     hosts = host_results(
         allocation,

@@ -100,6 +100,10 @@ class FlowTraffic:
         )
 
 
+def _proto_name(number: int) -> str:
+    return next((name for name, known in PROTOCOLS.items() if known == number), f"IP protocol {number}")
+
+
 def parse_sender(text: str) -> Sender:
     """Read ``silver:h2->h5=udp,x10`` or ``bronze=tcp``.
 
@@ -141,7 +145,16 @@ def plan_traffic(flows: Sequence[FlowView], senders: Sequence[Sender] = ()) -> t
         sender = next((s for s in reversed(senders) if s.means(flow)), None)
         proto = flow.proto or (PROTOCOLS["tcp"] if sender is None else sender.proto)
         if sender is not None and sender.proto != proto:
-            faults.append(Fault(f"{flow.id}: its match asks for another protocol than the sender"))
+            asked, sent = (_proto_name(number) for number in (proto, sender.proto))
+            faults.append(
+                Fault(
+                    f"{flow.id}: its match asks for {asked}, and the sender {sender.flow!r} sends {sent};"
+                    f" expected {sender.flow}={asked}, or no sender"
+                    if proto in _MEASURABLE
+                    else f"{flow.id}: its match asks for {asked}, which no sender sends; expected no"
+                    " sender for it"
+                )
+            )
         elif _can_measure(flow):
             factor = None if sender is None else sender.factor
             streams.append(_stream(flow, proto, ports[flow.id], factor))

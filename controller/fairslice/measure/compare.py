@@ -37,7 +37,8 @@ class Measured:
     By ``uncertain_bits`` what was counted may differ from the rate that is enforced
     (:mod:`fairslice.measure.resolution`). ``doubt`` is why nothing can be told of the flow, ``if_low`` why
     nothing can if it got too little, ``if_high`` if it got too much; empty: nothing of the kind. ``metered``
-    says that a meter stops its excess; None: if its enforcement polices.
+    says that a meter stops its excess; None: if its enforcement polices. ``window_s`` is how long its own
+    switch counted, in seconds; None: as long as the run's window.
     """
 
     slice: str
@@ -58,6 +59,7 @@ class Measured:
     if_low: str = ""
     if_high: str = ""
     metered: bool | None = None
+    window_s: float | None = None
 
 
 def jain_index(pairs: Iterable[tuple[float, float]]) -> float | None:
@@ -189,18 +191,26 @@ class _Limits:
     tolerance: float
     window_s: float
 
-    def judge(self, error: float, uncertain_bits: float, allocated_bps: float) -> tuple[bool, float, str]:
-        """Whether it is within the tolerance, the resolution, and why that can't be told; "" if it can."""
+    def window_of(self, group: Iterable[Measured]) -> float:
+        """The shortest of the windows of some flows."""
+        return min(self.window_s if flow.window_s is None else flow.window_s for flow in group)
+
+    def judge(self, group: Sequence[Measured]) -> tuple[bool, float, str]:
+        """Whether the sum of flows is within the tolerance, the resolution, and why that can't be told."""
+        allocated_bps = math.fsum(flow.allocated_bps for flow in group)
+        error = relative_error(math.fsum(flow.wire_bps for flow in group), allocated_bps)
         if is_nothing(allocated_bps):
             return error <= 0, 0.0, ""
-        resolution = resolution_of(uncertain_bits, allocated_bps, self.window_s)
+        uncertain_bits = math.fsum(flow.uncertain_bits for flow in group)
+        window_s = self.window_of(group)
+        resolution = resolution_of(uncertain_bits, allocated_bps, window_s)
         found = judge(error, resolution, self.tolerance)
         if found != "can't tell":
             return found == "within", resolution, ""
         return (
             False,
             resolution,
-            why_not(error, uncertain_bits, allocated_bps, self.window_s, self.tolerance),
+            why_not(error, uncertain_bits, allocated_bps, window_s, self.tolerance),
         )
 
 
@@ -208,8 +218,7 @@ def _slice(name: str, group: Sequence[Measured], by_sum: bool, limits: _Limits) 
     allocated = math.fsum(flow.allocated_bps for flow in group)
     wire = math.fsum(flow.wire_bps for flow in group)
     error = relative_error(wire, allocated)
-    uncertain = math.fsum(flow.uncertain_bits for flow in group)
-    passed, resolution, doubt = limits.judge(error, uncertain, allocated)
+    passed, resolution, doubt = limits.judge(group)
     own = [_judged_flow(flow, limits) for flow in group]
     if by_sum:
         passed, doubt = _with_doubts(passed, doubt, error, group, limits)
@@ -233,7 +242,7 @@ def _slice(name: str, group: Sequence[Measured], by_sum: bool, limits: _Limits) 
 
 def _judged_flow(flow: Measured, limits: _Limits) -> tuple[bool, float, str]:
     error = relative_error(flow.wire_bps, flow.allocated_bps)
-    passed, resolution, doubt = limits.judge(error, flow.uncertain_bits, flow.allocated_bps)
+    passed, resolution, doubt = limits.judge((flow,))
     passed, doubt = _with_doubts(passed, doubt, error, (flow,), limits)
     return passed, resolution, doubt
 
@@ -243,7 +252,7 @@ def _with_doubts(
 ) -> tuple[bool, str]:
     """The same with what is known besides the numbers: what spoils a flow, and what excuses an error."""
     for flow in group:
-        unsure_bps = flow.uncertain_bits / limits.window_s
+        unsure_bps = flow.uncertain_bits / limits.window_of((flow,))
         if flow.doubt:
             return False, flow.doubt
         if flow.goodput_bps is not None and flow.goodput_bps > flow.wire_bps + unsure_bps:

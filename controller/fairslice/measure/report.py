@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from fairslice.errors import MachineError
+from fairslice.errors import writing
 from fairslice.measure import words
 from fairslice.measure.drawing import BAD, GRID, INK, MUTED, PANEL, SURFACE, slice_colours
 from fairslice.measure.layout import Position
@@ -82,21 +82,21 @@ def write_report(result: RunResult, extra: ReportInput, path: Path) -> None:
     """Write the page; a reader sees the old file or the whole new one, never a part.
 
     Raises:
-        MachineError: the file can't be written.
+        InputError: the file can't be written there.
+        MachineError: the machine can't write now, such as to a full disk.
     """
-    try:
-        write_whole(path, render_report(result, extra))
-    except OSError as error:
-        raise MachineError(f"{path}: the report can't be written: {error.strerror or error}") from error
+    page = render_report(result, extra)
+    with writing(path):
+        write_whole(path, page)
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file; a reader sees the old one or the whole new one, and no part stays after a failure."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         # mkstemp lets only the owner read.
         temporary.chmod(0o644)
         temporary.replace(path)

@@ -29,8 +29,9 @@ from fairslice.units import FULL_FRAME_BYTES, LEAST_RATE_BPS, format_duration, i
 
 FRAME_BITS = 8 * FULL_FRAME_BYTES
 Judgement = Literal["within", "off", "can't tell"]
-SHORT = 0.9
-"""A window shorter than this part of what was asked for is none."""
+SHORT = 0.75
+"""A window shorter than this part of what was asked for is none. One that is less short, as where reading the
+switches takes a second of six, is judged by the resolution that it has."""
 
 
 def relative_error(wire_bps: float, allocated_bps: float) -> float:

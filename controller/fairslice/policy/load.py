@@ -24,13 +24,15 @@ class Reading:
     faults: tuple[Fault, ...]
 
 
-def load_policy(path: Path) -> Policy:
-    """Read a policy file.
+def load_policy(path: str | Path) -> Policy:
+    """Read a policy file, by its name or path.
 
     Raises:
         InputError: the file can't be read, or all that is wrong with it.
     """
-    return parse_policy(read_file(path), str(path))
+    if not isinstance(path, str | Path):
+        raise InputError(f"path: found {type(path).__name__}, expected a Path, or a text")
+    return parse_policy(read_file(Path(path)), str(path))
 
 
 def parse_policy(text: str, file: str) -> Policy:

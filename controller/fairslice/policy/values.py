@@ -47,10 +47,18 @@ def _shorten(text: str) -> str:
 
 
 def did_you_mean(found: str, known: Iterable[str]) -> str:
-    """``; did you mean 'weight'?`` if a known word is close to what was found, else nothing."""
+    """``; did you mean 'weight'?`` if a known word is close to what was found, else nothing.
+
+    Known words that have what was found as a part are all named: one can't tell which was meant.
+
+    >>> did_you_mean("port", ["src_port", "dst_port", "proto"])
+    "; did you mean 'src_port' or 'dst_port'?"
+    """
     by_lower_case = {word.lower(): word for word in known}
-    close = difflib.get_close_matches(found[:_LONGEST_QUANTITY].lower(), by_lower_case, n=1)
-    return f"; did you mean {by_lower_case[close[0]]!r}?" if close else ""
+    wanted = found[:_LONGEST_QUANTITY].lower()
+    close = [word for word in by_lower_case if wanted in word.split("_")]
+    close = close or difflib.get_close_matches(wanted, by_lower_case, n=1)
+    return f"; did you mean {' or '.join(repr(by_lower_case[word]) for word in close)}?" if close else ""
 
 
 def read_rate(value: object) -> float:

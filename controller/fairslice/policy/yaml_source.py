@@ -142,10 +142,13 @@ def read_yaml(text: str, file: str) -> Source:
     """Read one YAML document; ``file`` is the name that locations carry.
 
     Raises:
-        InputError: no YAML, an empty file, several documents, control characters, nesting deeper than
-            ``MAX_DEPTH``, aliases that are unknown, contain themselves or expand to more than
+        InputError: no text, no YAML, an empty file, several documents, control characters, nesting deeper
+            than ``MAX_DEPTH``, aliases that are unknown, contain themselves or expand to more than
             ``MAX_ALIASED_NODES``.
     """
+    for name, value in (("text", text), ("file", file)):
+        if not isinstance(value, str):
+            raise InputError(f"{name}: found {type(value).__name__}, expected a text")
     found = _FORBIDDEN.search(text)
     if found is not None:
         message = f"the character U+{ord(found[0]):04X} is not allowed in YAML; expected printable text"

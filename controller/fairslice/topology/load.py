@@ -47,7 +47,7 @@ class TopologySpec:
 
 
 def load_network(
-    spec: str, *, bandwidth_bps: float | None = None, options: NetworkOptions | None = None
+    spec: str | Path, *, bandwidth_bps: float | None = None, options: NetworkOptions | None = None
 ) -> Network:
     """Load a network.
 
@@ -63,7 +63,9 @@ def load_network(
         InputError: the file can't be read or run, or the network in it is wrong; with all its faults.
         MachineError: the file needs Mininet, which is not installed.
     """
-    parsed = parse_spec(spec)
+    if not isinstance(spec, str | Path):
+        raise InputError(f"spec: found {type(spec).__name__}, expected a text: {_FORMS}")
+    parsed = parse_spec(str(spec))
     options = options or NetworkOptions()
     if parsed.file.suffix in (".graphml", ".xml"):
         network = _load_graph(parsed.file, bandwidth_bps, options)

@@ -153,7 +153,10 @@ def make_outputs(outputs: Sequence[Path]) -> Iterator[None]:
     try:
         for path in outputs:
             absolute = path.absolute()
-            missing = [p for p in (absolute, *absolute.parents) if not p.exists()]
+            try:
+                missing = [p for p in (absolute, *absolute.parents) if not p.exists()]
+            except OSError as error:
+                raise InputError(f"{path} can't be made: {error.strerror}; expected a directory") from error
             for directory in reversed(missing):
                 try:
                     directory.mkdir()
