@@ -1,6 +1,7 @@
 """What the base installation promises needs no extra, and whatever needs one says so before it works."""
 
 import configparser
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -13,7 +14,8 @@ from packaging.utils import canonicalize_name
 from fairslice.cli.extras import EXTRAS, refusal_of, require
 from fairslice.errors import MachineError
 
-SETUP = Path(__file__).parents[2] / "setup.cfg"
+ROOT = Path(__file__).parents[2]
+SETUP = ROOT / "setup.cfg"
 
 
 def test_the_table_is_that_of_setup_cfg() -> None:
@@ -29,6 +31,12 @@ def test_the_table_is_that_of_setup_cfg() -> None:
         name: {canonicalize_name(distributions[package][0]) for package in packages}
         for name, packages in EXTRAS.items()
     } == extras
+
+
+def test_the_readme_says_how_each_is_installed() -> None:
+    """script/test-install runs what stands there."""
+    told = re.findall(r"^\| `pip install (.*?)` \|", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(told) == sorted([".", *(f"'.[{extra}]'" for extra in (*EXTRAS, "all"))])
 
 
 @pytest.mark.parametrize("there", [[], ["controller"], ["report"]], ids=" ".join)
