@@ -89,9 +89,10 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 done; 2 bad input; 3 guarantees that do not fit; 4 not as it should be; 5 can't"
-    " tell; 6 the machine, a tool or a switch did not do its part; 70 a fault of fairslice; 128+n ended by"
-    " signal n. docs/exit-status.md has more.",
+    epilog="`fairslice COMMAND --help` shows examples; docs/commands.md has more, and tells how a shell"
+    " completes commands and options.\n\nExit status: 0 done; 2 bad input; 3 guarantees that do not fit; 4"
+    " not as it should be; 5 can't tell; 6 the machine, a tool or a switch did not do its part; 70 a fault of"
+    " fairslice; 128+n ended by signal n. docs/exit-status.md has more.",
 )
 @click.option(
     "--version",
@@ -139,7 +140,8 @@ def main() -> None:
 def _status() -> int:
     """Run the command; OSError and the signals are left to the caller."""
     try:
-        status = cli.main(standalone_mode=False)
+        # The same name however it is called, for the completion of a shell, too.
+        status = cli.main(prog_name="fairslice", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         status = error.exit_code

@@ -58,7 +58,7 @@ def command_faults(extras: Sequence[str], python: Sequence[str], directory: Path
     Path(policy).write_text(_POLICY)
     Path(problem).write_text(json.dumps(_PROBLEM))
     explain = ("explain", policy, "--topology", network)
-    run = ("run", "--topology", network, "--policy", policy)
+    run = ("run", policy, "--topology", network)
     nowhere = ("--controller", "http://127.0.0.1:1")
     cases: list[tuple[tuple[str, ...], int, str]] = [
         (("--help",), 0, "Commands:"),
@@ -112,7 +112,7 @@ def command_faults(extras: Sequence[str], python: Sequence[str], directory: Path
 def _controller_faults(python: Sequence[str], network: str, policy: str) -> Iterator[str]:
     """Start the controller and ask it where it stands; no switch is there, so nothing can be in force."""
     openflow, rest = _free_port(), _free_port()
-    words = ("controller", "--network", network, "--policy", policy, "--ovsdb", "none")
+    words = ("controller", policy, "--topology", network, "--ovsdb", "none")
     ports = ("--openflow-port", str(openflow), "--rest-port", str(rest))
     ask = [*python, "fairslice", "status", "--json", "--controller", f"http://127.0.0.1:{rest}"]
     with tempfile.TemporaryFile("w+") as log:
