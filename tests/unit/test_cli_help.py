@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -162,3 +163,27 @@ def test_an_option_of_one_name_counts_all_that_are_given() -> None:
     shown = CliRunner().invoke(command, ["--help"]).output
     assert "--many" in shown
     assert "--several" not in shown
+
+
+def told_commands() -> list[tuple[str, str]]:
+    """All that reads like a call of fairslice in what is written for people."""
+    pages = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("vagrant/*"),
+        ROOT / "script" / "demo",
+    ]
+    return [
+        (str(page.relative_to(ROOT)), line)
+        for page in pages
+        if page.name != "CHANGELOG.md"
+        for line in re.findall(r"fairslice [a-z]+ .*(?:\\\n.*)*", page.read_text(encoding="utf-8"))
+    ]
+
+
+def test_documents_use_the_names_that_help_shows() -> None:
+    told = told_commands()
+    assert len(told) > 20
+    assert [
+        (page, line) for page, line in told if re.search(rf"({'|'.join(sorted(FORMER))})(?=[ `])", line)
+    ] == []
