@@ -137,7 +137,7 @@ def measure_in_vm(plan: Plan, names: Sequence[str]) -> tuple[str, ...]:
         part.write_text(accuracy_tables.to_lines(read(plan.rows)), encoding="utf-8")
         before = len(part.read_text(encoding="utf-8"))
         argv = [
-            *(sys.executable, "-m", "fairslice", "vm", "--memory", "2G", "--output", scratch, "--"),
+            *(sys.executable, "-m", "fairslice", "vm", "--memory", "2G", "--out", scratch, "--"),
             *(sys.executable, str(Path(__file__).resolve()), "--resume", "--no-page", "--datapath", "kernel"),
             *("--rows", str(part), "--repeats", str(plan.repeats), *names),
             *("--duration", str(plan.duration_s), "--warmup", str(plan.warmup_s)),

@@ -112,7 +112,7 @@ def test_every_command_that_takes_a_topology_has_it() -> None:
     for name in COMMANDS:
         command: click.Command = importlib.import_module(f"fairslice.cli.{name}").command
         options = {option for parameter in command.params for option in parameter.opts}
-        assert ("--bandwidth" in options) == bool(options & {"--topology", "--network", "spec"}), name
+        assert ("--bandwidth" in options) == bool(options & {"--topology", "spec"}), name
 
 
 def test_a_network_file_without_capacities_takes_it(

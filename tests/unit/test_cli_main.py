@@ -18,7 +18,16 @@ from fairslice.topology.nodelink import to_json
 
 CLI = Path(cli.__file__).parent
 POLICIES = Path(__file__).parents[2] / "policies"
-SHARED = {"__init__", "explanation", "explanation_picture", "options", "output", "progress", "version"}
+SHARED = {
+    "__init__",
+    "explanation",
+    "explanation_picture",
+    "extras",
+    "options",
+    "output",
+    "progress",
+    "version",
+}
 PROBLEM = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"]}]}'
 INFEASIBLE = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"], "min": 11}]}'
 

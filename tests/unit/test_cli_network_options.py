@@ -27,7 +27,7 @@ def test_every_command_that_takes_a_topology_has_the_options() -> None:
         command: click.Command = importlib.import_module(f"fairslice.cli.{name}").command
         options = {option for parameter in command.params for option in parameter.opts}
         assert options.isdisjoint(OPTIONS) or options >= OPTIONS
-        assert (options >= OPTIONS) == bool(options & {"--topology", "--network", "spec"}), name
+        assert (options >= OPTIONS) == bool(options & {"--topology", "spec"}), name
 
 
 def test_topology_shows_who_sits_where(

@@ -15,7 +15,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ROOT / "requirements"
-NAMES = ("build", "base", "dev", "update")
+NAMES = ("build", "all", "dev", "update")
 INSTALLING = ("setup.cfg", "pyproject.toml", "script/bootstrap", "script/update-dependencies")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 ADDRESS = re.compile(r"://|--(?:extra-)?index-url|--find-links|^-[if]\b| @ ", re.MULTILINE)
@@ -109,20 +109,23 @@ def ranges(file: Path) -> list[str]:
     return [line for line in lines if line]
 
 
-def project(*, extras: bool) -> list[str]:
-    """What setup.cfg asks for, and what installs it."""
+def project(*, development: bool) -> list[str]:
+    """What setup.cfg asks for with the extra ``all``, or with all extras, and what installs it."""
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
-    texts = [setup["options"]["install_requires"]]
-    if extras:
-        texts += setup["options.extras_require"].values()
+    extras = dict(setup["options.extras_require"])
+    everything = Requirement(extras.pop("all").strip())
+    assert everything.name == setup["metadata"]["name"]
+    assert everything.extras == extras.keys() - {"test", "lint"}
+    chosen = extras.keys() if development else everything.extras
+    texts = [setup["options"]["install_requires"], *(extras[name] for name in sorted(chosen))]
     return [*"\n".join(texts).split("\n"), *ranges(LOCKS / "build.in")]
 
 
 def asked_for(name: str) -> list[str]:
     if name in ("build", "update"):
         return ranges(LOCKS / f"{name}.in")
-    return [text for text in project(extras=name == "dev") if text]
+    return [text for text in project(development=name == "dev") if text]
 
 
 def installed_requires(name: str) -> list[str]:
@@ -167,7 +170,7 @@ def test_no_file_has_an_address(path: Path) -> None:
     assert ADDRESS.findall(path.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("name", ["build", "base", "dev"])
+@pytest.mark.parametrize("name", ["build", "all", "dev"])
 def test_the_lock_covers_what_is_asked_for_and_what_that_needs(name: str) -> None:
     wanted = needed(asked_for(name), installed_requires)
     assert uncovered(read_lock(TEXTS[name]), wanted) == []
@@ -179,8 +182,8 @@ def test_the_tool_that_locks_is_locked() -> None:
 
 
 def test_the_lock_files_agree() -> None:
-    build, base, dev = (read_lock(TEXTS[name]) for name in ("build", "base", "dev"))
-    assert build.items() <= base.items() <= dev.items()
+    build, everything, dev = (read_lock(TEXTS[name]) for name in ("build", "all", "dev"))
+    assert build.items() <= everything.items() <= dev.items()
 
 
 def test_what_is_installed_is_what_is_locked() -> None:

@@ -89,9 +89,10 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 done; 2 bad input; 3 guarantees that do not fit; 4 not as it should be; 5 can't"
-    " tell; 6 the machine, a tool or a switch did not do its part; 70 a fault of fairslice; 128+n ended by"
-    " signal n. docs/exit-status.md has more.",
+    epilog="`fairslice COMMAND --help` shows examples; docs/commands.md has more, and tells how a shell"
+    " completes commands and options.\n\nExit status: 0 done; 2 bad input; 3 guarantees that do not fit; 4"
+    " not as it should be; 5 can't tell; 6 the machine, a tool or a switch did not do its part; 70 a fault of"
+    " fairslice; 128+n ended by signal n. docs/exit-status.md has more.",
 )
 @click.option(
     "--version",
@@ -103,6 +104,15 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
 )
 def cli() -> None:
     """Divide a network fairly among slices and prove it on real switches."""
+
+
+def _missing_extra(error: Exception) -> FairsliceError | None:
+    """What is to be said where a command's extra is not installed; None if that is not what happened."""
+    if not isinstance(error, ImportError):
+        return None
+    from fairslice.cli.extras import refusal_of
+
+    return refusal_of(error, " ".join(["fairslice", *sys.argv[1:2]]))
 
 
 def main() -> None:
@@ -130,7 +140,8 @@ def main() -> None:
 def _status() -> int:
     """Run the command; OSError and the signals are left to the caller."""
     try:
-        status = cli.main(standalone_mode=False)
+        # The same name however it is called, for the completion of a shell, too.
+        status = cli.main(prog_name="fairslice", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         status = error.exit_code
@@ -151,10 +162,15 @@ def _status() -> int:
         )
         status = EXIT_MACHINE
     except Exception as error:
-        if "FAIRSLICE_DEBUG" in os.environ:
+        refusal = _missing_extra(error)
+        if refusal is None and "FAIRSLICE_DEBUG" in os.environ:
             raise
-        _say(f"fairslice: internal error: {error!r}; FAIRSLICE_DEBUG=1 shows the traceback")
-        status = EXIT_INTERNAL
+        if refusal is None:
+            _say(f"fairslice: internal error: {error!r}; FAIRSLICE_DEBUG=1 shows the traceback")
+            status = EXIT_INTERNAL
+        else:
+            _say(str(refusal))
+            status = refusal.exit_status
     return status if isinstance(status, int) else 0
 
 

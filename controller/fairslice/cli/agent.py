@@ -2,8 +2,19 @@
 
 import click
 
+from fairslice.cli.options import examples
 
-@click.command(short_help="Keep the switches' ports complete, on their machine.")
+
+@click.command(
+    short_help="Keep the switches' ports complete, on their machine.",
+    epilog=examples(
+        ("Until it is interrupted", "fairslice agent --verbose"),
+        (
+            "Once, for switches whose database is elsewhere",
+            "fairslice agent --once --ovsdb unix:/run/other/db.sock",
+        ),
+    ),
+)
 @click.option(
     "--ovsdb",
     metavar="TARGET",

@@ -5,14 +5,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import json_output
+from fairslice.cli.options import examples, json_output
 
 if TYPE_CHECKING:
     from fairslice.alloc.files import ProblemFile
     from fairslice.alloc.problem import AllocationProblem
 
 
-@click.command
+@click.command(
+    short_help="Answer a max-min problem of links and flows, without a network.",
+    epilog=examples(
+        (
+            "Two flows on a link of 10 units",
+            """echo '{"links": {"A": 10},
+"flows": [{"id": "f", "path": ["A"]}, {"id": "g", "path": ["A"]}]}' |
+fairslice allocate -""",
+        ),
+        (
+            "In words, and why f has its rate",
+            """echo '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"]}]}' |
+fairslice allocate - --explain --flow f""",
+        ),
+    ),
+)
 @click.argument("file", type=click.Path(allow_dash=True, dir_okay=False))
 @click.option("--explain", "explained", is_flag=True, help="Show the filling step by step, for people.")
 @click.option(
@@ -21,7 +36,8 @@ if TYPE_CHECKING:
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="With --explain: draw the filling, a .svg or .png file.",
+    metavar="FILE",
+    help="With --explain: draw the filling into a file, whose name ends in .svg or .png.",
 )
 @json_output(when=lambda values: not values["explained"])
 def command(file: str, explained: bool, flow: str | None, picture: Path | None, as_json: bool) -> None:

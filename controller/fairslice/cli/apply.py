@@ -4,11 +4,20 @@ from pathlib import Path
 
 import click
 
-from fairslice.cli.options import controller_url, json_output, policy_file
+from fairslice.cli.options import controller_url, examples, json_output, policy_file
 
 
-@click.command(short_help="Give a running controller a policy.")
-@policy_file
+@click.command(
+    short_help="Give a running controller a policy.",
+    epilog=examples(
+        ("To the controller on this machine", "fairslice apply policies/guaranteed.yaml"),
+        (
+            "To another, with time for a large network",
+            "fairslice apply policies/ring.yaml --controller sdn:8080 --timeout 120",
+        ),
+    ),
+)
+@policy_file()
 @controller_url
 @json_output()
 @click.option(
@@ -16,10 +25,11 @@ from fairslice.cli.options import controller_url, json_output, policy_file
     default=30.0,
     show_default=True,
     type=click.FloatRange(0, 3600),
-    help="Seconds to wait until it is in force.",
+    metavar="SECONDS",
+    help="How long to wait until it is in force.",
 )
 def command(policy: Path, url: str, as_json: bool, timeout: float) -> None:
-    """Apply POLICY and wait until every switch holds what it should.
+    """Give a running controller POLICY, a policy file, and wait until every switch holds what it should.
 
     A policy with faults, or with guarantees that do not fit, is refused whole; the one in force stays.
     """

@@ -6,26 +6,38 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import json_output, load_topology, network_options
+from fairslice.cli.options import examples, json_output, load_topology, network_options, topology_option
 from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError, InputError
 
 if TYPE_CHECKING:
     from fairslice.topology.options import NetworkOptions
 
 
-@click.command("check")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--topology", metavar="T", help="Check hosts too: FILE[:name[,args]] or a network file.")
-@json_output(help="Print one JSON document and nothing else.")
+@click.command(
+    "check",
+    short_help="Check policy files and list every fault as file:line:column.",
+    epilog=examples(
+        ("Whether files are policies", "fairslice check policies/*.yaml"),
+        (
+            "Whether one can be used on a network",
+            "fairslice check policies/ring.yaml --topology topologies/ring.py",
+        ),
+    ),
+)
+@click.argument("files", metavar="POLICY...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--policy", "more_files", multiple=True, hidden=True, type=click.Path(path_type=Path))
+@topology_option(required=False, help="Check for this network, too; see `fairslice topology --help`.")
+@json_output()
 @network_options
 def command(
     files: tuple[Path, ...],
+    more_files: tuple[Path, ...],
     topology: str | None,
     bandwidth_bps: float | None,
     options: "NetworkOptions",
     as_json: bool,
 ) -> int:
-    """Check policy files and list every fault as file:line:column.
+    """Check policy files, POLICY..., and list every fault as file:line:column.
 
     With --topology hosts must exist, and guarantees must fit; rates that switches can't hold exactly are
     noted.
@@ -36,6 +48,9 @@ def command(
     from fairslice.policy.load import check_policy, load_policy
     from fairslice.state.enforced import shortcomings
 
+    files += more_files
+    if not files:
+        raise click.UsageError("Missing argument 'POLICY...': the file of a policy.")
     network = None
     if topology is not None:
         network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import load_topology, network_options
+from fairslice.cli.options import examples, load_topology, network_options, policy_file, topology_option
 
 if TYPE_CHECKING:
     from fairslice.topology.options import NetworkOptions
@@ -13,40 +13,64 @@ if TYPE_CHECKING:
 DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
 
 
-@click.command(short_help="Run the controller: Ryu, the policy, and the switches that connect.")
-@click.option(
-    "--network",
-    "--topology",
-    "network",
-    metavar="FILE",
-    help="Network file (JSON) or topology: names, hosts and capacities of links.",
+@click.command(
+    short_help="Run the controller: Ryu, the policy, and the switches that connect.",
+    epilog=examples(
+        (
+            "For a network that is known, with a policy to begin with",
+            "fairslice controller policies/ring.yaml --topology topologies/ring.py",
+        ),
+        (
+            "For whatever connects, beside another controller on this machine",
+            "fairslice controller --openflow-port 6654 --rest-port 8081",
+        ),
+    ),
+)
+@topology_option(
+    required=False,
+    help="The network that is expected: names, hosts and capacities; see `fairslice topology --help`.",
 )
 @network_options
-@click.option("--policy", type=click.Path(path_type=Path), help="Policy to begin with.")
+@policy_file(required=False)
 @click.option(
     "--ovsdb",
     default=DEFAULT_OVSDB,
     show_default=True,
-    help="The switches' OVSDB, where queues are made; 'none' does without queues.",
+    metavar="TARGET",
+    help="The switches' database, where queues are made: unix:PATH or tcp:ADDRESS:PORT; 'none' does without"
+    " queues.",
 )
-@click.option("--agent/--no-agent", default=True, help="Run the switch agent too, where OVSDB is local.")
+@click.option(
+    "--agent/--no-agent",
+    default=True,
+    show_default=True,
+    help="Run the switch agent too (`fairslice agent`), where the database is on this machine.",
+)
 @click.option(
     "--openflow-port",
     default=6653,
     show_default=True,
     type=click.IntRange(1, 65535),
+    metavar="PORT",
     help="TCP port for switches.",
 )
-@click.option("--rest-host", default="127.0.0.1", show_default=True, help="Address of the REST interface.")
+@click.option(
+    "--rest-host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="IP address at which the REST interface listens.",
+)
 @click.option(
     "--rest-port",
     default=8080,
     show_default=True,
     type=click.IntRange(1, 65535),
+    metavar="PORT",
     help="TCP port of the REST interface.",
 )
 def command(
-    network: str | None,
+    topology: str | None,
     bandwidth_bps: float | None,
     options: "NetworkOptions",
     policy: Path | None,
@@ -56,17 +80,18 @@ def command(
     rest_host: str,
     rest_port: int,
 ) -> None:
-    """Run the controller until it is interrupted.
+    """Run the controller until it is interrupted, with POLICY, a policy file, in force from the beginning.
 
-    It speaks OpenFlow 1.3 and OVSDB with the switches and REST with everything else. Without --network it
-    takes what LLDP finds, with the capacities that OVSDB or the ports tell.
+    It speaks OpenFlow 1.3 and OVSDB with the switches and REST with everything else. Without --topology it
+    takes what LLDP finds, with the capacities that OVSDB or the ports tell. Without POLICY it waits for
+    `fairslice apply`.
     """
     from fairslice.alloc.slices import allocate_slices
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
 
     expected = (
-        None if network is None else load_topology(network, bandwidth_bps=bandwidth_bps, options=options)
+        None if topology is None else load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     )
     wanted = None if policy is None else load_policy(policy)
     if wanted is not None:

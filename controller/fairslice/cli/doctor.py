@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import json_output
+from fairslice.cli.options import examples, json_output
 from fairslice.errors import EXIT_MACHINE
 
 if TYPE_CHECKING:
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from fairslice.doctor.findings import Finding
 
 
-@click.command(short_help="Say what this machine can do, what stands in the way, and how to mend it.")
+@click.command(
+    short_help="Say what this machine can do, what stands in the way, and how to mend it.",
+    epilog=examples(
+        ("All of it, packets through switches too", "sudo fairslice doctor"),
+        ("What can be seen without root, in two seconds", "fairslice doctor --quick"),
+    ),
+)
 @click.option(
     "--quick", is_flag=True, help="Boot nothing and send no packets: two seconds in place of twelve."
 )

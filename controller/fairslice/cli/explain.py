@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import json_output, load_topology, network_options, policy_file
+from fairslice.cli.options import (
+    examples,
+    json_output,
+    load_topology,
+    network_options,
+    policy_file,
+    topology_option,
+)
 from fairslice.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,16 +22,33 @@ if TYPE_CHECKING:
     from fairslice.topology.options import NetworkOptions
 
 
-@click.command(short_help="Show how the rates of a policy come about, and what would raise one.")
-@policy_file
+@click.command(
+    short_help="Show how the rates of a policy come about, and what would raise one.",
+    epilog=examples(
+        (
+            "How the rates come about",
+            "fairslice explain policies/star.yaml --topology topologies/star.py",
+        ),
+        (
+            "And why the first flow has its rate",
+            "fairslice explain policies/star.yaml 1 --topology topologies/star.py",
+        ),
+        (
+            "With a picture",
+            "fairslice explain policies/star.yaml --topology topologies/star.py \\\n--picture filling.svg",
+        ),
+    ),
+)
+@policy_file()
 @click.argument("flow", required=False)
-@click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
+@topology_option(required=True)
 @json_output()
 @network_options
 @click.option(
     "--picture",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw the filling: a .svg or .png file.",
+    metavar="FILE",
+    help="Draw the filling into a file, whose name ends in .svg or .png.",
 )
 def command(
     policy: Path,

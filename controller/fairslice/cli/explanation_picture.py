@@ -19,9 +19,13 @@ def check_picture(file: Path | None) -> None:
 
     Raises:
         InputError: the file's name ends neither in .svg nor in .png, or its directory is not there.
+        MachineError: the extra that draws is not installed.
     """
+    from fairslice.cli.extras import require
+
     if file is None:
         return
+    require("report", "--picture")
     if file.suffix.lower() not in (".svg", ".png"):
         raise InputError(f"{file}: expected a picture's name that ends in .svg or .png")
     try:

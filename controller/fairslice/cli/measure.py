@@ -4,15 +4,30 @@ import time
 
 import click
 
-from fairslice.cli.options import controller_url, json_output
+from fairslice.cli.options import controller_url, examples, json_output
 
 
-@click.command(short_help="Measure the flows of a running network by its switches' counters.")
+@click.command(
+    short_help="Measure the flows of a running network by its switches' counters.",
+    epilog=examples(
+        ("The network of this machine's controller, for 20 s", "fairslice measure --duration 20"),
+        ("For a program, rates in bit/s", "fairslice measure --controller localhost:8081 --json"),
+    ),
+)
 @controller_url
-@click.option("--duration", default=5.0, show_default=True, type=click.FloatRange(0.5, 3600), help="Seconds.")
+@click.option(
+    "--duration",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(0.5, 3600),
+    metavar="SECONDS",
+    help="How long to count.",
+)
 @json_output()
 def command(url: str, duration: float, as_json: bool) -> None:
     """Show what every flow of a running network has on the wire, next to its allocation.
+
+    Rates are of Ethernet frames; with --json in bit/s.
 
     Start traffic yourself, for example iperf3 in Mininet's hosts; a flow without traffic shows 0. Frames of a
     flow are all that its match covers, acknowledgements of flows the other way included.

@@ -1,18 +1,48 @@
 """Options that several commands share."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from fairslice.topology.network import Network
     from fairslice.topology.options import NetworkOptions
 
+TOPOLOGY = "FILE[:NAME[,ARGS]]"
 Command = TypeVar("Command", bound=Callable[..., Any])
 Value = TypeVar("Value")
+
+
+class OneNamed(click.Option):
+    """An option that is told under one name, and still read under those that it had formerly.
+
+    Args:
+        formerly: names of old, which neither help, nor errors, nor completion show.
+    """
+
+    def __init__(self, *args: Any, formerly: Sequence[str] = (), **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.formerly = tuple(formerly)
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Have all names read. The parser's type has another name from version to version of click."""
+        super().add_to_parser(parser, ctx)
+        action = "append" if self.multiple else "store"
+        parser.add_option(obj=self, opts=list(self.formerly), dest=self.name, action=action, nargs=self.nargs)
+
+
+def examples(*pairs: tuple[str, str]) -> str:
+    """The end of a command's help: what one may want, and the command line that does it, in a clone.
+
+    A test reads every command line, and runs those that need neither root nor a switch.
+    """
+    shown = (f"  {wish}:\n    {line.replace(chr(10), chr(10) + '      ')}" for wish, line in pairs)
+    return "\n\n".join("\b\n" + text for text in ("Examples, in a clone:", *shown))
 
 
 def controller_url(command: Command) -> Command:
@@ -23,41 +53,69 @@ def controller_url(command: Command) -> Command:
         default="http://127.0.0.1:8080",
         show_default=True,
         metavar="URL",
-        help="REST address of the controller.",
+        help="Where the controller's REST interface is; localhost:8080 will do.",
     )(command)
 
 
-def policy_file(command: Command) -> Command:
-    """A policy's file as ``policy``: the argument POLICY, or ``--policy FILE``.
+def topology_option(
+    *, required: bool, help: str = "The network: see `fairslice topology --help`."
+) -> Callable[[Command], Command]:
+    """``--topology FILE[:NAME[,ARGS]]`` as ``topology``."""
+    return click.option(
+        "--topology",
+        cls=OneNamed,
+        formerly=("--network",),
+        required=required,
+        metavar=TOPOLOGY,
+        shell_complete=_files,
+        help=help,
+    )
+
+
+def topology_argument(command: Command) -> Command:
+    """The same as the argument ``spec``."""
+    return click.argument("spec", metavar=TOPOLOGY, shell_complete=_files)(command)
+
+
+def _files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def policy_file(*, required: bool = True) -> Callable[[Command], Command]:
+    """A policy's file, the argument POLICY, as ``policy``. ``--policy FILE``, its former name, is read too.
 
     Where the command has arguments of its own behind it, and the option is given, they move up: below this
     decorator, so that they are read after it.
     """
 
-    @functools.wraps(command)
-    def with_policy(*arguments: Any, policy: Path | None, policy_option: Path | None, **others: Any) -> Any:
-        context = click.get_current_context()
-        if policy is not None and policy_option is not None:
-            behind = [p.name for p in context.command.params if isinstance(p, click.Argument)][1:]
-            if not behind or others[str(behind[0])] is not None:
-                raise click.UsageError(
-                    f"found a policy twice, {policy} and --policy {policy_option}; expected it once", context
-                )
-            others[str(behind[0])] = str(policy)
-        chosen = policy if policy_option is None else policy_option
-        if chosen is None:
-            raise click.UsageError("Missing argument 'POLICY', or option '--policy'.", context)
-        return command(*arguments, policy=chosen, **others)
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_policy(
+            *arguments: Any, policy: Path | None, policy_option: Path | None, **others: Any
+        ) -> Any:
+            context = click.get_current_context()
+            if policy is not None and policy_option is not None:
+                behind = [p.name for p in context.command.params if isinstance(p, click.Argument)][1:]
+                if not behind or others[str(behind[0])] is not None:
+                    raise click.UsageError(
+                        f"found a policy twice, {policy} and --policy {policy_option}; expected it once",
+                        context,
+                    )
+                others[str(behind[0])] = str(policy)
+            chosen = policy if policy_option is None else policy_option
+            if chosen is None and required:
+                raise click.UsageError("Missing argument 'POLICY': the file of a policy.", context)
+            return command(*arguments, policy=chosen, **others)
 
-    option = click.option(
-        "--policy",
-        "policy_option",
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        help="The policy; the same as POLICY.",
-    )
-    argument = click.argument("policy", required=False, metavar="POLICY", type=click.Path(path_type=Path))
-    return argument(option(with_policy))  # type: ignore[return-value]
+        path = click.Path(path_type=Path)
+        option = click.option("--policy", "policy_option", metavar="FILE", type=path, hidden=True)
+        shown = "POLICY" if required else "[POLICY]"
+        argument = click.argument("policy", required=False, metavar=shown, type=path)
+        return argument(option(with_policy))  # type: ignore[return-value]
+
+    return decorate
 
 
 def network_options(command: Command) -> Command:
@@ -90,30 +148,32 @@ def network_options(command: Command) -> Command:
             "--scale-bandwidth",
             "scaling",
             metavar="FACTOR|RATE",
-            help="Every capacity times a factor such as 1/1000, or so that the fastest cable between switches"
-            " carries a rate such as '100 Mbit/s'.",
+            help="Multiply every capacity by a factor such as 1/1000, or so that the fastest cable between"
+            " switches carries a rate such as '100 Mbit/s'.",
         ),
         click.option(
             "--largest-part",
             is_flag=True,
-            help="Of a GraphML or SNDlib file whose network is in several parts, take the largest.",
+            help="Take the largest part of a GraphML or SNDlib network that is in several parts.",
         ),
         click.option(
             "--parallel-cables",
             type=click.Choice(["merge", "refuse"]),
-            help="Cables of GraphML and SNDlib files that join the same nodes: one of all their capacities"
-            " together (merge, the default), or a fault.",
+            help="Cables of a GraphML or SNDlib file that join the same nodes: make one of them, with all"
+            " their capacities together (merge, the default), or refuse the file.",
         ),
         click.option(
             "--hosts-per-switch",
             type=click.IntRange(1, 1000),
             metavar="N",
-            help="Hosts at each node of GraphML and SNDlib files, which have none; 1 if it is not said.",
+            help="Number of hosts at each node of a GraphML or SNDlib file, which has none itself; 1 if it is"
+            " not given.",
         ),
         click.option(
             "--bandwidth",
             metavar="RATE",
-            help="Capacity of cables that have none in the topology: 100 (Mbit/s), or '1 Gbit/s'.",
+            help="Capacity of every cable for which the topology gives none: a number in Mbit/s such as 100,"
+            " or a rate such as '1 Gbit/s'.",
         ),
     ):
         option(with_options)
@@ -149,7 +209,7 @@ def load_topology(
 
 def json_output(
     *,
-    help: str = "Print machine-readable output and nothing else.",
+    help: str = "Print one JSON document, and nothing else, on standard output.",
     when: Callable[[dict[str, Any]], bool] = lambda _values: False,
 ) -> Callable[[Command], Command]:
     """``--json`` as ``as_json``; with it the command prints one document, with ``output.print_document``.

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairslice.cli.options import json_output, load_topology, network_options, policy_file
+from fairslice.cli.options import (
+    examples,
+    json_output,
+    load_topology,
+    network_options,
+    policy_file,
+    topology_option,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,12 +29,33 @@ WAYS_SHOWN = 4
 """Of a flow's equally short ways up to this many are shown; the others are counted."""
 
 
-@click.command(short_help="Show the rates of a policy, and all that would be installed.")
-@policy_file
-@click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
+@click.command(
+    short_help="Show the rates of a policy, and all that would be installed.",
+    epilog=examples(
+        (
+            "What a policy would do to three pairs of hosts",
+            "fairslice plan policies/limited.yaml --topology topologies/dumbbell.py",
+        ),
+        (
+            "Its rates alone, on a bottleneck of 10 Mbit/s",
+            "fairslice plan policies/limited.yaml --rates-only \\\n"
+            "--topology topologies/dumbbell.py:dumbbell,3,bottleneck=10",
+        ),
+        (
+            "The same for a program, rates in bit/s",
+            "fairslice plan policies/ring.yaml --topology topologies/ring.py --json",
+        ),
+    ),
+)
+@policy_file()
+@topology_option(required=True)
 @json_output()
 @network_options
-@click.option("--rates-only", is_flag=True, help="Leave out meters, queues and flow entries.")
+@click.option(
+    "--rates-only",
+    is_flag=True,
+    help="Show the flows and their rates, without meters, queues and flow entries.",
+)
 def command(
     policy: Path,
     topology: str,
@@ -36,8 +64,11 @@ def command(
     rates_only: bool,
     as_json: bool,
 ) -> None:
-    """Show the max-min fair rates of POLICY on a topology, why each is what it is, and every meter, queue and
-    flow entry that would be installed.
+    """Show the max-min fair rates of POLICY, a policy file, on a topology, why each is what it is, and every
+    meter, queue and flow entry that would be installed.
+
+    Nothing is built and nothing is sent: it needs neither root nor a switch. Rates are of Ethernet frames, in
+    Mbit/s; with --json in bit/s.
 
     Where several ways of a flow are equally short, they are shown with what their narrowest link between
     switches carries: the widest is taken; over equally wide ones slices and destinations are spread.

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import json_output, load_topology, network_options, policy_file
+from fairslice.cli.options import (
+    OneNamed,
+    examples,
+    json_output,
+    load_topology,
+    network_options,
+    policy_file,
+    topology_option,
+)
 
 if TYPE_CHECKING:
     from fairslice.emulation.openvswitch import Datapath
@@ -15,33 +23,66 @@ if TYPE_CHECKING:
     from fairslice.topology.options import NetworkOptions
 
 
-@click.command(short_help="Emulate a network, enforce a policy, measure every flow, and report.")
-@click.option("--topology", required=True, metavar="FILE[:NAME[,ARGS]]", help="Topology or network file.")
+@click.command(
+    short_help="Emulate a network, enforce a policy, measure every flow, and report.",
+    epilog=examples(
+        (
+            "Slices on a bottleneck, with a report",
+            "fairslice run policies/limited.yaml --topology topologies/dumbbell.py \\\n--out out/limited",
+        ),
+        (
+            "On the kernel's datapath, measured for 30 s",
+            "fairslice run policies/ring.yaml --topology topologies/ring.py \\\n"
+            "--datapath kernel --duration 30",
+        ),
+        (
+            "One slice sends UDP at ten times its allocation",
+            "fairslice run policies/gold-silver-bronze.yaml \\\n"
+            "--topology topologies/dumbbell.py --send bronze=udp,x10",
+        ),
+    ),
+)
+@topology_option(required=True)
 @json_output()
 @network_options
-@policy_file
-@click.option("--duration", default=10.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds.")
+@policy_file()
+@click.option(
+    "--duration",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(1, 600),
+    metavar="SECONDS",
+    help="How long to measure, at least.",
+)
 @click.option(
     "--max-duration",
     default=60.0,
     show_default=True,
     type=click.FloatRange(1, 3600),
-    help="Seconds that it may take to tell the tolerance; with --duration the least, not more.",
+    metavar="SECONDS",
+    help="How long to measure at most, where --duration is too short to tell the tolerance of some flow.",
 )
 @click.option(
     "--warmup",
     default=3.0,
     show_default=True,
     type=click.FloatRange(0, 60),
-    help="Seconds before the measurement, and as many more as it takes to empty the buckets of UDP senders.",
+    metavar="SECONDS",
+    help="How long to send before the measurement; longer where buckets of UDP senders take longer to empty.",
 )
 @click.option(
-    "--tolerance", default=5.0, show_default=True, type=click.FloatRange(0.1, 100), help="Per cent."
+    "--tolerance",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(0.1, 100),
+    metavar="PERCENT",
+    help="By how much of its allocation a flow may miss it.",
 )
 @click.option(
     "--out",
-    "--output",
-    "out",
+    cls=OneNamed,
+    formerly=("--output",),
+    metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     help="Directory for results.json and report.html.",
 )
@@ -53,17 +94,22 @@ if TYPE_CHECKING:
     help="Send a flow (or a slice's) with UDP at a multiple of its allocation; repeatable.",
 )
 @click.option(
-    "--congestion-control", default="cubic", show_default=True, metavar="NAME", help="The hosts' TCP."
+    "--congestion-control",
+    default="cubic",
+    show_default=True,
+    metavar="NAME",
+    help="Congestion control of the hosts' TCP, by the kernel's name for it.",
 )
 @click.option(
     "--datapath",
     type=click.Choice(["auto", "kernel", "user"]),
     default="auto",
     show_default=True,
-    help="Of the switches; auto: the kernel's if it is loaded, else userspace.",
+    help="The switches' datapath: the kernel's, or Open vSwitch's in userspace (user); auto is the kernel's"
+    " where it is loaded.",
 )
 @click.option(
-    "--vm", is_flag=True, help="In a virtual machine, with its kernel datapath (see `fairslice vm`)."
+    "--vm", is_flag=True, help="Run in a virtual machine, with its kernel's datapath (see `fairslice vm`)."
 )
 @click.option("--inside", is_flag=True, hidden=True)
 def command(
@@ -83,7 +129,7 @@ def command(
     as_json: bool,
     inside: bool,
 ) -> int:
-    """Bring up the topology, install the policy, measure all flows at once, and report.
+    """Bring up the topology, install POLICY, a policy file, measure all flows at once, and report.
 
     Everything runs in namespaces of its own, which vanish with the run, however it ends. That needs root;
     without it, or for the kernel datapath on a kernel that has not loaded it, a virtual machine is booted.
@@ -95,6 +141,11 @@ def command(
     Exits 0 if every flow is within the tolerance, 4 if one is not, 5 if that can't be told (a busy machine,
     too few frames), 2 on bad input, 3 if the guarantees do not fit, 6 if the machine lacks something.
     """
+    from fairslice.cli.extras import require
+
+    require("controller", "fairslice run")
+    if out is not None:
+        require("report", "fairslice run --out")
     if inside:
         from fairslice.emulation.isolation import prepare_inside
 

@@ -2,11 +2,17 @@
 
 import click
 
-from fairslice.cli.options import controller_url, json_output
+from fairslice.cli.options import controller_url, examples, json_output
 from fairslice.errors import EXIT_MACHINE
 
 
-@click.command(short_help="Show where a running controller stands.")
+@click.command(
+    short_help="Show where a running controller stands.",
+    epilog=examples(
+        ("This machine's controller", "fairslice status"),
+        ("Another one, for a program", "fairslice status --controller 10.0.0.7:8080 --json"),
+    ),
+)
 @controller_url
 @json_output()
 def command(url: str, as_json: bool) -> int:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import json_output, load_topology, network_options
+from fairslice.cli.options import examples, json_output, load_topology, network_options, topology_argument
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,17 +14,29 @@ if TYPE_CHECKING:
     from fairslice.topology.options import NetworkOptions
 
 
-@click.command()
-@click.argument("spec", metavar="FILE[:name[,args]]")
-@json_output(help="Print the network file that the controller takes.")
+@click.command(
+    short_help="Show a network, or write it as a network file.",
+    epilog=examples(
+        ("A topology that comes with fairslice", "fairslice topology topologies/ring.py"),
+        (
+            "With arguments, as `mn --topo` would take them",
+            "fairslice topology topologies/dumbbell.py:dumbbell,4,bottleneck=50",
+        ),
+        (
+            "As a network file, for a machine that has no Mininet",
+            "fairslice topology topologies/ring.py --json > network.json",
+        ),
+    ),
+)
+@topology_argument
+@json_output(help="Print the network file (JSON) that every --topology takes.")
 @network_options
 def command(spec: str, bandwidth_bps: float | None, options: "NetworkOptions", as_json: bool) -> None:
-    """Show the switches, hosts and links of a topology.
+    """Show the switches, hosts and links of a topology, with capacities in bit/s of Ethernet frames.
 
-    FILE is a Python file with Mininet topologies, followed by what `mn --topo` would take, or a network file,
-    or a GraphML or SNDlib file:
-
-        fairslice topology topologies/dumbbell.py:dumbbell,4,bottleneck=50
+    FILE is a Python file with Mininet topologies, followed by what `mn --topo` would take (NAME and ARGS; the
+    only topology, with its defaults, if they are left out); or a network file (JSON); or a GraphML or SNDlib
+    file. docs/topologies.md tells of each.
     """
 
     network = load_topology(spec, bandwidth_bps=bandwidth_bps, options=options)

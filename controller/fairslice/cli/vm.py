@@ -5,12 +5,31 @@ from pathlib import Path
 
 import click
 
+from fairslice.cli.options import OneNamed, examples
 
-@click.command(short_help="Run a command in a virtual machine with the kernel datapath; no root, no image.")
-@click.option("--memory", default="1G", show_default=True, metavar="SIZE", help="As 512M or 2G.")
+
+@click.command(
+    short_help="Run a command in a virtual machine with the kernel datapath; no root, no image.",
+    epilog=examples(
+        ("Which kernel it has", "fairslice vm -- uname -r"),
+        (
+            "Keep what a command writes",
+            "fairslice vm --memory 2G --out results -- \\\nsh -c 'ovs-vswitchd --version > results/version'",
+        ),
+    ),
+)
 @click.option(
-    "--output",
+    "--memory",
+    default="1G",
+    show_default=True,
+    metavar="SIZE",
+    help="Memory of the machine, in MiB (512M) or GiB (2G).",
+)
+@click.option(
+    "--out",
     "outputs",
+    cls=OneNamed,
+    formerly=("--output",),
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
@@ -23,7 +42,7 @@ def command(memory: str, outputs: tuple[Path, ...], argv: tuple[str, ...]) -> in
     It needs no root, no hypervisor and no image, and takes about two seconds. Inside, the kernel has the
     modules openvswitch, sch_htb, sch_netem and veth, whatever this machine's has. The command sees all files
     of this machine that you may read, and may change them, but what it writes stays in the machine's memory
-    and vanishes with it, except in the directories of --output. It has no network but its own. Without a
+    and vanishes with it, except in the directories of --out. It has no network but its own. Without a
     COMMAND it is a shell.
 
     Exits with the command's status, 2 on bad input, 6 if this machine can't run it.

@@ -62,7 +62,8 @@ def framework_finding(versions: Mapping[str, str | None]) -> Finding:
             "fail",
             "controller framework",
             f"{', '.join(missing)} not installed",
-            f"{_BOOTSTRAP}, which builds Ryu with a setuptools that it takes",
+            f"{_BOOTSTRAP}, which builds Ryu with a setuptools that it takes, or install the extra"
+            ' "controller" (README, "Install")',
         )
     found = ", ".join(f"{name} {version}" for name, version in versions.items())
     old = [name for name in versions if _version(versions[name] or "") < _version(FRAMEWORK[name])]

@@ -18,7 +18,7 @@ class ControllerProcess:
     """``fairslice controller`` on a network file and a policy; a context manager.
 
     Args:
-        network_file: what the controller takes as ``--network``.
+        network_file: what the controller takes as ``--topology``.
         policy: the policy file.
         log: where its standard error goes.
     """
@@ -26,7 +26,7 @@ class ControllerProcess:
     def __init__(self, network_file: Path, policy: Path, log: Path) -> None:
         self._argv = [
             *(sys.executable, "-m", "fairslice", "controller"),
-            *("--network", str(network_file), "--policy", str(policy)),
+            *(str(policy), "--topology", str(network_file)),
         ]
         self.log = log
         self.client = ControllerClient()

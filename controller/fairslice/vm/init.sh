@@ -46,7 +46,7 @@ mount -t hostfs -o "$FAIRSLICE_VM" host /run/root/mnt ||
 # VM_* below, and a call of `output` for each directory that is to be written on the host.
 output() {
     mount -t hostfs -o "$1" host "/run/root$1" ||
-        fail "the host's $1 can't be mounted; name another directory as --output"
+        fail "the host's $1 can't be mounted; name another directory as --out"
 }
 . /run/root/mnt/settings.sh
 cd /run/root && pivot_root . oldroot && cd / || fail "the root can't be changed; $again"

@@ -1,0 +1,47 @@
+"""Which extra of setup.cfg brings what, and what is said where one is not installed."""
+
+import importlib.util
+from collections.abc import Mapping
+
+from fairslice.errors import MachineError
+
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "controller": ("dns", "eventlet", "httpx", "ovs", "ryu"),
+    "fast": ("numba",),
+    "report": ("jinja2", "matplotlib"),
+}
+"""The packages of each extra, as they are imported."""
+
+
+def require(extra: str, what: str) -> None:
+    """Refuse what needs an extra that is not installed, before the work. Nothing is imported.
+
+    Args:
+        extra: a key of :data:`EXTRAS`.
+        what: who needs it, such as ``fairslice run``.
+
+    Raises:
+        MachineError: a package of the extra is missing; says how the extra is installed.
+    """
+    if any(map(_missing, EXTRAS[extra])):
+        raise _refusal(extra, what)
+
+
+def refusal_of(error: ImportError, what: str) -> MachineError | None:
+    """The same for an import that failed; None if that was not for want of an extra."""
+    package = (error.name or "").partition(".")[0]
+    for extra, packages in EXTRAS.items():
+        if package in packages and _missing(package):
+            return _refusal(extra, what)
+    return None
+
+
+def _refusal(extra: str, what: str) -> MachineError:
+    return MachineError(
+        f"{what} needs the extra \"{extra}\": pip install 'fairslice[{extra}]', or '.[{extra}]' in a clone"
+        ' (README, "Install")'
+    )
+
+
+def _missing(package: str) -> bool:
+    return importlib.util.find_spec(package) is None
