@@ -4,7 +4,7 @@ Source: instance "abilene" of SNDlib (Orlowski et al., "SNDlib 1.0: Survivable N
 Networks 55(3), 2010) without ATLAM5, which is a second node in Atlanta; it is also "Abilene" of the Internet
 Topology Zoo (Knight et al., IEEE JSAC 29(9), 2011). The real cables carried 10 Gbit/s.
 
-Use: mn --custom topologies/abilene.py --topo abilene,bw=40
+Use: mn --custom topologies/abilene.py --topo abilene,bw=20
 """
 
 from mininet.topo import Topo

@@ -12,8 +12,6 @@ from typing import Any, cast
 
 import pytest
 
-from fairslice.units import tcp_goodput_bps
-
 pytestmark = pytest.mark.emulation
 
 ROOT = Path(__file__).parents[2]
@@ -271,74 +269,6 @@ def test_a_ring_survives_a_broadcast_and_a_lost_link(inside: Inside) -> None:
     assert found["after"] != found["before"]
     assert found["missing"]
     assert " 0% packet loss" in found["ping"]
-
-
-# By hand, as the tutorial says --------------------------------------------------------------------------
-
-
-def by_hand(root: str) -> dict[str, Any]:
-    """Plain mn beside ``fairslice controller``, with the tutorial's own command lines."""
-    from fairslice.app.client import ControllerClient
-    from fairslice.emulation.openvswitch import OpenVSwitch
-
-    commands = tutorial_commands(Path(root, "docs/tutorial.md").read_text())
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "SHELL": "/bin/bash",
-    }
-    with OpenVSwitch(), contextlib.ExitStack() as stack:
-        for command in commands["prepare"]:
-            subprocess.run(command, shell=True, check=True, cwd=root, env=environment, timeout=240)
-        controller = subprocess.Popen(commands["controller"], shell=True, cwd=root, env=environment)
-        stack.callback(controller.wait, 240)
-        stack.callback(controller.terminate)
-        mininet = subprocess.Popen(
-            commands["mn"],
-            shell=True,
-            cwd=root,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert mininet.stdin is not None
-        client = ControllerClient()
-        status = client.wait_in_force(240)
-        for line in commands["cli"]:
-            mininet.stdin.write(line + "\n")
-        mininet.stdin.write("exit\n")
-        mininet.stdin.flush()
-        output = mininet.communicate(timeout=300)[0]
-        return {"problems": status.problems, "output": output}
-
-
-def tutorial_commands(text: str) -> dict[str, Any]:
-    """The lines of the tutorial's chapter "Your own Mininet", by the prompt that they follow."""
-    chapter = text.split("## Your own Mininet")[1].split("\n## ", maxsplit=1)[0]
-    lines = [line.strip() for line in chapter.splitlines() if line.startswith("    ")]
-    shell = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
-    return {
-        "prepare": [line for line in shell if line.startswith("fairslice topology")],
-        "controller": next(line for line in shell if line.startswith("fairslice controller")),
-        "mn": next(line for line in shell if line.startswith("mn --custom")),
-        "cli": [line.removeprefix("mininet> ") for line in lines if line.startswith("mininet> ")],
-    }
-
-
-def test_plain_mn_beside_the_controller_as_the_tutorial_says(inside: Inside) -> None:
-    found = inside(by_hand, str(ROOT))
-    output = found["output"]
-    print(output)
-    assert found["problems"] == []
-    assert " 0% dropped" in output
-    # iperf3 -c in the foreground is gold's, the only one whose output is kept: 15 Mbit/s of frames.
-    (receiver,) = [line for line in output.splitlines() if line.endswith("receiver")]
-    goodput = float(receiver.split("Mbits/sec")[0].split()[-1]) * 1e6
-    expected = tcp_goodput_bps(15e6)
-    print(f"gold's goodput {goodput:.0f}, expected {expected:.0f} within 5 %")
-    assert goodput == pytest.approx(expected, rel=0.05)
 
 
 # Interrupts ---------------------------------------------------------------------------------------------

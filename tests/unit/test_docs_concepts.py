@@ -13,7 +13,7 @@ from fairslice import cli
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "concepts").glob("*.md"))
 FILE = re.compile(r"^`([\w-]+\.json)`:\n\n```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^    fairslice ([^\n]*)\n(?:\n```\n([^`]*)^```$)?", re.MULTILINE)
+COMMAND = re.compile(r"^    fairslice ([^\n]*)\n(?:\n```text\n([^`]*)^```$)?", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#]+)")
 
 

@@ -59,6 +59,5 @@ def test_the_table_of_parameters_names_all_that_there_are() -> None:
 
 
 def test_the_network_file_of_the_page_is_one() -> None:
-    found = re.search(r"\n    \{\n(?:    .*\n)+?    \}\n", PAGE)
-    assert found is not None
-    assert list(from_json(json.loads(found[0]), "topologies.md").hosts) == ["h1", "h2"]
+    (found,) = re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert list(from_json(json.loads(found), "topologies.md").hosts) == ["h1", "h2"]

@@ -1,9 +1,10 @@
 """An emulated network with the controller beside it, its policy in force: what runs and tests stand on."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,12 @@ _READING_UNDER_LOAD = 5.0
 WORK_DIRECTORY = Path("/run/fairslice")
 """Inside the emulation's private /run, so that an interrupted run leaves no file."""
 CONTROLLER_LOG = WORK_DIRECTORY / "controller.log"
-LOGS = (CONTROLLER_LOG, OpenVSwitch.switch_log, OpenVSwitch.database_log)
+LOGS = (
+    CONTROLLER_LOG,
+    WORK_DIRECTORY / OpenVSwitch.switch_log.name,
+    WORK_DIRECTORY / OpenVSwitch.database_log.name,
+)
+"""What is left of a testbed that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,18 @@ class Testbed:
 
 
 @contextmanager
+def _kept(logs: tuple[Path, ...]) -> Iterator[None]:
+    """Copy logs at the end, however it comes: Open vSwitch's files go with it."""
+    try:
+        yield
+    finally:
+        for log in logs:
+            # What went wrong before must not be hidden by a log that can't be copied.
+            with suppress(OSError):
+                shutil.copyfile(log, WORK_DIRECTORY / log.name)
+
+
+@contextmanager
 def open_testbed(
     network: Network,
     policy: Path,
@@ -93,6 +111,7 @@ def open_testbed(
     # The controller goes before its switches, which it would otherwise try to mend.
     with (
         OpenVSwitch() as open_vswitch,
+        _kept(open_vswitch.log_paths),
         EmulatedNetwork(network, datapath=datapath, congestion_control=congestion_control) as emulated,
     ):
         built()
