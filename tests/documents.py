@@ -51,16 +51,17 @@ ACTING_PROGRAMS = frozenset({"script/demo", "mn", "ovs-ofctl", "ovs-appctl", "so
 STATES = frozenset({".", "cd", "export"})
 """What the shell that runs it keeps."""
 
-_DUMBBELL = "fairslice run policies/" --topology topologies/dumbbell.py
+_RUN, _DUMBBELL = "fairslice run policies/", " --topology topologies/dumbbell.py"
 _MEASURED = "test_main_job.py runs this policy, on both datapaths where that matters, and judges the rates"
 NOT_RUN = {
-    _DUMBBELL + "demands.yaml": _MEASURED,
-    _DUMBBELL + "mixed-enforcement.yaml --datapath kernel": _MEASURED,
-    _DUMBBELL + "mixed-enforcement.yaml --datapath user": _MEASURED,
+    f"{_RUN}demands.yaml{_DUMBBELL}": _MEASURED,
+    f"{_RUN}mixed-enforcement.yaml{_DUMBBELL} --datapath kernel": _MEASURED,
+    f"{_RUN}mixed-enforcement.yaml{_DUMBBELL} --datapath user": _MEASURED,
     "script/bootstrap": "it made the environment in which this test runs",
     "script/test": "this test is a part of it",
-    _DUMBBELL
-    + "gold-silver-bronze.yaml --duration 10 --out out/demo": "script/demo, which is run, is this line",
+    f"{_RUN}gold-silver-bronze.yaml{_DUMBBELL} --duration 10 --out out/demo": (
+        "script/demo, which is run, is this line"
+    ),
     "service openvswitch-switch start": "it is the machine's; the test has one in its namespaces",
     "tc -n fairslice-wires -s qdisc show": "it looks into a run that goes on; so does test_wires.py",
     "fairslice vm": "it is a shell for a person; `fairslice vm -- COMMAND` is run",
