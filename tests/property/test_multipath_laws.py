@@ -10,6 +10,7 @@ import networkx as nx
 import pytest
 
 from fairslice.alloc.kernel import guise
+from fairslice.alloc.kernel.compiled import compiled, has_numba
 from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free, split_evenly
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.subflows import BRISK, FEW, PATIENT, Rounds
@@ -232,14 +233,14 @@ def test_many_flows_are_nearly_fair_in_few_rounds() -> None:
     assert math.exp(-sum(map(abs, logs)) / len(logs)) >= 0.985
 
 
-@pytest.mark.skipif(not guise.has_numba(), reason="compares with what numba compiles")
+@pytest.mark.skipif(not has_numba(), reason="compares with what numba compiles")
 @pytest.mark.parametrize("seed", range(25))
 def test_rounds_are_the_same_interpreted_and_compiled(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With slices, caps and limits, patient or brisk; prices amplify what rounding does."""
     random = Random(seed)
     problem = sliced(drawn(random), random)
     found = []
-    for guised in (guise.interpreted(), guise.compiled()):
+    for guised in (guise.interpreted(), compiled()):
         rounds = Rounds(problem.subflows, guised)
         for tempo in (PATIENT, BRISK):
             rounds.begin()
@@ -248,8 +249,8 @@ def test_rounds_are_the_same_interpreted_and_compiled(seed: int, monkeypatch: py
                 if rounds.reweigh(solution, tempo, done):
                     solution = rounds.fill()
             found.append((list(solution.rate), list(rounds.share)))
-    for interpreted, compiled in zip(found[:2], found[2:], strict=True):
-        for one, other in zip(interpreted, compiled, strict=True):
+    for plain, machine in zip(found[:2], found[2:], strict=True):
+        for one, other in zip(plain, machine, strict=True):
             assert other == pytest.approx(one, rel=1e-6, abs=1e-9)
 
 

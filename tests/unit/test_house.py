@@ -38,6 +38,7 @@ ONLY = {
     "defusedxml": {"topology"},
     "networkx": {"topology", "measure"},
     "numba": {"alloc"},
+    "llvmlite": {"alloc"},
     "highspy": {"testing"},
 }
 MAX_LINES = 400

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
     from fairslice.alloc.allocator import Allocator
     from fairslice.alloc.certificate import Certificate, certify
-    from fairslice.alloc.engine import load_compiled
+    from fairslice.alloc.engine import load_compiled, never_compile
     from fairslice.alloc.explain import Filling, Why, explain, why
     from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free, split_evenly
     from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
@@ -50,6 +50,7 @@ __all__ = [
     "certify",
     "explain",
     "load_compiled",
+    "never_compile",
     "raises",
     "split_evenly",
     "why",
@@ -61,7 +62,7 @@ _MODULES = {
     "allocation": ("Allocation", "Bottleneck", "BottleneckKind"),
     "allocator": ("Allocator",),
     "certificate": ("Certificate", "certify"),
-    "engine": ("load_compiled",),
+    "engine": ("load_compiled", "never_compile"),
     "explain": ("Filling", "Why", "explain", "why"),
     "multipath": ("MultipathFlow", "MultipathProblem", "allocate_free", "split_evenly"),
     "problem": ("AllocationProblem", "ProblemFlow", "SliceShare"),

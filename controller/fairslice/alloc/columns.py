@@ -124,10 +124,10 @@ class Columns:
         return self._each(convert)
 
     def arrays(self) -> "Columns":
-        """The same as numpy arrays, float64 and int32."""
+        """The same as numpy arrays, float64 and int32, contiguous and writable: the kind that is compiled."""
         import numpy as np
 
-        return self._each(np.ascontiguousarray)
+        return self._each(lambda column, kind: np.require(column, kind, ["C", "A", "W"]))
 
     def _each(self, convert: Callable[[Any, str], Any]) -> "Columns":
         def converted(name: str, kind: str) -> Any:

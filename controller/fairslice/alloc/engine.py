@@ -4,15 +4,19 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from fairslice.alloc.account import STEP_S, Account, work_s
 from fairslice.alloc.columns import Columns
-from fairslice.alloc.kernel.guise import Guise, compiled, exact, has_numba, interpreted, is_loaded
+from fairslice.alloc.kernel.compiled import compiled, has_numba, is_kept
+from fairslice.alloc.kernel.guise import Guise, exact, interpreted
 from fairslice.alloc.kernel.records import (
     CAPACITY,
     COUNTS,
     END,
+    GIVEN_UP,
     GROUP,
     HAPPENING,
     MARK,
+    MOST_STEPS,
     NARROW,
     OPEN,
     PLACE,
@@ -20,16 +24,15 @@ from fairslice.alloc.kernel.records import (
     ROOM,
     SHARE,
     STAMP,
+    STEPS,
     USERS,
     WIDE,
 )
 
 TRUSTED = 1e-10
 """An answer whose error may be larger, relatively, is found again in fractions."""
-COMPILED_FROM = 100_000
-"""Uses of links from which it pays to load the compiled code: a fifth of a second's work for Python."""
-LOADED_FROM = 1_000
-"""And from which it pays to use it once it is there."""
+account = Account(has_numba, is_kept, compiled)
+"""Of this process."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Solution:
     """What the filling gave; ``overbooked`` is the place whose floors don't fit (no rates then), or -1.
 
     ``error`` bounds the relative error of the levels, to first order; where a rate is its level times a
-    weight it is rounded once more. ``full`` has for every place whether it was full.
+    weight it is rounded once more. ``full`` has for every place whether it was full. ``steps`` is how many
+    steps inheriting took.
     """
 
     rate: Any
@@ -46,36 +50,56 @@ class Solution:
     overbooked: int
     error: float
     full: Any = ()
+    steps: int = 0
 
 
 def solve(columns: Columns, *, instants: bool = False) -> Solution:
     """Fill the links of a sound problem, in the guise that suits it."""
-    guise = guise_for(columns)
-    solution = solve_as(guise, columns, instants=instants)
+    work = work_s(columns)
+    while True:
+        guise = guise_for(columns, work)
+        most = account.most_steps(work) if guise is interpreted() else -1
+        solution = solve_as(guise, columns, instants=instants, most_steps=most)
+        charge(guise, work, solution)
+        # It takes more than it seemed to at first: the better guise may now be another one.
+        if solution.overbooked != GIVEN_UP:
+            break
     if not solution.error <= TRUSTED:
         solution = solve_as(exact(), columns, instants=instants)
     return solution
 
 
-def guise_for(columns: Columns) -> Guise:
-    """Fractions where floats may overflow, else machine code where that pays and can be had."""
+def guise_for(columns: Columns, work: float) -> Guise:
+    """Fractions where floats may overflow, else machine code where that pays and can be had.
+
+    ``work`` is what it takes plain Python, in the seconds of :mod:`fairslice.alloc.account`.
+    """
     if columns.is_extreme:
         return exact()
-    uses = len(columns.indices)
-    pays = uses >= COMPILED_FROM or (uses >= LOADED_FROM and is_loaded())
-    return compiled() if pays and has_numba() else interpreted()
+    return compiled() if account.pays(work) else interpreted()
+
+
+def charge(guise: Guise, work: float, solution: Solution) -> None:
+    """Count what a filling took, unless machine code did it or would not have helped."""
+    if guise is interpreted():
+        account.charge(work + solution.steps * STEP_S)
 
 
 def load_compiled() -> bool:
-    """Load the compiled code now, so that problems of all sizes that it pays for use it; False without numba.
+    """Load the compiled code now, so that all problems from now on use it; False without numba.
 
-    The first time on a machine it is made, which takes about half a minute.
+    The first time on a machine it is compiled, which takes 10 to 30 seconds, and kept.
     """
-    return has_numba() and compiled().is_compiled
+    return account.buy()
 
 
-def solve_as(guise: Guise, columns: Columns, *, instants: bool = False) -> Solution:
-    """Fill the links of a sound problem in one guise."""
+def never_compile() -> None:
+    """Compile nothing in this process, which others wait for; what is kept is loaded when it pays."""
+    account.may_compile = False
+
+
+def solve_as(guise: Guise, columns: Columns, *, instants: bool = False, most_steps: int = -1) -> Solution:
+    """Fill the links of a sound problem in one guise; see :meth:`Board.solve` for ``most_steps``."""
     columns = _in(guise, columns)
     n = len(columns.weight)
     board = lay_board(guise, columns)
@@ -83,7 +107,8 @@ def solve_as(guise: Guise, columns: Columns, *, instants: bool = False) -> Solut
         *(columns.weight, columns.cap, board.floor_of(columns), board.floored, board.grouped),
         *(board.rise, board.wide, board.soon, board.mark, board.events, board.event),
     )
-    return board.solve(columns, instant=guise.reals(n) if instants else None)
+    instant = guise.reals(n) if instants else None
+    return board.solve(columns, instant=instant, most_steps=most_steps)
 
 
 def _in(guise: Guise, columns: Columns) -> Columns:
@@ -120,8 +145,13 @@ class Board:
         """The floors as they are kept, empty if there are none."""
         return columns.kept_floor if self.floored else self.guise.reals(0)
 
-    def solve(self, columns: Columns, of_class: Any = None, instant: Any = None) -> Solution:
-        """Fill, and read what the flows got; the flows of each class by ``of_class``, or each a class."""
+    def solve(
+        self, columns: Columns, of_class: Any = None, instant: Any = None, most_steps: int = -1
+    ) -> Solution:
+        """Fill, and read what the flows got; the flows of each class by ``of_class``, or each a class.
+
+        ``overbooked`` is GIVEN_UP if that would take more than ``most_steps``, unless these are below 0.
+        """
         guise = self.guise
         run, reals, whole = guise.run, guise.reals, guise.whole
         n, n_classes, n_places = len(columns.weight), len(self.indptr) - 1, len(self.capacity)
@@ -131,6 +161,8 @@ class Board:
         link[ROOM::PLACE] = self.capacity
         link[CAPACITY::PLACE] = self.capacity
         stop, waiting = guise.filled_whole(n_classes, OPEN), n_places + (n_classes if eager else 0)
+        counts = whole(COUNTS)
+        counts[MOST_STEPS] = most_steps
         overbooked, error = run.water_fill(
             (self.indptr, guise.unsigned(self.indices), self.use, self.scaled),
             (self.rise, self.wide, self.soon, stop, self.mark, self.rated),
@@ -141,7 +173,7 @@ class Board:
             guise.unsigned(whole(len(self.indices))),
             ends,
             self.groups,
-            (whole(n_groups), whole(n_classes if self.grouped else 0), whole(n_places), whole(COUNTS)),
+            (whole(n_groups), whole(n_classes if self.grouped else 0), whole(n_places), counts),
             (
                 *(whole(waiting), reals(waiting), whole(waiting), guise.filled(waiting, math.inf)),
                 *(
@@ -153,8 +185,8 @@ class Board:
             ),
             (self.floored, self.grouped, eager),
         )
-        if overbooked >= 0:
-            return Solution((), (), None, int(overbooked), 0.0)
+        if overbooked != -1:
+            return Solution((), (), None, int(overbooked), 0.0, steps=int(counts[STEPS]))
         rate, bottleneck = reals(n), whole(n)
         merged = of_class is not None
         run.read_rates(
@@ -168,7 +200,9 @@ class Board:
         if guise.is_exact:
             rate = list(map(float, rate))
             instant = instant and list(map(float, instant))
-        return Solution(rate, bottleneck, instant, -1, float(error), users_of[STAMP::USERS])
+        return Solution(
+            rate, bottleneck, instant, -1, float(error), users_of[STAMP::USERS], int(counts[STEPS])
+        )
 
 
 def lay_board(guise: Guise, columns: Columns, slots: int | None = None) -> Board:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from fairslice.alloc.account import work_s
 from fairslice.alloc.classes import events_in_order, merge_rows
 from fairslice.alloc.columns import Columns
-from fairslice.alloc.engine import Solution, guise_for, lay_board, solve
+from fairslice.alloc.engine import Solution, charge, guise_for, lay_board, solve
 from fairslice.alloc.kernel.records import (
     AT,
     CLIMBERS,
@@ -56,20 +57,25 @@ class Kept:
 
     def solve(self, columns: Columns) -> Solution:
         """Fill with the amounts of now; nothing of what is kept changes."""
-        board = self._board
-        if board.guise.is_exact:
+        if self._board.guise.is_exact:
             return solve(columns)
+        if not self._board.guise.is_compiled and guise_for(columns, work_s(self._rows)).is_compiled:
+            # By now it pays.
+            self._lay(columns)
+        board = self._board
         for k in sorted(self._stale):
             self._refresh(k, columns)
         self._stale.clear()
         board.rise, board.soon, board.mark = map(board.guise.copied, (self._rise, self._soon, self._mark))
         board.groups = (*board.groups[:3], board.guise.copied(self._share))
         given = columns if board.guise.is_compiled else columns.lists()
-        return board.solve(given, self._classes)
+        solution = board.solve(given, self._classes)
+        charge(board.guise, work_s(self._rows), solution)
+        return solution
 
     def _lay(self, columns: Columns) -> None:
         """Lay out the rows of classes, and put the flows in them."""
-        guise = guise_for(columns)
+        guise = guise_for(columns, work_s(self._rows))
         rows = replace(self._rows, floor=columns.floor)
         if not guise.is_compiled:
             rows = rows.lists()

@@ -6,16 +6,10 @@ The rule and its sources are in :mod:`fairslice.alloc.multipath`.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fairslice.alloc.account import work_s
 from fairslice.alloc.allocation import CAP
 from fairslice.alloc.columns import Columns
-from fairslice.alloc.engine import (
-    COMPILED_FROM,
-    Solution,
-    guise_for,
-    lay_board,
-    solve,
-    solve_as,
-)
+from fairslice.alloc.engine import Solution, charge, guise_for, lay_board, solve, solve_as
 from fairslice.alloc.kernel import guise as guises
 from fairslice.alloc.kernel.guise import Guise
 from fairslice.alloc.kernel.shares import LEAST_SHARE, TINY
@@ -239,9 +233,14 @@ class Rounds:
     """Fills the links with the subflows, laid out once, and sets their weights anew."""
 
     def __init__(self, subflows: Subflows, guise: Guise | None = None) -> None:
+        self._subflows, self._given = subflows, guise is not None
         share = subflows.first_shares()
         columns = AllocationProblem.from_arrays(weight=share * subflows.weight, **subflows.columns).columns
-        guise = guise or _guise_for(columns)
+        self._work = work_s(columns)
+        self._lay(columns, share, guise or guise_for(columns, self._work * BRISK.rounds))
+
+    def _lay(self, columns: Columns, share: "NDArray[Any]", guise: Guise) -> None:
+        subflows = self._subflows
         self._filled_exactly, self._clocked = guise.is_exact, subflows.clocked
         self._guise = guise = guises.interpreted() if guise.is_exact else guise
         self._columns = columns.arrays() if guise.is_compiled else columns.lists()
@@ -268,11 +267,15 @@ class Rounds:
         self._pairs = (whole(of.differing), whole(of.more_at), real(of.more))
         self._price, self._cost = guise.reals(of.places), guise.reals(of.n_links)
         at_places = (guise.reals(of.places) for _ in range(3))
-        self._work = (guise.whole(n_paths), guise.reals(n_paths), *at_places, guise.reals(n))
+        self._scratch = (guise.whole(n_paths), guise.reals(n_paths), *at_places, guise.reals(n))
         self._gain, self._part, self._total = (guise.reals(size) for size in (n_paths, n_paths, n))
 
     def begin(self) -> None:
-        """Go back to the first shares."""
+        """Go back to the first shares; in machine code if that pays by now."""
+        if not (self._given or self._guise.is_compiled or self._filled_exactly):
+            guise = guise_for(self._columns, self._work * BRISK.rounds)
+            if guise.is_compiled:
+                self._lay(self._columns, self._subflows.first_shares(), guise)
         self.share = self._guise.copied(self._first_share)
         self._price = self._guise.reals(len(self._price))
 
@@ -291,7 +294,9 @@ class Rounds:
             *(columns.weight, columns.cap, board.floor_of(columns), board.floored, board.grouped),
             *(board.rise, board.wide, board.soon, board.mark, board.events, board.event),
         )
-        return board.solve(columns, instant=guise.reals(len(columns.weight)) if self._clocked else None)
+        solution = board.solve(columns, instant=guise.reals(len(columns.weight)) if self._clocked else None)
+        charge(guise, self._work, solution)
+        return solution
 
     def fill_exactly(self) -> Solution:
         """The same in fractions."""
@@ -310,19 +315,12 @@ class Rounds:
         run, now = self._guise.run, tempo.at(done)
         instant = solution.instant if self._clocked else self._guise.reals(0)
         filled = (self.share, solution.rate, solution.bottleneck, instant, self._clocked)
-        if not run.price_places(self._rows, self._flows, filled, now, self._price, self._cost, self._work):
+        if not run.price_places(self._rows, self._flows, filled, now, self._price, self._cost, self._scratch):
             return False
         run.move_shares(
             self._first, self._pairs, self._cost, now, self.share, solution.rate, self._gain, self._part
         )
         return True
-
-
-def _guise_for(columns: Columns) -> Guise:
-    """As for one filling, but with many of them machine code pays sooner."""
-    guise = guise_for(columns)
-    pays = len(columns.indices) * BRISK.rounds >= COMPILED_FROM
-    return guises.compiled() if pays and not guise.is_exact and guises.has_numba() else guise
 
 
 def _ranges(start: "NDArray[Any]", length: "NDArray[Any]") -> "NDArray[Any]":

@@ -73,7 +73,8 @@ def allocate(problem: AllocationProblem, *, instants: bool = False) -> Allocatio
     With n flows that use u links altogether, every flow stops once: O(u) changes of loads. Each saturated
     link comes up a few times on a heap of the L links, O(log L) each. In slices every stop makes the siblings
     on the same links rise faster, so there it is O(u) for each, times the flows of a slice on a link.
-    Space is O(u). From some thousand uses on the loop is compiled if the extra ``fairslice[fast]`` is there.
+    Space is O(u). The loop is compiled if the extra ``fairslice[fast]`` is there and pays by what the process
+    has done so far: see :mod:`fairslice.alloc.account`.
 
     Examples
     --------

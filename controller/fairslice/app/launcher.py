@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import fairslice.openflow.framework  # noqa: F401  makes ryu importable
+from fairslice.alloc.engine import never_compile
 from fairslice.app.core import Core
 from fairslice.app.ryu_app import FairsliceApp
 from fairslice.errors import InputError, MachineError, os_reason
@@ -58,6 +59,8 @@ def serve(
     )
     for chatty in ("ryu", "ryu.lib.hub", "wsgi"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Compiling would keep switches waiting for longer than they wait for an answer.
+    never_compile()
     _require_free(listen)
     FairsliceApp.core = Core(expected, policy, queues=ovsdb is not None)
     FairsliceApp.database = None if ovsdb is None else OvsDatabase(ovsdb)

@@ -41,13 +41,16 @@ from fairslice.alloc.kernel.records import (
     END,
     ERROR,
     FULL,
+    GIVEN_UP,
     GROWTH,
     LATER,
     LENGTH,
     MARGIN,
     MARK,
+    MOST_STEPS,
     NEVER,
     OPEN,
+    PER_USE,
     PLACE,
     RHO,
     RISING,
@@ -55,6 +58,7 @@ from fairslice.alloc.kernel.records import (
     SEEN,
     SLACK,
     STAMP,
+    STEPS,
     TIE,
     TOUCHED,
     UNIT,
@@ -72,7 +76,7 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
     """Fill until every flow has stopped.
 
     Returns the number of the first place that the floors overbook, or -1, and the largest relative error that
-    a level may have.
+    a level may have; GIVEN_UP in place of a number once it has taken more steps than it may.
     """
     floored, grouped, eager = kinds
     indptr, indices, use, scaled = rows
@@ -210,6 +214,7 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
             list_heirs(rows, classes, groups, lists)
             for n in range(counts[DIRTY]):
                 k = dirty[n]
+                counts[STEPS] += PER_USE * (indptr[k + 1] - indptr[k])
                 hi, lo = inherit(k, now_hi, now_lo, error, rows, classes, groups)
                 if hi != 0:
                     set_next(k, rise, wide, soon, mark, rated, events, event)
@@ -233,6 +238,8 @@ def water_fill(rows, classes, events, event, link, users_of, users, ends, groups
                             counts,
                         )
             counts[DIRTY] = 0
+            if 0 <= counts[MOST_STEPS] < counts[STEPS]:
+                return GIVEN_UP, ZERO
         for n in range(counts[TOUCHED]):
             p = touched[n]
             users_of[USERS * p + SEEN] = 0

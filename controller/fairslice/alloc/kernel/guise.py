@@ -1,17 +1,14 @@
-"""One source in three guises: Python on floats, compiled by numba, and Python on fractions.
+"""One source in three guises: Python on floats, Python on fractions, and compiled by numba.
 
 The source is that of all other modules of this package. A guise has a copy of every function; the globals of
-a copy are the other copies.
+a copy are the other copies. The compiled one is in :mod:`fairslice.alloc.kernel.compiled`.
 """
 
-import importlib.util
-import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from hashlib import blake2b
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
@@ -27,7 +24,7 @@ from fairslice.alloc.kernel import (
     waiting,
 )
 
-_SOURCES: tuple[ModuleType, ...] = (
+SOURCES: tuple[ModuleType, ...] = (
     records,
     doubles,
     waiting,
@@ -113,7 +110,7 @@ class Guise:
 def interpreted() -> Guise:
     """Python on lists of floats: nothing to load, and quick enough for a policy."""
     return Guise(
-        SimpleNamespace(**{name: f for module in _SOURCES for name, f in _functions(module).items()}),
+        SimpleNamespace(**{name: f for module in SOURCES for name, f in _functions(module).items()}),
         lambda n: [0.0] * n,
         lambda n: [0] * n,
     )
@@ -122,7 +119,7 @@ def interpreted() -> Guise:
 @cache
 def exact() -> Guise:
     """Python on lists of fractions: no rounding at all."""
-    run = _bound(
+    run = bound(
         lambda copy: copy,
         {
             "ZERO": 0,
@@ -145,49 +142,6 @@ def exact() -> Guise:
     return Guise(run, lambda n: [0] * n, lambda n: [0] * n, is_exact=True)
 
 
-def has_numba() -> bool:
-    """Whether the extra ``fairslice[fast]`` is installed."""
-    return importlib.util.find_spec("numba") is not None
-
-
-@cache
-def compiled() -> Guise:
-    """Machine code on numpy arrays, made by numba once and then kept on disk.
-
-    Raises
-    ------
-    ImportError
-        numba is not installed.
-    """
-    import numba
-    import numpy as np
-
-    # numba looks at the age of one file; a change of any of them must count.
-    digest = blake2b("".join(map(inspect.getsource, _SOURCES)).encode(), digest_size=6).hexdigest()
-
-    def compile_(copy: FunctionType) -> Any:
-        copy.__qualname__ = f"{copy.__name__}_{digest}"
-        # Nothing is allocated in there, so no references need counting.
-        options: Any = {"error_model": "numpy", "_nrt": False}
-        try:
-            return numba.njit(cache=True, **options)(copy)
-        except RuntimeError:
-            # There is nowhere that it could be kept.
-            return numba.njit(**options)(copy)
-
-    return Guise(
-        _bound(compile_, {}),
-        lambda n: np.zeros(n),
-        lambda n: np.zeros(n, dtype=np.int32),
-        is_compiled=True,
-    )
-
-
-def is_loaded() -> bool:
-    """Whether :func:`compiled` has been asked for before."""
-    return compiled.cache_info().currsize > 0
-
-
 def _functions(module: ModuleType) -> dict[str, FunctionType]:
     return {
         name: value
@@ -196,12 +150,13 @@ def _functions(module: ModuleType) -> dict[str, FunctionType]:
     }
 
 
-def _bound(wrap: Callable[[FunctionType], Any], replaced: dict[str, Any]) -> Any:
+def bound(wrap: Callable[[FunctionType], Any], replaced: dict[str, Any]) -> Any:
+    """A copy of the source with each function wrapped, or replaced, as its attributes."""
     names: dict[str, Any] = {"__name__": __name__, "__builtins__": __builtins__}
-    for module in _SOURCES:
+    for module in SOURCES:
         names |= {name: value for name, value in vars(module).items() if not name.startswith("__")}
     made: dict[str, Any] = {}
-    for module in _SOURCES:
+    for module in SOURCES:
         for name, function in _functions(module).items():
             made[name] = replaced.get(name) or wrap(FunctionType(function.__code__, names, name))
     names |= replaced | made

@@ -58,8 +58,14 @@ AT, AMOUNT, CHANGE, HAPPENING = 0, 2, 3, 4
 SHARE, SUM, LARGEST, GRANT, LISTED, GROUP = 0, 1, 3, 4, 6, 7
 
 # Of ``counts``: the length of the lists of groups whose weights have changed, of classes whose rises may
-# change, of places whose growth has (where they have to be looked at again), and of the heap.
-CHANGED, DIRTY, TOUCHED, WAITING, WARM, COUNTS = 0, 1, 2, 3, 4, 5
+# change, of places whose growth has (where they have to be looked at again), and of the heap; how many steps
+# inheriting has taken so far, and how many it may take (below 0: as many as it likes).
+CHANGED, DIRTY, TOUCHED, WAITING, WARM, STEPS, MOST_STEPS, COUNTS = 0, 1, 2, 3, 4, 5, 6, 7
+
+PER_USE = 8
+"""Steps that a use of a link takes when its class inherits; to look for an heir is one."""
+GIVEN_UP = -2
+"""In place of an overbooked place: the filling would take more steps than it may."""
 
 OPEN, CAPPED = -2, -1
 """What stopped a class: nothing yet; the caps of all of its flows. Else the number of a place."""

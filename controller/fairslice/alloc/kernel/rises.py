@@ -23,6 +23,7 @@ from fairslice.alloc.kernel.records import (
     RHO,
     SHARE,
     SLACK,
+    STEPS,
     SUM,
     UNIT,
     WHOLE,
@@ -118,6 +119,7 @@ def list_heirs(rows, classes, groups, lists):
         share[g + LISTED] = 0
         hi, lo = share[g + GRANT], share[g + GRANT + 1]
         grant(j, rows, classes, groups)
+        counts[STEPS] += group_first[j + 1] - group_first[j]
         for m in range(group_first[j], group_first[j + 1]):
             k = members[m]
             # A rise is one of the grants, digit by digit.
