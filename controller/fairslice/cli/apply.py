@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fairslice.cli.options import controller_url, json_output, policy_file
+from fairslice.cli.options import NumberRange, controller_url, json_output, policy_file
 
 
 @click.command(short_help="Give a running controller a policy.")
@@ -15,7 +15,7 @@ from fairslice.cli.options import controller_url, json_output, policy_file
     "--timeout",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(0, 3600),
+    type=NumberRange(0, 3600),
     help="Seconds to wait until it is in force.",
 )
 def command(policy: Path, url: str, as_json: bool, timeout: float) -> None:

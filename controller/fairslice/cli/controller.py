@@ -55,7 +55,7 @@ def command(
     openflow_port: int,
     rest_host: str,
     rest_port: int,
-) -> None:
+) -> int:
     """Run the controller until it is interrupted.
 
     It speaks OpenFlow 1.3 and OVSDB with the switches and REST with everything else. Without --network it
@@ -76,7 +76,7 @@ def command(
 
     from fairslice.app.launcher import Listen, serve
 
-    serve(
+    return 128 + serve(
         expected,
         wanted,
         None if ovsdb == "none" else ovsdb,

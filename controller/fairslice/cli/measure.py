@@ -4,12 +4,12 @@ import time
 
 import click
 
-from fairslice.cli.options import controller_url, json_output
+from fairslice.cli.options import NumberRange, controller_url, json_output
 
 
 @click.command(short_help="Measure the flows of a running network by its switches' counters.")
 @controller_url
-@click.option("--duration", default=5.0, show_default=True, type=click.FloatRange(0.5, 3600), help="Seconds.")
+@click.option("--duration", default=5.0, show_default=True, type=NumberRange(0.5, 3600), help="Seconds.")
 @json_output()
 def command(url: str, duration: float, as_json: bool) -> None:
     """Show what every flow of a running network has on the wire, next to its allocation.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fairslice.cli.options import json_output, load_topology, network_options, policy_file
+from fairslice.cli.options import NumberRange, json_output, load_topology, network_options, policy_file
 
 if TYPE_CHECKING:
     from fairslice.emulation.openvswitch import Datapath
@@ -20,24 +20,22 @@ if TYPE_CHECKING:
 @json_output()
 @network_options
 @policy_file
-@click.option("--duration", default=10.0, show_default=True, type=click.FloatRange(1, 600), help="Seconds.")
+@click.option("--duration", default=10.0, show_default=True, type=NumberRange(1, 600), help="Seconds.")
 @click.option(
     "--max-duration",
     default=60.0,
     show_default=True,
-    type=click.FloatRange(1, 3600),
+    type=NumberRange(1, 3600),
     help="Seconds that it may take to tell the tolerance; with --duration the least, not more.",
 )
 @click.option(
     "--warmup",
     default=3.0,
     show_default=True,
-    type=click.FloatRange(0, 60),
+    type=NumberRange(0, 60),
     help="Seconds before the measurement, and as many more as it takes to empty the buckets of UDP senders.",
 )
-@click.option(
-    "--tolerance", default=5.0, show_default=True, type=click.FloatRange(0.1, 100), help="Per cent."
-)
+@click.option("--tolerance", default=5.0, show_default=True, type=NumberRange(0.1, 100), help="Per cent.")
 @click.option(
     "--out",
     "--output",
