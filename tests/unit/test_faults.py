@@ -21,6 +21,7 @@ DUMBBELL = str(ROOT / "topologies" / "dumbbell.py")
 PLAN = ("plan", POLICY, "--topology", DUMBBELL)
 EXPLAIN = ("explain", POLICY, "--topology", DUMBBELL)
 LONG = "x" * 300
+NO_TEXT = "\udcff.yaml"
 PROBLEM = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"]}]}'
 
 
@@ -104,6 +105,32 @@ def one_sentence(done: subprocess.CompletedProcess[str], status: int, *named: st
         (("apply", POLICY, "--controller", "127.0.0.1:1"), 6, ("127.0.0.1:1", "refused")),
         (("status", "--controller", f"http://{LONG}:80"), 6, (LONG,)),
         (("apply", POLICY, "--timeout", "-1"), 2, ("-1",)),
+        (("agent", "--once", "--ovsdb", "tcp:127.0.0.1:99999"), 2, ("tcp:127.0.0.1:99999", "65535")),
+        (("agent", "--once", "--ovsdb", f"tcp:127.0.0.1:{'9' * 5000}"), 2, ("out of range",)),
+        (("agent", "--once", "--ovsdb", "tcp:127.0.0.1:1"), 6, ("tcp:127.0.0.1:1", "refused")),
+        (("agent", "--once", "--ovsdb", "unix:none"), 6, ("unix:none", "No such file")),
+        (("agent", "--once", "--ovsdb", "unix:/dev/null"), 6, ("unix:/dev/null", "refused")),
+        (("agent", "--once", "--ovsdb", f"unix:{LONG}"), 6, (LONG, "cannot connect")),
+        # numbers that are none, or too large
+        (("run", POLICY, "--topology", DUMBBELL, "--duration", "nan"), 2, ("nan", "1<=x<=600")),
+        (("run", POLICY, "--topology", DUMBBELL, "--warmup", "inf"), 2, ("inf", "0<=x<=60")),
+        (("apply", POLICY, "--timeout", "nan"), 2, ("nan", "0<=x<=3600")),
+        (("measure", "--duration", "nan"), 2, ("nan", "0.5<=x<=3600")),
+        (("vm", "--memory", f"{'9' * 400}G", "true"), 2, ("too much memory", "256G")),
+        (("topology", DUMBBELL, "--scale-bandwidth", "1e400"), 2, ("1e400", "1e+12")),
+        (("topology", DUMBBELL, "--scale-bandwidth", "1e999999999"), 2, ("1e999999999", "1e+12")),
+        # what is no file, and has no end
+        (("check", "/dev/zero"), 2, ("/dev/zero", "4 MiB")),
+        (("allocate", "/dev/zero"), 2, ("/dev/zero", "256 MiB")),
+        (("topology", "zero.json"), 2, ("zero.json", "256 MiB")),
+        (("topology", "zero.graphml"), 2, ("zero.graphml", "256 MiB")),
+        (("allocate", "/proc/self/mem"), 2, ("/proc/self/mem", "Input/output error")),
+        (("check", "/dev/null"), 2, ("/dev/null", "empty")),
+        # names that are no text
+        (("check", NO_TEXT), 2, ("argument 2", r"b'\xff.yaml'", "not UTF-8")),
+        ((*PLAN, "--bandwidth", NO_TEXT), 2, ("argument 6", "not UTF-8")),
+        (("explain", POLICY, "--topology", DUMBBELL, "--picture", NO_TEXT), 2, ("not UTF-8",)),
+        (("vm", "--output", f"file/{NO_TEXT}", "true"), 2, (r"file/\udcff.yaml",)),
         # a policy said twice, or not at all
         (("plan", "--topology", DUMBBELL), 2, ("'POLICY'", "policy")),
         ((*PLAN, "--policy", "b.yaml"), 2, ("twice", "b.yaml")),
@@ -118,6 +145,8 @@ def test_a_provoked_fault_is_a_sentence(
     for name in ("loop", "loop.json"):
         (tmp_path / name).symlink_to(name)
     (tmp_path / "full.svg").symlink_to("/dev/full")
+    for name in ("zero.json", "zero.graphml"):
+        (tmp_path / name).symlink_to("/dev/zero")
     before = sorted(tmp_path.iterdir())
     one_sentence(fairslice(*arguments, cwd=tmp_path), status, *named)
     assert sorted(tmp_path.iterdir()) == before

@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "openflow": {"errors", "units", "policy", "topology", "alloc", "state"},
     "ovsdb": {"errors", "units", "policy", "topology", "alloc", "state"},
     "agent": {"errors", "units", "state", "ovsdb"},
-    "app": {"errors", "units", "policy", "topology", "alloc", "state", "openflow", "ovsdb"},
+    "app": {"errors", "stopping", "units", "policy", "topology", "alloc", "state", "openflow", "ovsdb"},
     "emulation": {"errors", "stopping", "units", "topology", "ovsdb", "agent", "measure"},
     "doctor": {"errors", "stopping", "units", "topology", "emulation", "vm"},
     "experiment": {

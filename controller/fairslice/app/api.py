@@ -1,6 +1,8 @@
 """What goes over the controller's REST interface, for both of its ends."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fairslice.errors import Fault, InfeasibleError, InputError, Location
 
@@ -25,11 +27,11 @@ class StatusView(BaseModel):
 
 
 class ProbeView(BaseModel):
-    """A wish to count a flow's packets to one port apart; ``proto`` is the IP protocol number."""
+    """A wish to count a flow's packets to one port apart; ``proto`` is TCP's IP protocol number or UDP's."""
 
-    flow_number: int
-    proto: int
-    dst_port: int
+    flow_number: Annotated[int, Field(ge=0)]
+    proto: Literal[6, 17]
+    dst_port: Annotated[int, Field(ge=1, le=65535)]
 
 
 class ProbesView(BaseModel):
@@ -57,9 +59,9 @@ class Infeasible(BaseModel):
 
 
 class ProblemView(BaseModel):
-    """Why a request was refused."""
+    """Why a request was refused: one fault at least."""
 
-    faults: tuple[FaultView, ...]
+    faults: Annotated[tuple[FaultView, ...], Field(min_length=1)]
     infeasible: Infeasible | None = None
 
 
@@ -92,6 +94,13 @@ def raise_problem(problem: ProblemView) -> None:
         )
         for fault in problem.faults
     )
+
+
+def first_fault(error: ValidationError) -> str:
+    """What is wrong with JSON that is not what was expected, to stand behind its name: ``has at ...``."""
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(map(str, fault["loc"]))
+    return f"has at {where}: {fault['msg']}" if where else f"can't be read: {fault['msg']}"
 
 
 def _fault_view(fault: Fault) -> FaultView:

@@ -10,12 +10,14 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from fairslice.alloc.view import AllocationView
-from fairslice.app.api import ProbesView, ProbeView, ProblemView, StatusView, raise_problem
+from fairslice.app.api import ProbesView, ProbeView, ProblemView, StatusView, first_fault, raise_problem
 from fairslice.app.counters import Counters
 from fairslice.errors import InputError, MachineError
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
+_REFUSED = (400, 409, 413)
+"""What another policy would cure (RFC 9110 §15.5)."""
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -73,13 +75,14 @@ class ControllerClient:
         """
         deadline = clock() + timeout_s
         latest: StatusView | None = None
+        failed: MachineError | None = None
         while clock() < deadline:
             if not alive():
                 raise MachineError("the controller ended before its policy was in force; its log says why")
             try:
-                latest = self.status()
-            except MachineError:
-                pass
+                latest, failed = self.status(), None
+            except MachineError as error:
+                failed = error
             else:
                 progress(latest)
                 if latest.in_force:
@@ -87,6 +90,8 @@ class ControllerClient:
             sleep(0.1)
         if latest is None:
             raise MachineError(f"no controller answers at {self._url} within {timeout_s:g} s")
+        if failed is not None:
+            raise MachineError(f"the policy is not in force after {timeout_s:g} s, and {failed}")
         waiting = [*latest.missing, *latest.problems] or ["the switches have not all answered"]
         raise MachineError(f"the policy is not in force after {timeout_s:g} s: " + "; ".join(waiting))
 
@@ -110,7 +115,7 @@ class ControllerClient:
             except ValidationError as error:
                 raise MachineError(
                     f"what answers at {self._url} is not a controller of this version: its answer to {method}"
-                    f" {path} {_first_fault(error)}"
+                    f" {path} {first_fault(error)}"
                 ) from error
         try:
             problem = ProblemView.model_validate_json(response.content)
@@ -120,9 +125,9 @@ class ControllerClient:
                 "its log says why" if response.status_code >= 500 else "expected the address of a controller"
             )
             raise MachineError(f"{self._url} answered {method} {path} with {found}; {hint}") from error
-        if response.status_code in (400, 409):
+        if response.status_code in _REFUSED:
             raise_problem(problem)
-        reasons = "; ".join(fault.message for fault in problem.faults) or "it does not say why"
+        reasons = "; ".join(fault.message for fault in problem.faults)
         raise MachineError(f"the controller at {self._url} can't do it now: {reasons}")
 
 
@@ -146,9 +151,3 @@ def read_url(text: str) -> str:
         lacks = "a host" if not host else "a port from 1 to 65535"
         raise InputError(f"{text!r} is not an address of a controller: it lacks {lacks}; {expected}")
     return url
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors(include_url=False)[0]
-    where = ".".join(map(str, fault["loc"]))
-    return f"has at {where}: {fault['msg']}" if where else f"can't be read: {fault['msg']}"

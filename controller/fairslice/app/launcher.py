@@ -1,7 +1,6 @@
 """Start Ryu with fairslice in it. Ryu 4.34's own ``ryu-manager`` can't start on current Python."""
 
 import logging
-import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from fairslice.app.ryu_app import FairsliceApp
 from fairslice.errors import InputError, MachineError, os_reason
 from fairslice.ovsdb.database import OvsDatabase
 from fairslice.policy.model import Policy
+from fairslice.stopping import stop_signals
 from fairslice.topology.network import Network
 
 from ryu import cfg
@@ -40,8 +40,8 @@ class Listen:
 
 def serve(
     expected: Network | None, policy: Policy | None, ovsdb: str | None, listen: Listen, *, agent: bool = False
-) -> None:
-    """Run the controller until it is interrupted or terminated.
+) -> int:
+    """Run the controller until it is interrupted or terminated; the signal that did it.
 
     Args:
         expected: the network file's network.
@@ -69,26 +69,26 @@ def serve(
     manager.load_apps(list(APPS))
     contexts = manager.create_contexts()
     services: list[Any] = manager.instantiate_apps(**contexts)
-    web = wsgi.start_service(manager)
-    if web is not None:
-        services.append(hub.spawn(web))
+    # The framework's start_service() looks for a WSGIApplication that is none of a subclass.
+    services.append(hub.spawn(wsgi.WSGIServer(contexts["wsgi"])))
     companion = _start_agent(ovsdb) if agent and ovsdb is not None else None
     received: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: received.append(number))
     try:
-        while not received:
-            hub.sleep(0.1)
-            if companion is not None and companion.poll() is not None:
-                log.error(
-                    "the switch agent ended with status %d; queues may not be used", companion.returncode
-                )
-                companion = None
+        # Raised in a handler, an exception would end whatever greenlet runs, and be lost.
+        with stop_signals(lambda number, _: received.append(number)):
+            while not received:
+                hub.sleep(0.1)
+                if companion is not None and companion.poll() is not None:
+                    log.error(
+                        "the switch agent ended with status %d; queues may not be used", companion.returncode
+                    )
+                    companion = None
     finally:
         if companion is not None:
             companion.terminate()
             companion.wait()
     # Ryu's own shutdown waits seconds for its LLDP threads; what is installed stays installed either way.
+    return received[0]
 
 
 def _start_agent(ovsdb: str) -> "subprocess.Popen[bytes]":
@@ -134,7 +134,7 @@ def _require_free(listen: Listen) -> None:
                     f"{what} can't listen on {host}: {error.strerror}; expected an IPv4 address of this"
                     " machine"
                 ) from error
-            except UnicodeError as error:
+            except (UnicodeError, TypeError) as error:  # TypeError: bytes that are no text, or a NUL.
                 raise InputError(
                     f"{what} can't listen on {host!r}: it is not a host's name; expected an IPv4 address of"
                     " this machine"

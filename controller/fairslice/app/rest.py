@@ -1,20 +1,25 @@
 """The controller's REST interface: status, policy, allocation, counters and probes."""
 
+import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from fairslice.alloc.view import view
-from fairslice.app.api import ProbesView, StatusView, problem_view
+from fairslice.app.api import ProbesView, StatusView, first_fault, problem_view
 from fairslice.app.events import PolicyGiven, ProbesGiven
-from fairslice.errors import FairsliceError, InfeasibleError, InputError
+from fairslice.errors import FairsliceError, InfeasibleError, InputError, MachineError
 from fairslice.openflow.framework import FRAMEWORK
 from fairslice.policy import parse_policy
+from fairslice.policy.yaml_source import MAX_FILE_BYTES
 from fairslice.state.forwarding import Probe
 from fairslice.topology.nodelink import to_json
 
-from ryu.app.wsgi import ControllerBase, Response, route
+from ryu.app.wsgi import ControllerBase, Response, WSGIApplication, route
+
+log = logging.getLogger(__name__)
 
 
 class RestApi(ControllerBase):  # type: ignore[misc]
@@ -51,10 +56,12 @@ class RestApi(ControllerBase):  # type: ignore[misc]
 
         def apply() -> BaseModel:
             try:
-                text = request.body.decode("utf-8")
+                text = _body(request).decode("utf-8")
+                file = request.GET.get("file", "policy.yaml")
             except UnicodeDecodeError as error:
-                raise InputError(f"the policy is not UTF-8: {error}") from error
-            self.app.handle(PolicyGiven(parse_policy(text, request.GET.get("file", "policy.yaml"))))
+                what = f"{error.object[error.start : error.end]!r}, which is not UTF-8"
+                raise InputError(f"the policy or its name has {what}; expected UTF-8") from error
+            self.app.handle(PolicyGiven(parse_policy(text, file)))
             return self._status()
 
         return _answer(apply)
@@ -70,9 +77,9 @@ class RestApi(ControllerBase):  # type: ignore[misc]
 
         def apply() -> BaseModel:
             try:
-                wanted = ProbesView.model_validate_json(request.body)
+                wanted = ProbesView.model_validate_json(_body(request))
             except ValidationError as error:
-                raise InputError(f"probes: {error}") from error
+                raise InputError(f"what is to be probed {first_fault(error)}") from error
             self.app.handle(
                 ProbesGiven(tuple(Probe(p.flow_number, p.proto, p.dst_port) for p in wanted.probes))
             )
@@ -85,15 +92,77 @@ class RestApi(ControllerBase):  # type: ignore[misc]
         return status.model_copy(update={"framework": FRAMEWORK})
 
 
+class RestApplication(WSGIApplication):  # type: ignore[misc]
+    """The framework's web application, whose refusals are JSON whatever was asked.
+
+    404 (no such path), 405 (another method, RFC 9110 §15.5.6), 411 (no length), 413 (too long), 500 (a fault
+    of our own, told in the log).
+    """
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Answer a request (PEP 3333)."""
+        refusal = _refusal(environ)
+        if refusal is not None:
+            return refusal(environ, start_response)
+        try:
+            return super().__call__(environ, start_response)
+        except Exception:
+            # The framework would send the traceback.
+            log.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            problem = MachineError("internal error of the controller; its log has the traceback")
+            return _problem(500, problem)(environ, start_response)
+
+
+def _refusal(environ: dict[str, Any]) -> Any:
+    """The answer to what no route of ours takes; None if one does."""
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    routes = [
+        found.routing_info for _, found in inspect.getmembers(RestApi) if hasattr(found, "routing_info")
+    ]
+    allowed = [m for known in routes if known["path"] == path for m in known["methods"]]
+    if not allowed:
+        paths = ", ".join(sorted({known["path"] for known in routes}))
+        return _problem(404, InputError(f"there is no {path!r}; expected one of {paths}"))
+    if method not in allowed:
+        expected = " or ".join(allowed)
+        answer = _problem(405, InputError(f"{path} can't be asked with {method}; expected {expected}"))
+        answer.allow = allowed
+        return answer
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return _problem(411, InputError("the request does not say how long it is; expected Content-Length"))
+    # The server has refused what is no number.
+    if int(environ.get("CONTENT_LENGTH") or 0) > MAX_FILE_BYTES:
+        most = f"expected at most {MAX_FILE_BYTES >> 20} MiB"
+        return _problem(413, InputError(f"the request has {environ['CONTENT_LENGTH']} bytes; {most}"))
+    return None
+
+
+def _body(request: Any) -> bytes:
+    """All of it.
+
+    Raises:
+        InputError: it ended early.
+    """
+    try:
+        return bytes(request.body)
+    except OSError as error:
+        raise InputError(f"the request ended before its {request.content_length} bytes had come") from error
+
+
 def _answer(work: Callable[[], Any]) -> Any:
-    status = 200
     try:
         body = work()
     except FairsliceError as error:
         status = 409 if isinstance(error, InfeasibleError) else 400 if isinstance(error, InputError) else 503
-        body = problem_view(error)
-    if isinstance(body, BaseModel):
-        return Response(
-            status=status, content_type="application/json", charset="utf-8", text=body.model_dump_json()
-        )
-    return Response(status=status, json=body)
+        return _problem(status, error)
+    return _json(200, body) if isinstance(body, BaseModel) else Response(status=200, json=body)
+
+
+def _problem(status: int, error: FairsliceError) -> Any:
+    return _json(status, problem_view(error))
+
+
+def _json(status: int, body: BaseModel) -> Any:
+    return Response(
+        status=status, content_type="application/json", charset="utf-8", text=body.model_dump_json()
+    )

@@ -21,7 +21,7 @@ from fairslice.app.events import (
     SwitchLeft,
     Tick,
 )
-from fairslice.app.rest import RestApi
+from fairslice.app.rest import RestApi, RestApplication
 from fairslice.app.session import Session
 from fairslice.errors import FairsliceError
 from fairslice.openflow.packets import read_arp, write_arp
@@ -30,7 +30,6 @@ from fairslice.state.desired import SwitchState
 from fairslice.state.diff import Plan
 from fairslice.topology.discovery import SeenLink
 
-from ryu.app.wsgi import WSGIApplication
 from ryu.base import app_manager
 from ryu.controller import ofp_event
 from ryu.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
@@ -47,7 +46,7 @@ class FairsliceApp(app_manager.RyuApp):  # type: ignore[misc]
     """Ryu's side of fairslice; all that decides is in :class:`~fairslice.app.core.Core`."""
 
     OFP_VERSIONS = (ofproto_v1_3.OFP_VERSION,)
-    _CONTEXTS = {"wsgi": WSGIApplication}  # noqa: RUF012  the framework reads this name
+    _CONTEXTS = {"wsgi": RestApplication}  # noqa: RUF012  the framework reads this name
 
     core: Core
     """Set by the launcher before the application is made."""

@@ -6,14 +6,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 import click
 
-from fairslice.errors import EXIT_INTERNAL, EXIT_MACHINE, FairsliceError, os_reason
+from fairslice.errors import EXIT_INTERNAL, EXIT_MACHINE, FairsliceError, Fault, InputError, os_reason
 
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -140,6 +140,7 @@ def main() -> None:
 def _status() -> int:
     """Run the command; OSError and the signals are left to the caller."""
     try:
+        _require_text(sys.argv[1:])
         # The same name however it is called, for the completion of a shell, too.
         status = cli.main(prog_name="fairslice", standalone_mode=False)
     except click.ClickException as error:
@@ -172,6 +173,23 @@ def _status() -> int:
             _say(str(refusal))
             status = refusal.exit_status
     return status if isinstance(status, int) else 0
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """Names go into files of UTF-8 and over REST; what `vm` hands on to its command does not.
+
+    Raises:
+        InputError: an argument is not UTF-8.
+    """
+    if arguments[:1] == ["vm"]:
+        return
+    faults = [
+        Fault(f"argument {number} is {os.fsencode(text)!r}, which is not UTF-8; expected text in UTF-8")
+        for number, text in enumerate(arguments, start=1)
+        if any("\udc80" <= character <= "\udcff" for character in text)
+    ]
+    if faults:
+        raise InputError(faults)
 
 
 def _say(text: str) -> None:

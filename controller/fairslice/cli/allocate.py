@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from fairslice.alloc.files import ProblemFile
     from fairslice.alloc.problem import AllocationProblem
 
+_MAX_CHARACTERS = 256 << 20
+"""Far more than any problem needs; a device such as /dev/zero has no end."""
+
 
 @click.command(
     short_help="Answer a max-min problem of links and flows, without a network.",
@@ -72,12 +75,13 @@ def command(file: str, explained: bool, flow: str | None, picture: Path | None, 
     name = "<stdin>" if file == "-" else file
     try:
         with click.open_file(file, encoding="utf-8") as stream:
-            text = stream.read()
+            text = stream.read(_MAX_CHARACTERS + 1)
     except OSError as error:
         raise InputError(f"{name}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: is not UTF-8: {error.reason} at byte {error.start}") from None
-
+    if len(text) > _MAX_CHARACTERS:
+        raise InputError(f"{name} has more than {_MAX_CHARACTERS >> 20} MiB; expected a file of at most that")
     parsed = files.parse_problems(text, name)
     if explained:
         _check_explained(parsed, name, flow, picture)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fairslice.cli.options import controller_url, examples, json_output, policy_file
+from fairslice.cli.options import NumberRange, controller_url, examples, json_output, policy_file
 
 
 @click.command(
@@ -24,7 +24,7 @@ from fairslice.cli.options import controller_url, examples, json_output, policy_
     "--timeout",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(0, 3600),
+    type=NumberRange(0, 3600),
     metavar="SECONDS",
     help="How long to wait until it is in force.",
 )

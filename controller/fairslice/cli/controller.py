@@ -79,7 +79,7 @@ def command(
     openflow_port: int,
     rest_host: str,
     rest_port: int,
-) -> None:
+) -> int:
     """Run the controller until it is interrupted, with POLICY, a policy file, in force from the beginning.
 
     It speaks OpenFlow 1.3 and OVSDB with the switches and REST with everything else. Without --topology it
@@ -101,7 +101,7 @@ def command(
 
     from fairslice.app.launcher import Listen, serve
 
-    serve(
+    return 128 + serve(
         expected,
         wanted,
         None if ovsdb == "none" else ovsdb,

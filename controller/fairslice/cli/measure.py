@@ -4,7 +4,7 @@ import time
 
 import click
 
-from fairslice.cli.options import controller_url, examples, json_output
+from fairslice.cli.options import NumberRange, controller_url, examples, json_output
 
 
 @click.command(
@@ -19,7 +19,7 @@ from fairslice.cli.options import controller_url, examples, json_output
     "--duration",
     default=5.0,
     show_default=True,
-    type=click.FloatRange(0.5, 3600),
+    type=NumberRange(0.5, 3600),
     metavar="SECONDS",
     help="How long to count.",
 )

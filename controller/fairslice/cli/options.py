@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -43,6 +44,17 @@ def examples(*pairs: tuple[str, str]) -> str:
     """
     shown = (f"  {wish}:\n    {line.replace(chr(10), chr(10) + '      ')}" for wish, line in pairs)
     return "\n\n".join("\b\n" + text for text in ("Examples, in a clone:", *shown))
+
+
+class NumberRange(click.FloatRange):
+    """A number in a range; "nan", which compares with nothing, is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; a usage error if it is none, or out of the range."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 def controller_url(command: Command) -> Command:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fairslice.cli.options import (
+    NumberRange,
     OneNamed,
     examples,
     json_output,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     "--duration",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(1, 600),
+    type=NumberRange(1, 600),
     metavar="SECONDS",
     help="How long to measure, at least.",
 )
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     "--max-duration",
     default=60.0,
     show_default=True,
-    type=click.FloatRange(1, 3600),
+    type=NumberRange(1, 3600),
     metavar="SECONDS",
     help="How long to measure at most, where --duration is too short to tell the tolerance of some flow.",
 )
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
     "--warmup",
     default=3.0,
     show_default=True,
-    type=click.FloatRange(0, 60),
+    type=NumberRange(0, 60),
     metavar="SECONDS",
     help="How long to send before the measurement; longer where buckets of UDP senders take longer to empty.",
 )
@@ -74,7 +75,7 @@ if TYPE_CHECKING:
     "--tolerance",
     default=5.0,
     show_default=True,
-    type=click.FloatRange(0.1, 100),
+    type=NumberRange(0.1, 100),
     metavar="PERCENT",
     help="By how much of its allocation a flow may miss it.",
 )

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from fairslice.alloc.view import AllocationView
 from fairslice.app.api import ProbeView, StatusView
@@ -187,7 +187,8 @@ def _window_notes(experiment: Experiment, asked_s: float) -> tuple[str, ...]:
 
 
 def _probe(plan: FlowTraffic) -> ProbeView:
-    return ProbeView(flow_number=plan.flow.number, proto=plan.proto, dst_port=plan.server_port)
+    proto: Literal[6, 17] = 17 if plan.protocol == "udp" else 6
+    return ProbeView(flow_number=plan.flow.number, proto=proto, dst_port=plan.server_port)
 
 
 def _measure(

@@ -5,6 +5,7 @@ import errno
 import itertools
 import json
 import os
+import re
 import select
 import time
 import warnings
@@ -26,6 +27,8 @@ Clock = Callable[[], float]
 """Seconds that only rise, such as ``time.monotonic``."""
 
 _CHUNK_BYTES = 65536
+_MAX_PORT = 65535
+_PORT = re.compile("0*[1-9][0-9]{0,4}")
 
 
 class ConnectionLostError(Exception):
@@ -213,13 +216,16 @@ def check_target(target: str) -> None:
     """Refuse what is no OVSDB connection method (ovsdb(7), "Connection Methods").
 
     Raises:
-        InputError: neither ``unix:PATH`` nor ``tcp:ADDRESS:PORT``.
+        InputError: neither ``unix:PATH`` nor ``tcp:ADDRESS:PORT``, or the port is out of range.
     """
     kind, _, rest = target.partition(":")
-    port = rest.rpartition(":")[2]
-    if (kind == "unix" and rest) or (kind == "tcp" and rest != port and port.isdecimal()):
-        return
-    raise InputError(f"{target!r} is no OVSDB target; expected unix:PATH or tcp:ADDRESS:PORT")
+    address, _, port = rest.rpartition(":")
+    expected = "expected unix:PATH or tcp:ADDRESS:PORT"
+    if kind == "tcp" and address and port.isascii() and port.isdecimal():
+        if not _PORT.fullmatch(port) or int(port) > _MAX_PORT:
+            raise InputError(f"{target!r}: the port is out of range; expected one from 1 to {_MAX_PORT}")
+    elif kind != "unix" or not rest:
+        raise InputError(f"{target!r} is no OVSDB target; {expected}")
 
 
 def _readable(descriptor: int) -> bool:

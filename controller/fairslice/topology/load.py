@@ -27,6 +27,9 @@ _FORMS = (
     " FILE.graphml, or FILE.xml, a network of SNDlib"
 )
 
+MAX_FILE_BYTES = 256 << 20
+"""Far more than any network needs; a device such as /dev/zero has no end."""
+
 Argument = int | float | str
 
 
@@ -115,9 +118,13 @@ def _numeric(text: str) -> Argument:
 
 def _read_bytes(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InputError(f"{file}: {error.strerror}; expected {_FORMS}") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise InputError(f"{file} has more than {MAX_FILE_BYTES >> 20} MiB; expected a file of at most that")
+    return data
 
 
 def _read(file: Path) -> str:

@@ -1,6 +1,7 @@
 """What a user may ask of any topology, beside the file: hosts for graphs without, and other capacities."""
 
 import contextlib
+import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -11,6 +12,10 @@ from fairslice.topology.network import Network
 from fairslice.units import format_rate, parse_rate
 
 ParallelCables = Literal["merge", "refuse"]
+
+_MAX_FACTOR = MAX_CAPACITY_BPS
+"""It takes the least capacity, 1 bit/s, to the greatest."""
+_LONG_EXPONENT = re.compile(r"[eE][+-]?[\d_]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def parse_scaling(text: str) -> Scaling:
     """Read ``0.001`` or ``1/1000``, a factor, or ``100 Mbit/s``, what the fastest cable is to carry.
 
     Raises:
-        ValueError: it is neither, or not above 0.
+        ValueError: it is neither, or out of range.
 
     >>> parse_scaling("1/1000")
     Scaling(factor=Fraction(1, 1000), fastest_bps=None)
@@ -79,7 +84,8 @@ def parse_scaling(text: str) -> Scaling:
         "expected a factor such as 0.001 or 1/1000, or what the fastest cable is to carry, such as 100 Mbit/s"
     )
     try:
-        factor = Fraction(text)
+        # A fraction is exact: one of a long exponent would take all memory.
+        factor = Fraction("0" if _LONG_EXPONENT.search(text) else text)
     except ZeroDivisionError:
         raise ValueError(f"{text!r} divides by 0; {expected}") from None
     except ValueError:
@@ -90,8 +96,8 @@ def parse_scaling(text: str) -> Scaling:
         if not 0 < fastest_bps <= MAX_CAPACITY_BPS:
             raise ValueError(f"{text!r}; {expected}, up to {format_rate(MAX_CAPACITY_BPS)}") from None
         return Scaling(fastest_bps=fastest_bps)
-    if factor <= 0:
-        raise ValueError(f"{text!r} is not above 0; {expected}")
+    if not 0 < factor <= _MAX_FACTOR:
+        raise ValueError(f"{text!r} is not above 0 and up to {_MAX_FACTOR:g}; {expected}")
     return Scaling(factor)
 
 

@@ -34,7 +34,7 @@ MODULES = ("openvswitch", "sch_htb", "sch_netem", "veth", "tun")
 The userspace datapath needs tun, but only looks whether /dev/net/tun is there.
 """
 DEFAULT_MEMORY_BYTES = 1 << 30
-MIN_MEMORY_BYTES = 256 << 20
+MIN_MEMORY_BYTES, MAX_MEMORY_BYTES = 256 << 20, 256 << 30
 COVERED = (Path("/run"), Path("/dev"), Path("/proc"), Path("/sys"))
 """The machine has its own; the host's can't be seen."""
 VM_VARIABLE = "FAIRSLICE_VM"
@@ -135,15 +135,16 @@ def read_memory(text: str) -> int:
     """Bytes of ``512M`` or ``1.5 GiB``; K, M and G are powers of 1024 here.
 
     Raises:
-        InputError: it is written otherwise, or too little to boot with.
+        InputError: it is written otherwise, too little to boot with, or too much.
     """
     found = _MEMORY.fullmatch(text.strip())
     if found is None:
         raise InputError(f"{text!r} is no amount of memory; expected a number and a unit, as 512M or 2G")
-    memory_bytes = int(float(found[1]) * _FACTORS[found[2].upper()])
-    if memory_bytes < MIN_MEMORY_BYTES:
-        raise InputError(f"{text!r} is too little memory; expected at least {MIN_MEMORY_BYTES >> 20}M")
-    return memory_bytes
+    memory_bytes = float(found[1]) * _FACTORS[found[2].upper()]
+    if not MIN_MEMORY_BYTES <= memory_bytes <= MAX_MEMORY_BYTES:
+        wrong = f"{text!r} is too {'little' if memory_bytes < MIN_MEMORY_BYTES else 'much'} memory"
+        raise InputError(f"{wrong}; expected {MIN_MEMORY_BYTES >> 20}M to {MAX_MEMORY_BYTES >> 30}G")
+    return int(memory_bytes)
 
 
 @contextmanager
@@ -291,15 +292,14 @@ class _Supervisor:
         }
         lines = [f"{key}={shlex.quote(value)}" for key, value in settings.items()]
         lines += [f"output {shlex.quote(str(path.resolve()))}" for path in self.machine.outputs]
-        (self.exchange / "settings.sh").write_text("\n".join(lines) + "\n")
+        (self.exchange / "settings.sh").write_bytes(os.fsencode("\n".join(lines) + "\n"))
         (self.exchange / "fstab").write_text(_FSTAB)
         environment = {**os.environ, VM_VARIABLE: "1"}
         # env(1) takes names that a shell's export would refuse.
         assigned = [f"{key}={value}" for key, value in environment.items()]
         command = shlex.join(["env", "-i", *assigned, *self.machine.argv])
-        (self.exchange / "command.sh").write_text(
-            f"cd {shlex.quote(str(Path.cwd()))} || exit 1\nexec {command}\n"
-        )
+        text = f"cd {shlex.quote(str(Path.cwd()))} || exit 1\nexec {command}\n"
+        (self.exchange / "command.sh").write_bytes(os.fsencode(text))  # It may be no UTF-8.
 
     def _start(
         self, log: IO[bytes], into: int, out: int, err: int, status: int, ours: tuple[int, ...]
