@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,7 @@ def fairslice(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def run(topology: str, policy: str | Path, out: Path, *more: str) -> RunResult:
     """Run and read results.json; once more if the machine was too busy to tell."""
     for _ in range(2):
+        shutil.rmtree(out, ignore_errors=True)
         done = fairslice(
             *("run", "--topology", f"topologies/{topology}.py", "--policy", str(policy)),
             *(

@@ -1,6 +1,5 @@
 """The results directory, before and after the work."""
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,8 @@ import pytest
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import view
 from fairslice.emulation.traffic import StreamResult
-from fairslice.errors import InputError
 from fairslice.experiment import output, report
-from fairslice.experiment.output import check_writable, write_logs, write_outcome
+from fairslice.experiment.output import write_logs, write_outcome
 from fairslice.experiment.report import report_input
 from fairslice.experiment.run import Experiment, Outcome
 from fairslice.measure.compare import Measured, compare
@@ -96,35 +94,6 @@ def logs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return kept
 
 
-def test_a_directory_that_is_there_or_can_be_made_is_fine(tmp_path: Path) -> None:
-    check_writable(tmp_path)
-    check_writable(tmp_path / "new" / "newer")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("below", ["", "sub", "sub/deeper"])
-def test_a_file_in_the_way_is_found_before_the_work(tmp_path: Path, below: str) -> None:
-    file = tmp_path / "results"
-    file.write_text("x")
-    with pytest.raises(InputError, match=f"{file} is no directory"):
-        check_writable(file / below)
-
-
-def test_a_directory_that_cannot_be_written_is_found_before_the_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-
-    def access(path: Path, mode: int) -> bool:
-        asked.append((path, mode))
-        return False
-
-    monkeypatch.setattr("fairslice.experiment.output.os.access", access)  # root may write everywhere
-    with pytest.raises(InputError, match=f"{tmp_path} can't be written"):
-        check_writable(tmp_path / "new")
-    assert asked == [(tmp_path, os.W_OK | os.X_OK)]
-
-
 def test_logs_are_copied_and_one_that_lacks_is_no_fault(tmp_path: Path, logs: Path) -> None:
     where = write_logs(tmp_path / "out" / "deep")
     assert {file.name: file.read_text() for file in where.iterdir()} == {"controller.log": "what it said\n"}
@@ -144,15 +113,6 @@ def test_everything_is_written(tmp_path: Path, logs: Path) -> None:
     assert raw["gold_h1-h4.server.json"] == done.streams[GOLD].server_json
     assert raw["gold_h1-h4.client.json"] == done.streams[GOLD].client_json
     assert raw["silver_h2-h5.server.json"] == ""
-
-
-def test_a_second_run_replaces_the_first(tmp_path: Path, logs: Path) -> None:
-    out = tmp_path / "out"
-    write_outcome(out, EXPERIMENT, outcome(GOLD, SILVER))
-    again = outcome(GOLD, SILVER)
-    again = replace(again, result=replace(again.result, generation=7))
-    write_outcome(out, EXPERIMENT, again)
-    assert from_json((out / "results.json").read_text(encoding="utf-8")).generation == 7
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     "--output",
     "out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Directory for results.json and report.html.",
+    help="Directory for results.json and report.html, new or empty; without it out/NAME-TIME, by the policy's"
+    " name, and out/last leads there.",
 )
 @click.option(
     "--send",
@@ -116,28 +117,32 @@ def command(
     )
     if inside:
         return _run(experiment, out, as_json)
+    from datetime import datetime
+
     from fairslice.cli.output import document_descriptor
     from fairslice.doctor.examine import quick_findings
     from fairslice.doctor.findings import require_fit
     from fairslice.emulation.isolation import check_visible, run_isolated
     from fairslice.emulation.wires import check_wires
-    from fairslice.experiment.output import check_writable
+    from fairslice.experiment.directory import DEFAULT_PARENT, results_directory
 
-    check_visible(path for path in (policy, out) if path is not None)
-    if out is not None:
-        check_writable(out)
-    again = [sys.executable, "-m", "fairslice", "run"]
-    if not choice.vm:
-        require_fit(quick_findings(choice.datapath))
-        check_wires(experiment.network)
-        return run_isolated([*again, "--inside", *sys.argv[2:]], output=document_descriptor())
-    from fairslice.vm.machine import Machine, make_outputs, run_in_vm
+    check_visible((policy, DEFAULT_PARENT if out is None else out))
+    # The virtual machine is given a directory that is there.
+    with results_directory(
+        out, policy, datetime.now(), lambda text: click.echo(text, err=True), keep=choice.vm
+    ) as directory:
+        again = [sys.executable, "-m", "fairslice", "run"]
+        # In front, since what was typed may end with arguments after "--".
+        typed = ([] if out is not None else ["--out", str(directory)]) + sys.argv[2:]
+        if not choice.vm:
+            require_fit(quick_findings(choice.datapath))
+            check_wires(experiment.network)
+            return run_isolated([*again, "--inside", *typed], output=document_descriptor())
+        from fairslice.vm.machine import Machine, run_in_vm
 
-    if not as_json:
-        click.echo(f"in a virtual machine ({choice.why})", err=True)
-    outputs = () if out is None else (out,)
-    with make_outputs(outputs):
-        machine = Machine((*again, *sys.argv[2:]), outputs, reads_input=False)
+        if not as_json:
+            click.echo(f"in a virtual machine ({choice.why})", err=True)
+        machine = Machine((*again, *typed), (directory,), reads_input=False)
         return run_in_vm(machine, output=document_descriptor())
 
 
