@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from fairslice.errors import EXIT_CANT_TELL
 from fairslice.measure.results import RunResult, from_json
+from fairslice.measure.schema import json_schema
 
 pytestmark = pytest.mark.emulation
 
@@ -108,7 +110,12 @@ def test_every_flow_gets_its_allocation(topology: str, policy: str, bound: float
             print(f"  {flow.slice} lost {flow.loss:.2%}, at most 0.5 %")
             assert flow.loss is not None
             assert flow.loss <= 0.005
-    assert from_json((tmp_path / "out" / "results.json").read_text()) == result
+    text = (tmp_path / "out" / "results.json").read_text()
+    assert from_json(text) == result
+    Draft202012Validator(json_schema()).validate(json.loads(text))
+    assert result.command.startswith(f"fairslice run --topology topologies/{topology}.py")
+    assert result.versions is not None
+    assert None not in (result.versions.open_vswitch, result.versions.iperf3, result.versions.mininet)
     page = (tmp_path / "out" / "report.html").read_text()
     assert "<svg" in page
     assert 'src="http' not in page

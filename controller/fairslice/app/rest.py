@@ -94,6 +94,9 @@ def _answer(work: Callable[[], Any]) -> Any:
         body = problem_view(error)
     if isinstance(body, BaseModel):
         return Response(
-            status=status, content_type="application/json", charset="utf-8", text=body.model_dump_json()
+            status=status,
+            content_type="application/json",
+            charset="utf-8",
+            text=body.model_dump_json(by_alias=True),
         )
     return Response(status=status, json=body)

@@ -1,5 +1,6 @@
 """``fairslice run``: the main job, from a topology and a policy to a verdict."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     "--vm", is_flag=True, help="In a virtual machine, with its kernel datapath (see `fairslice vm`)."
 )
 @click.option("--inside", is_flag=True, hidden=True)
+@click.option("--typed", hidden=True)
 def command(
     topology: str,
     bandwidth_bps: float | None,
@@ -83,6 +85,7 @@ def command(
     vm: bool,
     as_json: bool,
     inside: bool,
+    typed: str | None,
 ) -> int:
     """Bring up the topology, install the policy, measure all flows at once, and report.
 
@@ -114,6 +117,7 @@ def command(
         congestion_control,
         choice.datapath,
         inside=inside,
+        command=typed or shlex.join(["fairslice", *sys.argv[1:]]),
     )
     if inside:
         return _run(experiment, out, as_json)
@@ -133,16 +137,18 @@ def command(
     ) as directory:
         again = [sys.executable, "-m", "fairslice", "run"]
         # In front, since what was typed may end with arguments after "--".
-        typed = ([] if out is not None else ["--out", str(directory)]) + sys.argv[2:]
+        added = [] if typed else ["--typed", experiment.command]
+        added += ["--out", str(directory)] if out is None else []
+        arguments = [*added, *sys.argv[2:]]
         if not choice.vm:
             require_fit(quick_findings(choice.datapath))
             check_wires(experiment.network)
-            return run_isolated([*again, "--inside", *typed], output=document_descriptor())
+            return run_isolated([*again, "--inside", *arguments], output=document_descriptor())
         from fairslice.vm.machine import Machine, run_in_vm
 
         if not as_json:
             click.echo(f"in a virtual machine ({choice.why})", err=True)
-        machine = Machine((*again, *typed), (directory,), reads_input=False)
+        machine = Machine((*again, *arguments), (directory,), reads_input=False)
         return run_in_vm(machine, output=document_descriptor())
 
 
@@ -158,6 +164,7 @@ def _experiment(
     datapath: "Datapath",
     *,
     inside: bool,
+    command: str,
 ) -> "Experiment":
     """All that can be refused is refused here, before anything is built."""
     from datetime import UTC, datetime
@@ -198,6 +205,7 @@ def _experiment(
         senders=wanted,
         congestion_control=congestion_control,
         datapath=datapath,
+        command=command,
     )
 
 
