@@ -59,9 +59,7 @@ NOT_RUN = {
     f"{_RUN}mixed-enforcement.yaml{_DUMBBELL} --datapath user": _MEASURED,
     "script/bootstrap": "it made the environment in which this test runs",
     "script/test": "this test is a part of it",
-    f"{_RUN}gold-silver-bronze.yaml{_DUMBBELL} --duration 10 --out out/demo": (
-        "script/demo, which is run, is this line"
-    ),
+    f"{_RUN}gold-silver-bronze.yaml{_DUMBBELL} --duration 10": "script/demo, which is run, is this line",
     "service openvswitch-switch start": "it is the machine's; the test has one in its namespaces",
     "tc -n fairslice-wires -s qdisc show": "it looks into a run that goes on; so does test_wires.py",
     "fairslice vm": "it is a shell for a person; `fairslice vm -- COMMAND` is run",

@@ -1,6 +1,7 @@
 """Acknowledgements on real packets: what is set aside is theirs, and directions do not stop each other."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,7 @@ def run(directory: Path, topology: str, slices: str, *options: str) -> dict[str,
     file.write_text(LINE)
     policy.write_text(f"version: 1\nslices:\n{slices}")
     for _ in range(2):
+        shutil.rmtree(out, ignore_errors=True)
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "fairslice", "run", "--topology", f"{file}:{topology}"),

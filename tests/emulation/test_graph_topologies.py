@@ -1,6 +1,7 @@
 """``fairslice run`` on GraphML and SNDlib files: their networks stand, and rates hold on them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,7 @@ def run(
         *("--datapath", DATAPATH, "--duration", "5", "--out", str(out), *more),
     ]
     for _ in range(2):
+        shutil.rmtree(out, ignore_errors=True)
         done = subprocess.run(
             command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=140, check=False
         )

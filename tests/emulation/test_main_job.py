@@ -2,15 +2,18 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from fairslice.errors import EXIT_CANT_TELL
 from fairslice.measure.results import RunResult, from_json
+from fairslice.measure.schema import json_schema
 
 pytestmark = pytest.mark.emulation
 
@@ -53,6 +56,7 @@ def fairslice(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def run(topology: str, policy: str | Path, out: Path, *more: str) -> RunResult:
     """Run and read results.json; once more if the machine was too busy to tell."""
     for _ in range(2):
+        shutil.rmtree(out, ignore_errors=True)
         done = fairslice(
             *("run", "--topology", f"topologies/{topology}.py", "--policy", str(policy)),
             *(
@@ -106,7 +110,12 @@ def test_every_flow_gets_its_allocation(topology: str, policy: str, bound: float
             print(f"  {flow.slice} lost {flow.loss:.2%}, at most 0.5 %")
             assert flow.loss is not None
             assert flow.loss <= 0.005
-    assert from_json((tmp_path / "out" / "results.json").read_text()) == result
+    text = (tmp_path / "out" / "results.json").read_text()
+    assert from_json(text) == result
+    Draft202012Validator(json_schema()).validate(json.loads(text))
+    assert result.command.startswith(f"fairslice run --topology topologies/{topology}.py")
+    assert result.versions is not None
+    assert None not in (result.versions.open_vswitch, result.versions.iperf3, result.versions.mininet)
     page = (tmp_path / "out" / "report.html").read_text()
     assert "<svg" in page
     assert 'src="http' not in page

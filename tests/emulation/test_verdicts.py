@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,7 @@ def run(
 ) -> RunResult:
     """Run a policy, on the pair unless it is said; whatever the verdict, results and report are whole."""
     file, policy, out = (directory / one for one in ("topo.py", "policy.yaml", "out"))
+    shutil.rmtree(out, ignore_errors=True)
     file.write_text(topology)
     policy.write_text(f"version: 1\n{slices}")
     done = subprocess.run(

@@ -206,7 +206,7 @@ def test_allocate_needs_no_option_for_it(
 
 @pytest.mark.parametrize("vm", [False, True])
 def test_a_run_hands_its_output_on(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], vm: bool
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], vm: bool, tmp_path: Path
 ) -> None:
     """What runs in namespaces or in a virtual machine writes the document, to where this one would."""
     descriptors = []
@@ -224,11 +224,13 @@ def test_a_run_hands_its_output_on(
     monkeypatch.setattr("fairslice.emulation.wires.check_wires", lambda _network: None)
     monkeypatch.setattr("fairslice.experiment.choice.os.geteuid", lambda: 0)
     monkeypatch.delenv("FAIRSLICE_VM", raising=False)
+    monkeypatch.chdir(tmp_path)
     options = ["--vm"] if vm else ["--datapath", "user"]
     arguments = ["run", "--topology", TOPOLOGY, "--policy", POLICY, *options]
     assert run_command(monkeypatch, *arguments, "--json") == 4
     output = capfd.readouterr()
     assert (output.out, output.err) == ('{"the": "document"}\n', "not the document\n")
+    assert list(tmp_path.iterdir()) == []
     (descriptor,) = descriptors
     assert descriptor > 2
     with pytest.raises(OSError, match="Bad file descriptor"):

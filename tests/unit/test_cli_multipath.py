@@ -251,4 +251,4 @@ def test_the_example_is_planned(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert count == {"physics": 4, "telescopes": 2, "campus": 1}
     guaranteed = [flow["allocated_bps"] for flow in shown["flows"] if flow["slice"] == "telescopes"]
     assert min(guaranteed) >= 4e6
-    assert load_network(str(topology)).hosts.keys() >= {flow["source"] for flow in shown["flows"]}
+    assert load_network(str(topology)).hosts.keys() >= {flow["from"] for flow in shown["flows"]}

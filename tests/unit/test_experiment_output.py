@@ -1,23 +1,19 @@
 """The results directory, before and after the work."""
 
-import os
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import view
 from fairslice.emulation.traffic import StreamResult
-from fairslice.errors import InputError
-from fairslice.experiment import output, report
-from fairslice.experiment.output import check_writable, write_logs, write_outcome
+from fairslice.experiment import output
+from fairslice.experiment.output import write_logs, write_outcome
 from fairslice.experiment.report import report_input
 from fairslice.experiment.run import Experiment, Outcome
 from fairslice.measure.compare import Measured, compare
-from fairslice.measure.results import from_json
+from fairslice.measure.results import Machine, Versions, from_json
 from fairslice.policy import load_policy
 from fairslice.testing.networks import build_network
 
@@ -74,18 +70,6 @@ EXPERIMENT = Experiment(
 )
 
 
-@pytest.fixture(autouse=True)
-def tools(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tools whose versions a report names, as if they were installed."""
-    # Only the module's own name: others run commands too, matplotlib for its fonts.
-    monkeypatch.setattr(
-        report,
-        "subprocess",
-        SimpleNamespace(run=lambda argv, **_: SimpleNamespace(stdout=f"{argv[0]} 1.2.3\nmore\n")),
-    )
-    monkeypatch.setattr(report, "version", lambda name: f"{name} 2.3.0")
-
-
 @pytest.fixture
 def logs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A directory with one log of two."""
@@ -94,35 +78,6 @@ def logs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     (kept / "controller.log").write_text("what it said\n")
     monkeypatch.setattr(output, "LOGS", (kept / "controller.log", kept / "ovs-vswitchd.log"))
     return kept
-
-
-def test_a_directory_that_is_there_or_can_be_made_is_fine(tmp_path: Path) -> None:
-    check_writable(tmp_path)
-    check_writable(tmp_path / "new" / "newer")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("below", ["", "sub", "sub/deeper"])
-def test_a_file_in_the_way_is_found_before_the_work(tmp_path: Path, below: str) -> None:
-    file = tmp_path / "results"
-    file.write_text("x")
-    with pytest.raises(InputError, match=f"{file} is no directory"):
-        check_writable(file / below)
-
-
-def test_a_directory_that_cannot_be_written_is_found_before_the_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-
-    def access(path: Path, mode: int) -> bool:
-        asked.append((path, mode))
-        return False
-
-    monkeypatch.setattr("fairslice.experiment.output.os.access", access)  # root may write everywhere
-    with pytest.raises(InputError, match=f"{tmp_path} can't be written"):
-        check_writable(tmp_path / "new")
-    assert asked == [(tmp_path, os.W_OK | os.X_OK)]
 
 
 def test_logs_are_copied_and_one_that_lacks_is_no_fault(tmp_path: Path, logs: Path) -> None:
@@ -146,15 +101,6 @@ def test_everything_is_written(tmp_path: Path, logs: Path) -> None:
     assert raw["silver_h2-h5.server.json"] == ""
 
 
-def test_a_second_run_replaces_the_first(tmp_path: Path, logs: Path) -> None:
-    out = tmp_path / "out"
-    write_outcome(out, EXPERIMENT, outcome(GOLD, SILVER))
-    again = outcome(GOLD, SILVER)
-    again = replace(again, result=replace(again.result, generation=7))
-    write_outcome(out, EXPERIMENT, again)
-    assert from_json((out / "results.json").read_text(encoding="utf-8")).generation == 7
-
-
 @pytest.mark.parametrize(
     "flows",
     [
@@ -173,16 +119,28 @@ def test_every_flow_has_files_of_its_own_inside_the_directory(
     assert {file.read_text() for file in files} == {f"{side} {flow}" for side in "SC" for flow in flows}
 
 
-def test_a_report_is_told_what_it_all_ran_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["/x/fairslice", "run", "--inside", "--policy", "p.yaml"])
-    told = report_input(EXPERIMENT, outcome(GOLD, SILVER))
-    assert told.command == "fairslice run --policy p.yaml"
+def test_a_report_is_told_what_it_all_ran_on() -> None:
+    done = outcome(GOLD, SILVER)
+    ran = Versions(
+        fairslice="1",
+        framework="ryu 4.34",
+        python="3.11.2",
+        kernel="6.1",
+        open_vswitch="3.1.0",
+        iperf3=None,
+        mininet="2.3.0",
+    )
+    on = Machine(processor="a processor", processors=2, virtual_machine=True)
+    result = replace(done.result, command="fairslice run p.yaml", versions=ran, machine=on)
+    told = report_input(EXPERIMENT, replace(done, result=result))
+    assert told.command == "fairslice run p.yaml"
     assert told.switches == ("s1", "s2")
     assert set(told.hosts) == {f"h{i}" for i in range(1, 7)}
     assert told.policy_text == POLICY.read_text(encoding="utf-8")
-    assert told.environment["Open vSwitch"] == "ovs-vswitchd 1.2.3"
-    assert told.environment["iperf3"] == "iperf3 1.2.3"
+    assert told.environment["Open vSwitch"] == "3.1.0"
+    assert told.environment["iperf3"] == "unknown"
     assert told.environment["controller framework"] == "ryu 4.34"
+    assert told.environment["processors"] == "2, a processor, in a virtual machine"
 
 
 def test_only_streams_that_ran_are_drawn() -> None:
@@ -194,10 +152,3 @@ def test_a_flow_without_a_stream_keeps_its_place_among_the_drawn() -> None:
     whole = outcome(GOLD, SILVER, "bronze:h3->h6")
     streams = {flow: stream for flow, stream in whole.streams.items() if flow != GOLD}
     assert [series.flow for series in report_input(EXPERIMENT, replace(whole, streams=streams)).series] == [1]
-
-
-def test_a_tool_that_says_nothing_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        report, "subprocess", SimpleNamespace(run=lambda *_, **__: SimpleNamespace(stdout=""))
-    )
-    assert report_input(EXPERIMENT, outcome(GOLD, SILVER)).environment["iperf3"] == "unknown"

@@ -20,6 +20,7 @@ POLICY = str(ROOT / "policies" / "gold-silver-bronze.yaml")
 DUMBBELL = str(ROOT / "topologies" / "dumbbell.py")
 PLAN = ("plan", POLICY, "--topology", DUMBBELL)
 EXPLAIN = ("explain", POLICY, "--topology", DUMBBELL)
+RUN = ("run", POLICY, "--topology", DUMBBELL)
 LONG = "x" * 300
 NO_TEXT = "\udcff.yaml"
 PROBLEM = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"]}]}'
@@ -88,6 +89,12 @@ def one_sentence(done: subprocess.CompletedProcess[str], status: int, *named: st
         ((*EXPLAIN, "--picture", "none/a.svg"), 2, ("none/a.svg",)),
         ((*EXPLAIN, "--picture", "file/a.svg"), 2, ("file/a.svg",)),
         ((*EXPLAIN, "--picture", "full.svg"), 6, ("full.svg", "No space left on device")),
+        ((*RUN, "--out", LONG), 2, (LONG, "File name too long")),
+        ((*RUN, "--out", "file"), 2, ("'file' is a file",)),
+        ((*RUN, "--out", "file/a"), 2, ("file/a", "Not a directory")),
+        ((*RUN, "--out", "."), 2, (". is not empty",)),
+        ((*RUN, "--out", "/run/x"), 2, ("/run/x", "expected a path elsewhere")),
+        ((*RUN[:-1], "none.json"), 2, ("none.json", "No such file")),
         (("vm", "--output", f"{LONG}/a", "true"), 2, (LONG, "File name too long")),
         (("vm", "--output", "file/a", "true"), 2, ("file/a",)),
         # ports and addresses

@@ -218,7 +218,14 @@ def test_no_directory(tmp_path: Path) -> None:
 def test_what_can_not_be_told_and_what_was_not_measured_stand_on_the_page() -> None:
     result = load("dumbbell")
     ping = NotMeasured(
-        slice="ping", source="h1", destination="h4", match="icmp", allocated_bps=1e5, reason="iperf3 <can't>"
+        number=9,
+        id="ping:h1->h4 icmp",
+        slice="ping",
+        source="h1",
+        destination="h4",
+        match="icmp",
+        allocated_bps=1e5,
+        reason="iperf3 <can't>",
     )
     flow = replace(result.flows[0], passed=False, doubt="too <few> frames")
     unclear = replace(result, flows=(flow, *result.flows[1:]), verdict="can't tell", not_measured=(ping,))

@@ -202,7 +202,14 @@ def test_frames_of_a_flow_that_may_send_nothing_are_told_as_a_number_and_not_fai
 
 def test_what_was_not_measured_is_told_and_does_not_count() -> None:
     left_out = NotMeasured(
-        slice="ping", source="h1", destination="h4", match="icmp", allocated_bps=1e5, reason="iperf3 can't"
+        number=9,
+        id="ping:h1->h4 icmp",
+        slice="ping",
+        source="h1",
+        destination="h4",
+        match="icmp",
+        allocated_bps=1e5,
+        reason="iperf3 can't",
     )
     result = run(measured(10e6, 0.01, FRAME_BITS), not_measured=[left_out])
     assert (result.verdict, result.not_measured) == ("fair", (left_out,))

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from fairslice.errors import InputError
 from fairslice.measure.results import Busy, from_json, to_json
+from fairslice.measure.schema import json_schema, json_schema_text
 
+SCHEMAS = Path(__file__).parents[2] / "schemas"
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "results"
 
 
@@ -20,7 +23,12 @@ def stored(name: str) -> str:
 def test_stored_results_stay_readable(name: str) -> None:
     """Newer keys have defaults; whatever stands in the file is kept."""
     result = from_json(stored(name))
-    assert_kept(json.loads(stored(name)), json.loads(to_json(result)))
+    before = json.loads(stored(name))
+    assert before.pop("schema") == 1
+    assert_kept(before, json.loads(to_json(result)))
+    assert [flow.number for flow in result.flows] == list(range(1, len(result.flows) + 1))
+    assert len({flow.id for flow in result.flows}) == len(result.flows)
+    assert result.schema == 2
     assert from_json(to_json(result)) == result
     assert result.verdict == "fair"
 
@@ -87,8 +95,8 @@ def faults(text: str) -> list[str]:
 
 
 def test_all_faults_at_once_and_where() -> None:
-    document: dict[str, Any] = json.loads(stored("dumbbell"))
-    document["schema"] = 2
+    document: dict[str, Any] = json.loads(to_json(from_json(stored("dumbbell"))))
+    document["schema"] = 3
     document["surprise"] = True
     del document["flows"][1]["wire_bps"]
     document["flows"][0]["allocated_bps"] = -1
@@ -123,3 +131,46 @@ def test_a_switch_may_have_more_than_one_thread() -> None:
         ).busy
         is not None
     )
+
+
+def test_the_keys_of_schema_2() -> None:
+    document = json.loads(to_json(from_json(stored("dumbbell"))))
+    assert document["schema"] == 2
+    assert set(document) >= {"command", "versions", "machine", "seeds"}
+    assert {"number", "id", "from", "to"} <= set(document["flows"][0])
+    assert document["flows"][0]["id"] == "gold:h1->h4"
+
+
+def test_an_old_file_with_flows_that_were_not_measured_numbers_them_last() -> None:
+    document = json.loads(stored("dumbbell"))
+    ping = {
+        "slice": "ping",
+        "from": "h1",
+        "to": "h4",
+        "match": "icmp",
+        "allocated_bps": 1.0,
+        "reason": "icmp",
+    }
+    document["not_measured"] = [ping]
+    (left_out,) = from_json(json.dumps(document)).not_measured
+    assert (left_out.number, left_out.id) == (4, "ping:h1->h4 icmp")
+
+
+def test_the_schema_is_current() -> None:
+    stale = "run: python -m fairslice.measure.schema > schemas/results.schema.json"
+    assert (SCHEMAS / "results.schema.json").read_text(encoding="utf-8") == json_schema_text(), stale
+    Draft202012Validator.check_schema(json_schema())
+
+
+@pytest.mark.parametrize("name", ["dumbbell", "fat_tree"])
+def test_what_is_written_fits_the_schema(name: str) -> None:
+    validator = Draft202012Validator(json_schema())
+    document = json.loads(to_json(from_json(stored(name))))
+    validator.validate(document)
+    for broken in (
+        document | {"schema": 1},
+        document | {"surprise": 1},
+        document | {"flows": [{**document["flows"][0], "wire_bps": None}]},
+        {key: value for key, value in document.items() if key != "versions"},
+    ):
+        assert not validator.is_valid(broken)

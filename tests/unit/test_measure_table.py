@@ -110,7 +110,14 @@ def unclear(result: RunResult, **rest: object) -> RunResult:
 
 
 PING = NotMeasured(
-    slice="ping", source="h1", destination="h4", match="icmp", allocated_bps=1e5, reason="iperf3 can't"
+    number=9,
+    id="ping:h1->h4 icmp",
+    slice="ping",
+    source="h1",
+    destination="h4",
+    match="icmp",
+    allocated_bps=1e5,
+    reason="iperf3 can't",
 )
 
 

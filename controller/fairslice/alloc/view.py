@@ -1,6 +1,6 @@
 """An allocation as plain data, for files, for REST and for tables."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from fairslice.alloc.slices import NetworkAllocation
 
@@ -16,15 +16,18 @@ class PathView(BaseModel):
 
 
 class FlowView(BaseModel):
-    """A flow with its rate; ``bottleneck`` is in words, ``path`` in node names: the first of ``paths``."""
+    """A flow with its rate; ``bottleneck`` is in words, ``path`` in node names: the first of ``paths``.
+
+    In JSON its ends are called from and to; ``from`` is a word of Python's own.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     number: int
     id: str
     slice: str
-    source: str
-    destination: str
+    source: str = Field(validation_alias=AliasChoices("from", "source"), serialization_alias="from")
+    destination: str = Field(validation_alias=AliasChoices("to", "destination"), serialization_alias="to")
     match: str
     proto: int | None
     src_port: int | None
@@ -44,12 +47,13 @@ class LinkView(BaseModel):
     """A link with what flows hold of it; ``dpid`` is None where a host sends.
 
     ``acknowledgements_bps`` is the part of ``allocated_bps`` that is set aside for acknowledgements.
+    In JSON its ends are called from and to.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    source: str
-    target: str
+    source: str = Field(validation_alias=AliasChoices("from", "source"), serialization_alias="from")
+    target: str = Field(validation_alias=AliasChoices("to", "target"), serialization_alias="to")
     capacity_bps: float
     allocated_bps: float
     acknowledgements_bps: float

@@ -164,5 +164,8 @@ def _problem(status: int, error: FairsliceError) -> Any:
 
 def _json(status: int, body: BaseModel) -> Any:
     return Response(
-        status=status, content_type="application/json", charset="utf-8", text=body.model_dump_json()
+        status=status,
+        content_type="application/json",
+        charset="utf-8",
+        text=body.model_dump_json(by_alias=True),
     )

@@ -46,7 +46,11 @@ def command(url: str, duration: float, as_json: bool) -> None:
     if as_json:
         flows = [
             {
+                "number": flow.number,
                 "id": flow.id,
+                "slice": flow.slice,
+                "from": flow.source,
+                "to": flow.destination,
                 "allocated_bps": flow.allocated_bps,
                 "offered_bps": rates[flow.id].offered_bps,
                 "metered_bps": rates[flow.id].metered_bps,

@@ -93,7 +93,7 @@ def command(
 
         from fairslice.cli.output import print_document
 
-        document = shown.model_dump()
+        document = shown.model_dump(by_alias=True)
         document["notes"] = [str(note) for note in notes]
         document["ways"] = [asdict(choice) for choice in _choices(allocation)]
         document["switches"] = {names[dpid]: _plain(state) for dpid, state in states.items()}

@@ -1,5 +1,6 @@
 """``fairslice run``: the main job, from a topology and a policy to a verdict."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,7 +86,8 @@ if TYPE_CHECKING:
     formerly=("--output",),
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Directory for results.json and report.html.",
+    help="Directory for results.json and report.html, new or empty; without it out/NAME-TIME, by the policy's"
+    " name, and out/last leads there.",
 )
 @click.option(
     "--send",
@@ -113,6 +115,7 @@ if TYPE_CHECKING:
     "--vm", is_flag=True, help="Run in a virtual machine, with its kernel's datapath (see `fairslice vm`)."
 )
 @click.option("--inside", is_flag=True, hidden=True)
+@click.option("--typed", hidden=True)
 def command(
     topology: str,
     bandwidth_bps: float | None,
@@ -129,6 +132,7 @@ def command(
     vm: bool,
     as_json: bool,
     inside: bool,
+    typed: str | None,
 ) -> int:
     """Bring up the topology, install POLICY, a policy file, measure all flows at once, and report.
 
@@ -165,31 +169,38 @@ def command(
         congestion_control,
         choice.datapath,
         inside=inside,
+        command=typed or shlex.join(["fairslice", *sys.argv[1:]]),
     )
     if inside:
         return _run(experiment, out, as_json)
+    from datetime import datetime
+
     from fairslice.cli.output import document_descriptor
     from fairslice.doctor.examine import quick_findings
     from fairslice.doctor.findings import require_fit
     from fairslice.emulation.isolation import check_visible, run_isolated
     from fairslice.emulation.wires import check_wires
-    from fairslice.experiment.output import check_writable
+    from fairslice.experiment.directory import DEFAULT_PARENT, results_directory
 
-    check_visible(path for path in (policy, out) if path is not None)
-    if out is not None:
-        check_writable(out)
-    again = [sys.executable, "-m", "fairslice", "run"]
-    if not choice.vm:
-        require_fit(quick_findings(choice.datapath))
-        check_wires(experiment.network)
-        return run_isolated([*again, "--inside", *sys.argv[2:]], output=document_descriptor())
-    from fairslice.vm.machine import Machine, make_outputs, run_in_vm
+    check_visible((policy, DEFAULT_PARENT if out is None else out))
+    # The virtual machine is given a directory that is there.
+    with results_directory(
+        out, policy, datetime.now(), lambda text: click.echo(text, err=True), keep=choice.vm
+    ) as directory:
+        again = [sys.executable, "-m", "fairslice", "run"]
+        # In front, since what was typed may end with arguments after "--".
+        added = [] if typed else ["--typed", experiment.command]
+        added += ["--out", str(directory)] if out is None else []
+        arguments = [*added, *sys.argv[2:]]
+        if not choice.vm:
+            require_fit(quick_findings(choice.datapath))
+            check_wires(experiment.network)
+            return run_isolated([*again, "--inside", *arguments], output=document_descriptor())
+        from fairslice.vm.machine import Machine, run_in_vm
 
-    if not as_json:
-        click.echo(f"in a virtual machine ({choice.why})", err=True)
-    outputs = () if out is None else (out,)
-    with make_outputs(outputs):
-        machine = Machine((*again, *sys.argv[2:]), outputs, reads_input=False)
+        if not as_json:
+            click.echo(f"in a virtual machine ({choice.why})", err=True)
+        machine = Machine((*again, *arguments), (directory,), reads_input=False)
         return run_in_vm(machine, output=document_descriptor())
 
 
@@ -205,6 +216,7 @@ def _experiment(
     datapath: "Datapath",
     *,
     inside: bool,
+    command: str,
 ) -> "Experiment":
     """All that can be refused is refused here, before anything is built."""
     from datetime import UTC, datetime
@@ -245,6 +257,7 @@ def _experiment(
         senders=wanted,
         congestion_control=congestion_control,
         datapath=datapath,
+        command=command,
     )
 
 

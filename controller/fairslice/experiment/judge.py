@@ -60,6 +60,8 @@ def measured_flows(
             doubt = doubt or f"iperf3 did not measure it: {stream.error}"
         found.append(
             Measured(
+                number=flow.number,
+                id=flow.id,
                 slice=flow.slice,
                 source=flow.source,
                 destination=flow.destination,

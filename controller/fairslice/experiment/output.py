@@ -1,35 +1,16 @@
 """The results directory: results.json, report.html, what iperf3 said, and the logs."""
 
-import os
 import re
 import shutil
 from pathlib import Path
 
-from fairslice.errors import InputError, os_reason, writing
+from fairslice.errors import writing
 from fairslice.experiment.run import Experiment, Outcome
 from fairslice.experiment.testbed import LOGS
 from fairslice.measure.results import to_json
 
 _LONGEST_NAME = 50
 """Characters of a flow that name its files; names of 255 bytes are the most that file systems take."""
-
-
-def check_writable(out: Path) -> None:
-    """Find out before the work whether its results can be written.
-
-    Raises:
-        InputError: the directory is a file, or it or its nearest parent can't be written.
-    """
-    nearest = out.absolute()
-    try:
-        while not nearest.exists():
-            nearest = nearest.parent
-    except OSError as error:
-        raise InputError(f"{out}: {os_reason(error)}; expected a directory, or a new path") from None
-    if not nearest.is_dir():
-        raise InputError(f"{out}: {nearest} is no directory; expected one, or a new path")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(f"{out}: {nearest} can't be written; expected a directory that can")
 
 
 def write_outcome(out: Path, experiment: Experiment, outcome: Outcome) -> Path:

@@ -17,6 +17,7 @@ from fairslice.emulation.traffic import Phase, StreamResult, run_streams
 from fairslice.errors import MachineError
 from fairslice.experiment.cables import HostReadings, cable_notes, excuse, host_results
 from fairslice.experiment.judge import blocked_notes, measured_flows, measured_links, trouble
+from fairslice.experiment.origin import machine, versions
 from fairslice.experiment.rates import different_switches, link_rates, told_rates
 from fairslice.experiment.resolution import longer_s, warm_up_s, window_s
 from fairslice.experiment.testbed import Testbed, open_testbed
@@ -54,6 +55,8 @@ class Experiment:
     datapath: Datapath = "user"
     notes: tuple[str, ...] = ()
     """What was known before the run that its reader should know."""
+    command: str = ""
+    """What was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,14 @@ def run_experiment(experiment: Experiment, progress: Progress) -> Outcome:
             asked_s = None if only_once else longer_s(result, asked_s, most_s)
             if asked_s is not None:
                 progress(f"some rate can't be told yet: once more, for {format_duration(asked_s)}")
-    return Outcome(replace(result, timings_s=timings.laps_s), allocation, streams)
+    result = replace(
+        result,
+        timings_s=timings.laps_s,
+        command=experiment.command,
+        versions=versions(status.framework),
+        machine=machine(),
+    )
+    return Outcome(result, allocation, streams)
 
 
 def _judge(

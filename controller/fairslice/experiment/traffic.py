@@ -175,6 +175,8 @@ def not_measured(flows: Sequence[FlowView]) -> tuple[NotMeasured, ...]:
     """The flows that iperf3 can't measure, with the reason."""
     return tuple(
         NotMeasured(
+            number=flow.number,
+            id=flow.id,
             slice=flow.slice,
             source=flow.source,
             destination=flow.destination,

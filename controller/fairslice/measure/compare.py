@@ -38,9 +38,12 @@ class Measured:
     (:mod:`fairslice.measure.resolution`). ``doubt`` is why nothing can be told of the flow, ``if_low`` why
     nothing can if it got too little, ``if_high`` if it got too much; empty: nothing of the kind. ``metered``
     says that a meter stops its excess; None: if its enforcement polices. ``window_s`` is how long its own
-    switch counted, in seconds; None: as long as the run's window.
+    switch counted, in seconds; None: as long as the run's window. Without a ``number`` it is the place among
+    those that are compared, without an ``id`` it is made of slice, ends and match.
     """
 
+    number: int | None = None
+    id: str = ""
     slice: str
     source: str
     destination: str
@@ -123,7 +126,8 @@ def compare(
     limits = _Limits(tolerance, window_s)
     slices = {name: _slice(name, group, name in by_sum, limits) for name, group in groups.items()}
     results = tuple(
-        _flow(flow, slices[flow.slice] if flow.slice in by_sum else None, limits) for flow in flows
+        _flow(flow, place, slices[flow.slice] if flow.slice in by_sum else None, limits)
+        for place, flow in enumerate(flows, start=1)
     )
     errors = [abs(flow.error) for flow in results if flow.judged == "flow"]
     errors += [abs(slices[name].error) for name in by_sum]
@@ -266,10 +270,12 @@ def _with_doubts(
     return True, ""
 
 
-def _flow(flow: Measured, judged_by: SliceResult | None, limits: _Limits) -> FlowResult:
+def _flow(flow: Measured, place: int, judged_by: SliceResult | None, limits: _Limits) -> FlowResult:
     error = relative_error(flow.wire_bps, flow.allocated_bps)
     passed, resolution, doubt = _judged_flow(flow, limits)
     return FlowResult(
+        number=flow.number or place,
+        id=flow.id or f"{flow.slice}:{flow.source}->{flow.destination} {flow.match}".rstrip(),
         slice=flow.slice,
         source=flow.source,
         destination=flow.destination,

@@ -1,9 +1,11 @@
 """results.json: what was allocated, what was measured, and the verdict, as frozen values."""
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -30,6 +32,7 @@ Error = Annotated[float, Field(ge=-1)]
 """(wire - allocated) / allocated; always a number (:func:`fairslice.measure.resolution.relative_error`)."""
 Resolution = Annotated[float, Field(ge=0)]
 """What of an error the measurement can't tell, as a part of the allocation."""
+Number = Annotated[int, Field(ge=1)]
 Jain = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -37,6 +40,7 @@ Jain = Annotated[float, Field(ge=0, le=1)]
 class FlowResult:
     """One flow, allocated against measured.
 
+    ``number`` counts the flows of the policy from 1, in its order, ``id`` names one wherever a flow is named.
     ``match`` is as the policy has it, in words. ``offered_bps`` is what the sender tried, None for a greedy
     one. ``goodput_bps`` is payload at the receiver, None if iperf3 failed; ``retransmits`` are TCP segments,
     ``loss`` is the part of UDP datagrams lost (0 to 1), None where the protocol has none. ``judged`` says
@@ -46,6 +50,8 @@ class FlowResult:
 
     __pydantic_config__ = _STRICT
 
+    number: Number
+    id: str
     slice: str
     source: Annotated[str, Field(alias="from")]
     destination: Annotated[str, Field(alias="to")]
@@ -93,6 +99,8 @@ class NotMeasured:
 
     __pydantic_config__ = _STRICT
 
+    number: Number
+    id: str
     slice: str
     source: Annotated[str, Field(alias="from")]
     destination: Annotated[str, Field(alias="to")]
@@ -153,18 +161,45 @@ class Busy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """What took part in a run, each by its version; None where it does not tell, or is not there."""
+
+    __pydantic_config__ = _STRICT
+
+    fairslice: str
+    framework: str
+    python: str
+    kernel: str
+    open_vswitch: str | None
+    iperf3: str | None
+    mininet: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a run ran on: its processors' model, how many it could use, whether it made a virtual machine."""
+
+    __pydantic_config__ = _STRICT
+
+    processor: str
+    processors: Annotated[int, Field(ge=1)]
+    virtual_machine: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """A whole run: schema 1 of results.json.
+    """A whole run: schema 2 of results.json.
 
     ``created`` is an ISO 8601 time. ``jain_index`` is over wire_bps / allocated_bps of all flows (None: not
     defined), ``max_error`` the largest absolute error of what is judged. ``notes`` tell in sentences what
     happened, ``doubts`` why nothing can be told of the whole run. ``asked_s`` is the window that was wanted.
-    Older files, without the fields that have a default here, are read, too.
+    ``command`` is what was typed; ``seeds`` are those of all that was random, by what they are of.
+    Older files, without the fields that have a default here, and those of schema 1 are read, too.
     """
 
     __pydantic_config__ = _STRICT
 
-    schema: Literal[1] = 1
+    schema: Literal[2] = 2
     policy: str
     topology: str
     datapath: str
@@ -186,6 +221,10 @@ class RunResult:
     hosts: tuple[HostResult, ...] = ()
     doubts: tuple[str, ...] = ()
     asked_s: Annotated[float, Field(gt=0)] | None = None
+    command: str = ""
+    versions: Versions | None = None
+    machine: Machine | None = None
+    seeds: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def exit_status(self) -> int:
@@ -208,6 +247,7 @@ def to_json(result: RunResult) -> str:
 def from_json(text: str, file: str = "results.json") -> RunResult:
     """Read results.json back; ``from_json(to_json(r)) == r``.
 
+    A file of schema 1 has neither numbers nor ids of flows; they get them by its order, measured ones first.
     Older files have null where frames came of a flow that was allocated nothing; it is read as the number
     that stands there now.
 
@@ -215,7 +255,7 @@ def from_json(text: str, file: str = "results.json") -> RunResult:
         InputError: no JSON, another schema, or fields that are missing, unknown or wrong, all of them.
     """
     try:
-        return _RESULT.validate_json(_without_nulls(text))
+        return _RESULT.validate_json(_of_schema_2(text))
     except ValidationError as error:
         faults = []
         for found in error.errors(include_url=False, include_context=False):
@@ -225,16 +265,30 @@ def from_json(text: str, file: str = "results.json") -> RunResult:
         raise InputError(faults) from error
 
 
-def _without_nulls(text: str) -> str:
-    """The text of an older file with numbers for the errors that it had none for; any other text as it is."""
+def _of_schema_2(text: str) -> str:
+    """The text of a file of schema 1 as one of schema 2; any other text as it is."""
     try:
         document = json.loads(text)
-        if document["max_error"] is not None:
-            return text
-        for one in (*document["flows"], *document["slices"]):
-            if one["error"] is None:
-                one["error"] = relative_error(one["wire_bps"], one["allocated_bps"])
-        document["max_error"] = max(abs(one["error"]) for one in document["flows"])
-        return json.dumps(document)
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         return text
+    if not isinstance(document, dict) or document.get("schema") != 1:
+        return text
+    document["schema"] = 2
+    with suppress(KeyError, TypeError):
+        _replace_nulls(document)
+    groups = [document.get(key) for key in ("flows", "not_measured")]
+    flows = [one for group in groups if isinstance(group, list) for one in group if isinstance(one, dict)]
+    for number, one in enumerate(flows, start=1):
+        name = "{slice}:{from}->{to} {match}".format_map(defaultdict(str, one)).rstrip()
+        one.update({"number": number, "id": name})
+    return json.dumps(document)
+
+
+def _replace_nulls(document: dict[str, Any]) -> None:
+    """Numbers for the errors that an older file had none for."""
+    if document["max_error"] is not None:
+        return
+    for one in (*document["flows"], *document["slices"]):
+        if one["error"] is None:
+            one["error"] = relative_error(one["wire_bps"], one["allocated_bps"])
+    document["max_error"] = max(abs(one["error"]) for one in document["flows"])

@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         code, answer = answers.pop(0) if len(answers) > 1 else answers[0]
         self.send_response(code)
         self.end_headers()
-        self.wfile.write(answer.model_dump_json().encode())
+        self.wfile.write(answer.model_dump_json(by_alias=True).encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

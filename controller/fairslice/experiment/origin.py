@@ -1,0 +1,83 @@
+"""How a result came to be: what was typed, what ran, and on what."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from fairslice import __version__
+from fairslice.experiment.choice import look_here
+from fairslice.measure.results import Machine, Versions
+
+_PATIENCE_S = 10.0
+
+
+def versions(framework: str) -> Versions:
+    """The versions of everything that takes part in a run, asked of the tools; None where one does not tell.
+
+    Args:
+        framework: the controller's, as its status has it.
+    """
+    return Versions(
+        fairslice=__version__,
+        framework=framework,
+        python=platform.python_version(),
+        kernel=platform.release(),
+        open_vswitch=_last_word("ovs-vswitchd", "--version"),
+        iperf3=_second_word("iperf3", "--version"),
+        mininet=_package("mininet"),
+    )
+
+
+def _cpuinfo() -> str:
+    return Path("/proc/cpuinfo").read_text(errors="replace")
+
+
+def machine(read: Callable[[], str] = _cpuinfo) -> Machine:
+    """The processors that this process may use, and whether it is in a virtual machine of fairslice's."""
+    return Machine(
+        processor=_processor(read),
+        processors=len(os.sched_getaffinity(0)),
+        virtual_machine=look_here().inside_vm,
+    )
+
+
+def _processor(read: Callable[[], str]) -> str:
+    """The processor's model (proc_cpuinfo(5)); where the kernel does not tell, its architecture."""
+    try:
+        lines = read().splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        key, _, value = line.partition(":")
+        # User-mode Linux has the host's model under another name.
+        if key.strip().lower() in ("model name", "host") and value.strip():
+            return value.strip()
+    return platform.machine()
+
+
+def _package(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _last_word(*argv: str) -> str | None:
+    words = _first_line(*argv).split()
+    return words[-1] if words else None
+
+
+def _second_word(*argv: str) -> str | None:
+    words = _first_line(*argv).split()
+    return words[1] if len(words) > 1 else None
+
+
+def _first_line(*argv: str) -> str:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.partition("\n")[0]
