@@ -51,7 +51,6 @@ def test_the_example_in_python(last: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_example_with_pandas(last: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("pandas")
     run(PANDAS, last)
     said = capsys.readouterr().out
     assert "gold:h1->h4" in said
