@@ -35,6 +35,11 @@ INIT = "Kernel panic - not syncing: Requested init /tmp/x/init.sh failed (error 
     ("death", "found", "fix"),
     [
         (
+            died("Warning: tempdir /my dir is not on tmpfs\n"),
+            "its memory can't be kept in /my dir",
+            "set TMPDIR to a directory that can be written, with 1024 MiB of room",
+        ),
+        (
             died(REGISTERS, 134, has_library=False),
             "(it may have AMX), and the library",
             "`/a/python -m fairslice.vm.registers`",

@@ -1,5 +1,6 @@
 """A filling as a picture, in the words of whoever asked."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ def write_picture(file: Path, picture: "FillingPicture") -> None:
     from fairslice.measure.filling_picture import filling_png, filling_svg
     from fairslice.measure.report import write_whole
 
+    # Matplotlib warns where it can't keep its cache of fonts, as under a home that can't be written.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     svg = file.suffix.lower() == ".svg"
     data = f"{filling_svg(picture)}\n".encode() if svg else filling_png(picture)
     with writing(file):

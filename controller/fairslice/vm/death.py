@@ -63,6 +63,8 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
         "report it",
     ),
 )
+_UNWRITABLE = re.compile(r"Warning: tempdir (.+) is not on tmpfs")
+"""All that it says where it may not make a file: at other times more follows."""
 _REGISTERS = re.compile(r"ptrace set fp regs failed, errno = (\d+)")
 _SIGNALS: dict[int, tuple[str, str]] = {
     signal.SIGKILL: (
@@ -129,4 +131,7 @@ def _cause(death: Death) -> tuple[str, str]:
         return found.format(memory=memory), fix
     if number in set(signal.Signals):
         return f"a signal ended it ({signal.Signals(number).name}){said}", "report it"
+    if place := _UNWRITABLE.fullmatch(death.said.strip()):
+        found = f"its memory can't be kept in {place[1]}"
+        return found, f"set TMPDIR to a directory that can be written, with {memory} of room"
     return f"it ended with status {death.status}{said}", "report it"
