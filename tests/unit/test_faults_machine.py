@@ -162,7 +162,7 @@ def as_nobody(directory: Path) -> Callable[..., Done]:
         (("topology", "secret.xml"), 2, ("secret.xml", "Permission denied")),
         (("allocate", "secret.json"), 2, ("secret.json", "not readable")),
         (("explain", POLICY, "--topology", DUMBBELL, "--picture", "readonly/a.svg"), 2, ("readonly/a.svg",)),
-        ((*RUN, "--out", "readonly/out"), 2, ("readonly/out", "can't be written")),
+        ((*RUN, "--out", "readonly/out"), 2, ("readonly/out", "Permission denied")),
         ((*RUN, "--out", "readonly", "--vm"), 2, ("readonly", "can't be written")),
         (("run", "secret.yaml", "--topology", DUMBBELL), 2, ("secret.yaml", "not readable")),
         (("controller", "--ovsdb", "none", "--policy", "secret.yaml"), 2, ("secret.yaml", "not readable")),
