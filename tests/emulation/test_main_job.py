@@ -162,6 +162,14 @@ def test_a_sender_that_does_not_listen(enforcement: str, tmp_path: Path) -> None
         f"{enforcement}: TCP kept {kept}, expected at least 0.95; UDP got {udp.wire_bps / udp.allocated_bps}"
     )
     assert any("sent UDP" in note for note in result.notes)
+    assert udp.sent_bps is not None
+    assert udp.loss is not None
+    on_purpose = ((udp.metered_bps or 0.0) + (udp.queue_dropped_bps or 0.0)) / udp.sent_bps
+    print(f"{udp.sent_bps:.0f} bit/s: missed {udp.loss:.2%}, on purpose {on_purpose:.2%}, at most 1 % apart")
+    assert on_purpose == pytest.approx(udp.loss, abs=0.01)
+    assert (udp.queue_dropped_bps if enforcement == "shape" else udp.metered_bps) == pytest.approx(
+        on_purpose * udp.sent_bps, rel=0.05
+    )
     if enforcement != "shape":
         assert min(kept.values()) >= 0.95
         assert udp.wire_bps <= 1.05 * udp.allocated_bps

@@ -11,10 +11,10 @@ from fairslice.alloc.view import AllocationView, view
 from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.emulation.traffic import StreamResult
 from fairslice.errors import Location
-from fairslice.experiment.judge import blocked_notes, measured_flows, measured_links, trouble
+from fairslice.experiment.judge import blocked_notes, greedy_notes, measured_flows, measured_links, trouble
 from fairslice.experiment.rates import different_switches, told_rates
 from fairslice.experiment.resolution import uncertain_bits
-from fairslice.experiment.traffic import FlowTraffic, plan_traffic
+from fairslice.experiment.traffic import FlowTraffic, parse_sender, plan_traffic
 from fairslice.measure.compare import Measured
 from fairslice.measure.iperf import goodput_bps, loss, parse_client, parse_server, retransmits
 from fairslice.policy import parse_policy
@@ -251,3 +251,26 @@ def test_a_flow_that_may_send_nothing_is_measured_by_what_came() -> None:
         assert (blocked.wire_bps, blocked.goodput_bps, blocked.doubt) == (delivered * 4, goodput, "")
         (note,) = blocked_notes(traffic, told_rates(allocation, BEFORE, after)[0])
         assert note.startswith("blocked:h1->h3 may send nothing: 4 Mbit/s of it came to its first switch")
+
+
+def test_what_a_sender_sent_and_where_it_went() -> None:
+    """All that is missed is there once; without counters nothing is said."""
+    found = {flow.id: flow for flow in measured_flows(ALLOCATION, TRAFFIC, streams(), BEFORE, AFTER)}
+    gold, voice = found[GOLD], found[VOICE]
+    assert gold.sent_bps is gold.lost_bps is gold.metered_bps is None
+    assert voice.sent_bps is not None
+    assert voice.loss is not None
+    assert voice.sent_bps > 0
+    parts = (voice.metered_bps, voice.queue_dropped_bps, voice.cable_lost_bps, voice.lost_bps)
+    assert sum(part for part in parts if part is not None) == pytest.approx(voice.loss * voice.sent_bps)
+    assert voice.loss > 0
+
+
+def test_udp_that_is_sent_above_its_allocation_is_told_of_once() -> None:
+    udp = ALLOCATION.flows[1].model_copy(update={"demand_bps": None})
+    many = tuple(udp.model_copy(update={"id": f"voice:{n}", "dst_port": 5000 + n}) for n in range(3))
+    (note,) = greedy_notes(plan_traffic(many))
+    assert "voice:0 and 2 more were sent at 1.1 times the allocation" in note
+    assert "dropped on purpose" in note
+    assert greedy_notes(TRAFFIC) == ()
+    assert greedy_notes(plan_traffic(many, (parse_sender("voice=udp,x2"),))) == ()

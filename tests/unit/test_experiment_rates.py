@@ -225,3 +225,37 @@ def test_a_port_counter_that_went_back_gives_no_rate_below_nothing() -> None:
     except MachineError:
         return
     assert all(rate >= 0 for rate in rates.values())
+
+
+S1_PORT = NETWORK.links["s1", "s2"].port_no
+
+
+def test_what_entered_a_queue_and_did_not_leave_was_dropped_there() -> None:
+    """1000 bytes/s of the meter's, then 500 in the queue towards s2, and none at the last one."""
+    first = {"dpid": 1, "port": S1_PORT}
+    before = reading({1: flow(0)}, queue(0, time_s=10.0, **first), queue(0, time_s=10.0))
+    after = reading(
+        {1: flow(7000, offered_bytes=10000, metered_bytes=2000)},
+        queue(7000, entered=8000, time_s=12.0, **first),
+        queue(7000, time_s=12.0),
+    )
+    found = flow_rates(ONE, before, after)["slice1:h1->h3"]
+    assert found.metered_bps == 8000
+    assert found.queue_dropped_bps == 4000
+    assert found.wire_bps == found.offered_bps - found.metered_bps - found.queue_dropped_bps
+
+
+def test_of_a_queue_that_two_flows_share_each_has_its_part() -> None:
+    before = reading({1: flow(0), 2: flow(0)}, queue(0, time_s=10.0))
+    after = reading(
+        {1: flow(6000, offered_bytes=6000), 2: flow(2000, offered_bytes=2000)},
+        queue(4000, entered=8000, time_s=11.0),
+    )
+    found = flow_rates(TWO_IN_A_QUEUE, before, after)
+    assert [rate.queue_dropped_bps for rate in found.values()] == [24000, 8000]
+
+
+def test_a_queue_that_emptied_dropped_nothing() -> None:
+    before = reading({1: flow(0)}, queue(0, time_s=10.0))
+    after = reading({1: flow(1000, offered_bytes=1000)}, queue(2000, entered=1000, time_s=11.0))
+    assert flow_rates(ONE, before, after)["slice1:h1->h3"].queue_dropped_bps == 0

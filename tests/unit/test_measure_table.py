@@ -159,3 +159,22 @@ def test_a_small_rate_among_large_ones_does_not_vanish(dumbbell: RunResult) -> N
         if line.lstrip().startswith("bronze")
     ]
     assert row.split()[4:6] == ["0.005", "0.005"]
+
+
+def datagrams(result: RunResult, **parts: float) -> RunResult:
+    told = {"sent_bps": 11e6, "metered_bps": 0.0, "queue_dropped_bps": 0.0, "lost_bps": 0.0, **parts}
+    flow = replace(result.flows[0], protocol="udp", retransmits=None, loss=0.1, **told)  # type: ignore[arg-type]
+    return replace(result, flows=(flow, *result.flows[1:]))
+
+
+def test_what_was_dropped_on_purpose_is_told_from_what_was_lost(dumbbell: RunResult) -> None:
+    text = printed(datagrams(dumbbell, metered_bps=0.66e6, queue_dropped_bps=0.33e6, lost_bps=0.11e6), 200)
+    assert "9.0 % dropped, 1.0 % lost" in text
+    assert "dropped: on purpose, by the flow's meter or a full queue of its slice" in text
+
+
+def test_where_nothing_was_dropped_nothing_is_said_of_it(dumbbell: RunResult) -> None:
+    for result in (datagrams(dumbbell, lost_bps=1.1e6), datagrams(dumbbell, sent_bps=0.0)):
+        text = printed(result, 200)
+        assert "10.0 % lost" in text
+        assert "dropped" not in text

@@ -6,16 +6,25 @@ from typing import Literal, cast
 
 from fairslice.alloc.view import AllocationView, FlowView
 from fairslice.app.counters import Counters
-from fairslice.emulation.traffic import StreamResult
+from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES, StreamResult
+from fairslice.experiment.losses import Losses, losses
 from fairslice.experiment.rates import FlowRates, link_rates, told_rates
 from fairslice.experiment.resolution import has_meter, uncertain_bits
-from fairslice.experiment.traffic import FlowTraffic
+from fairslice.experiment.traffic import UDP_GREED, FlowTraffic
 from fairslice.measure.compare import Measured
-from fairslice.measure.iperf import ServerReport, goodput_bps, loss, parse_client, parse_server, retransmits
+from fairslice.measure.iperf import (
+    ServerReport,
+    goodput_bps,
+    loss,
+    parse_client,
+    parse_server,
+    retransmits,
+    sent_bps,
+)
 from fairslice.measure.resolution import SHORT
 from fairslice.measure.results import LinkResult
 from fairslice.policy.model import Policy
-from fairslice.units import format_duration, format_rate
+from fairslice.units import format_duration, format_rate, udp_wire_bps
 
 ENDED = 0.1
 """Traffic that ended before this last part of the window was not measured through it."""
@@ -45,6 +54,7 @@ def measured_flows(
         own = rates.get(flow.id)
         doubt = doubts.get(flow.id, "")
         received, resent, lost = None, None, None
+        parted: Losses | None = None
         if stream is None:
             received = 0.0 if own is not None and own.wire_bps == 0 else None
         elif stream.error is None:
@@ -55,6 +65,8 @@ def measured_flows(
                 resent = retransmits(client, *window)
             else:
                 lost = loss(server, *window)
+                if lost is not None and own is not None:
+                    parted = losses(udp_wire_bps(sent_bps(client, *window), UDP_PAYLOAD_BYTES), lost, own)
             doubt = doubt or _short(server, stream, own, asked_s)
         elif not _lost_in_the_network(flow, after):
             doubt = doubt or f"iperf3 did not measure it: {stream.error}"
@@ -75,6 +87,11 @@ def measured_flows(
                 bottleneck=flow.bottleneck,
                 retransmits=resent,
                 loss=lost,
+                sent_bps=None if parted is None else parted.sent_bps,
+                metered_bps=None if parted is None else parted.metered_bps,
+                queue_dropped_bps=None if parted is None else parted.queue_dropped_bps,
+                cable_lost_bps=None if parted is None else parted.cable_lost_bps,
+                lost_bps=None if parted is None else parted.lost_bps,
                 uncertain_bits=0.0 if policy is None else uncertain_bits(flow, policy),
                 doubt=doubt,
                 if_high=_lent(flow, unknown),
@@ -139,6 +156,19 @@ def blocked_notes(traffic: Sequence[FlowTraffic], rates: Mapping[str, FlowRates]
         "came to its first switch, to be dropped there."
         for plan in traffic
         if plan.blocked and plan.flow.id in rates and rates[plan.flow.id].offered_bps > 0
+    )
+
+
+def greedy_notes(traffic: Sequence[FlowTraffic]) -> tuple[str, ...]:
+    """That UDP without a demand was sent above its allocation: one sentence for all of it."""
+    names = [plan.flow.id for plan in traffic if plan.greedy]
+    if not names:
+        return ()
+    who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    was = "was" if len(names) == 1 else "were"
+    return (
+        f"UDP does not look for more by itself, so {who} {was} sent at {UDP_GREED:g} times the allocation: "
+        "what is above it is dropped on purpose.",
     )
 
 

@@ -1,7 +1,8 @@
 """From two readings of switch counters to what was on the wire. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from fairslice.alloc.view import AllocationView
 from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
@@ -14,14 +15,16 @@ from fairslice.state.labels import queue_of
 class FlowRates:
     """Rates of one flow over the window between two readings, in bit/s of Ethernet frames.
 
-    ``offered_bps`` came in at the first switch, ``metered_bps`` was dropped there; ``wire_bps`` came out. The
-    window is ``window_s`` seconds of the last switch's clock.
+    ``offered_bps`` came in at the first switch, ``metered_bps`` was dropped there, ``queue_dropped_bps``
+    in queues of its slice that were full; ``wire_bps`` came out. The window is ``window_s`` seconds of the
+    last switch's clock.
     """
 
     wire_bps: float
     offered_bps: float
     metered_bps: float
     window_s: float
+    queue_dropped_bps: float = 0.0
 
 
 def flow_rates(allocation: AllocationView, before: Counters, after: Counters) -> Mapping[str, FlowRates]:
@@ -60,7 +63,18 @@ def told_rates(
             first, last = before.flows.get(flow.number), after.flows.get(flow.number)
             if first is None or last is None:
                 raise MachineError(f"{flow.id}: no switch counts it")
-            rates[flow.id] = _rates_of(flow.id, (queues_before[key], queues_after[key]), (first, last))
+            own = _rates_of(flow.id, (queues_before[key], queues_after[key]), (first, last))
+            keys = [
+                (*ports[link], queue_of(flow.slice_number, Enforcement(flow.enforcement)))
+                for link in pairwise(flow.path[1:])
+            ]
+            pairs = [
+                (queues_before[one], queues_after[one])
+                for one in keys
+                if one in queues_before and one in queues_after
+            ]
+            dropped_bps = _dropped_in(pairs, own.offered_bps - own.metered_bps)
+            rates[flow.id] = replace(own, queue_dropped_bps=dropped_bps)
         except MachineError as error:
             doubts[flow.id] = str(error)
     return rates, doubts
@@ -83,6 +97,23 @@ def _rates_of(
         metered_bps=_rise(name, "metered", first.metered_bytes, last.metered_bytes) * 8 / window_s,
         window_s=window_s,
     )
+
+
+def _dropped_in(queues: Iterable[tuple[QueueReading, QueueReading]], coming_bps: float) -> float:
+    """What queues one behind the other dropped of a flow that comes at a rate, in bit/s.
+
+    A queue dropped what entered and did not leave, but for what waits in it; of several flows each its part.
+    """
+    dropped_bps = 0.0
+    for then, now in queues:
+        window_s = now.time_s - then.time_s
+        entered = now.entered_bytes - then.entered_bytes
+        if window_s <= 0 or entered <= 0:
+            continue
+        stayed_bps = max(0, entered - (now.sent_bytes - then.sent_bytes)) * 8 / window_s
+        part = min(1.0, max(0.0, coming_bps - dropped_bps) * window_s / (8 * entered))
+        dropped_bps += stayed_bps * part
+    return dropped_bps
 
 
 def different_switches(before: Counters, after: Counters) -> tuple[str, ...]:

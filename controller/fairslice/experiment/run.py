@@ -16,7 +16,7 @@ from fairslice.emulation.openvswitch import Datapath
 from fairslice.emulation.traffic import Phase, StreamResult, run_streams
 from fairslice.errors import MachineError
 from fairslice.experiment.cables import HostReadings, cable_notes, excuse, host_results
-from fairslice.experiment.judge import blocked_notes, measured_flows, measured_links, trouble
+from fairslice.experiment.judge import blocked_notes, greedy_notes, measured_flows, measured_links, trouble
 from fairslice.experiment.origin import machine, versions
 from fairslice.experiment.rates import different_switches, link_rates, told_rates
 from fairslice.experiment.resolution import longer_s, warm_up_s, window_s
@@ -174,6 +174,7 @@ def _judge(
         notes=(
             *_window_notes(experiment, asked_s),
             *cable_notes(allocation, hosts, rates, experiment.tolerance),
+            *greedy_notes(traffic),
             *blocked_notes(traffic, rates),
             *experiment.notes,
             *status.problems,

@@ -43,7 +43,8 @@ class Sender:
 class FlowTraffic:
     """The stream of one flow.
 
-    ``payload_bps`` is None for greedy TCP; ``offered_bps`` is the same in Ethernet frames.
+    ``payload_bps`` is None for greedy TCP; ``offered_bps`` is the same in Ethernet frames. Of
+    ``greedy_udp`` nobody said what to send: it is sent above its allocation.
     """
 
     flow: FlowView
@@ -52,11 +53,17 @@ class FlowTraffic:
     client_port: int | None
     payload_bps: float | None
     offered_bps: float | None
+    greedy_udp: bool = False
 
     @property
     def asks_nothing(self) -> bool:
         """Whether the flow's own demand is nothing: there is nothing to send."""
         return self.flow.demand_bps is not None and is_nothing(self.flow.demand_bps)
+
+    @property
+    def greedy(self) -> bool:
+        """Whether it is sent above its allocation though nobody said so."""
+        return self.greedy_udp and not self.blocked
 
     @property
     def blocked(self) -> bool:
@@ -207,7 +214,8 @@ def _stream(flow: FlowView, proto: int, port: int, factor: float | None) -> Flow
         if factor is None and flow.demand_bps is not None:
             offered = flow.demand_bps
         payload = udp_goodput_bps(offered, UDP_PAYLOAD_BYTES)
-    return FlowTraffic(flow, proto, port, flow.src_port, payload, offered)
+    greedy_udp = proto == PROTOCOLS["udp"] and factor is None and flow.demand_bps is None
+    return FlowTraffic(flow, proto, port, flow.src_port, payload, offered, greedy_udp)
 
 
 def _server_ports(flows: Sequence[FlowView], faults: list[Fault]) -> Mapping[str, int]:

@@ -57,6 +57,11 @@ class Measured:
     goodput_bps: float | None = None
     retransmits: int | None = None
     loss: float | None = None
+    sent_bps: float | None = None
+    metered_bps: float | None = None
+    queue_dropped_bps: float | None = None
+    cable_lost_bps: float | None = None
+    lost_bps: float | None = None
     uncertain_bits: float = 0.0
     doubt: str = ""
     if_low: str = ""
@@ -290,6 +295,11 @@ def _flow(flow: Measured, place: int, judged_by: SliceResult | None, limits: _Li
         bottleneck=flow.bottleneck,
         retransmits=flow.retransmits,
         loss=flow.loss,
+        sent_bps=flow.sent_bps,
+        metered_bps=flow.metered_bps,
+        queue_dropped_bps=flow.queue_dropped_bps,
+        cable_lost_bps=flow.cable_lost_bps,
+        lost_bps=flow.lost_bps,
         judged="flow" if judged_by is None else "slice",
         passed=passed if judged_by is None else judged_by.passed,
         resolution=resolution,

@@ -157,6 +157,16 @@ def loss(report: ServerReport, window_start_s: float, window_end_s: float) -> fl
     return min(1.0, max(0.0, lost / packets)) if packets > 0 else None
 
 
+def sent_bps(report: ClientReport, window_start_s: float, window_end_s: float) -> float:
+    """Payload that a client sent within a window of the report's clock, in bit/s.
+
+    Raises:
+        ValueError: the window is empty or not finite.
+    """
+    cut = _cut(report.intervals, window_start_s, window_end_s)
+    return 8 * sum(interval.bytes * part for interval, part in cut) / (window_end_s - window_start_s)
+
+
 def retransmits(report: ClientReport, window_start_s: float, window_end_s: float) -> int | None:
     """TCP segments sent again within a window, rounded; None for UDP.
 

@@ -43,9 +43,11 @@ class FlowResult:
     ``number`` counts the flows of the policy from 1, in its order, ``id`` names one wherever a flow is named.
     ``match`` is as the policy has it, in words. ``offered_bps`` is what the sender tried, None for a greedy
     one. ``goodput_bps`` is payload at the receiver, None if iperf3 failed; ``retransmits`` are TCP segments,
-    ``loss`` is the part of UDP datagrams lost (0 to 1), None where the protocol has none. ``judged`` says
-    whether ``passed`` is the flow's own or that of its slice's sum. ``doubt`` is why neither can be told, in
-    words; empty: it can, and a flow that has not passed is off.
+    ``loss`` is the part of UDP datagrams that did not arrive (0 to 1), None where the protocol has none. Of
+    ``sent_bps`` that is ``metered_bps``, dropped by the flow's meter, ``queue_dropped_bps``, dropped by full
+    queues of its slice, ``cable_lost_bps``, lost before the first switch, and ``lost_bps``, lost elsewhere.
+    ``judged`` says whether ``passed`` is the flow's own or that of its slice's sum. ``doubt`` is why neither
+    can be told, in words; empty: it can, and a flow that has not passed is off.
     """
 
     __pydantic_config__ = _STRICT
@@ -66,6 +68,11 @@ class FlowResult:
     bottleneck: str
     retransmits: Annotated[int, Field(ge=0)] | None
     loss: Annotated[float, Field(ge=0, le=1)] | None
+    sent_bps: Rate | None = None
+    metered_bps: Rate | None = None
+    queue_dropped_bps: Rate | None = None
+    cable_lost_bps: Rate | None = None
+    lost_bps: Rate | None = None
     judged: Judged
     passed: bool
     resolution: Resolution = 0.0

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from fairslice.measure.results import FlowResult, NotMeasured, RunResult, Verdict
 from fairslice.measure.words import (
+    DROPPED,
     Scale,
     answer,
     doubts,
@@ -97,6 +98,8 @@ def print_result(result: RunResult, console: Console) -> None:
         console.print(results_table(result, narrow=narrow))
         goodput = "" if narrow else "; goodput: what arrived of the senders' data"
         console.print(f"allocated, on the wire: bits of Ethernet frames{goodput}.", style="dim")
+        if not narrow and any("dropped" in lost_or_resent(flow) for flow in result.flows):
+            console.print(f"{DROPPED}.", style="dim")
     for note in (*left_out(result), *doubts(result), *result.notes):
         console.print(Text(f"Note: {note}"))
     console.print(

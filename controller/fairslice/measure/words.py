@@ -100,11 +100,24 @@ def why(bottleneck: str) -> str:
     return "asks no more" if bottleneck == "cap" else bottleneck or "-"
 
 
+def dropped(flow: FlowResult) -> float:
+    """The part of a UDP flow's datagrams that was dropped on purpose, 0 to 1; 0 where that is not known."""
+    if not flow.sent_bps:
+        return 0.0
+    return ((flow.metered_bps or 0.0) + (flow.queue_dropped_bps or 0.0)) / flow.sent_bps
+
+
 def lost_or_resent(flow: FlowResult) -> str:
-    """Retransmitted segments of TCP, or lost datagrams of UDP."""
+    """Retransmitted segments of TCP; of UDP the datagrams that were dropped on purpose, and those lost."""
     if flow.loss is not None:
-        return f"{100 * flow.loss:.1f} % lost"
+        on_purpose = round(100 * dropped(flow), 1)
+        lost = max(0.0, 100 * (flow.loss - dropped(flow)))
+        return f"{on_purpose:.1f} % dropped, {lost:.1f} % lost" if on_purpose else f"{lost:.1f} % lost"
     return "-" if flow.retransmits is None else f"{flow.retransmits} resent"
+
+
+DROPPED = "dropped: on purpose, by the flow's meter or a full queue of its slice; lost: elsewhere"
+"""What the two words mean, where both are shown."""
 
 
 def jain_text(index: float | None) -> str:

@@ -1,0 +1,44 @@
+"""Where datagrams went: parts that add up to what was missed, and none more than its counter."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairslice.experiment.losses import losses
+from fairslice.experiment.rates import FlowRates
+
+M = 1e6
+RATE = st.floats(0, 1e10)
+
+
+def rates(offered: float, metered: float = 0.0, queued: float = 0.0) -> FlowRates:
+    return FlowRates(
+        wire_bps=0.0, offered_bps=offered, metered_bps=metered, window_s=6.0, queue_dropped_bps=queued
+    )
+
+
+@given(RATE, st.floats(0, 1), RATE, RATE, RATE)
+def test_the_parts_add_up_to_what_was_missed(
+    sent: float, loss: float, offered: float, metered: float, queued: float
+) -> None:
+    found = losses(sent, loss, rates(offered, metered, queued))
+    parts = (found.metered_bps, found.queue_dropped_bps, found.cable_lost_bps, found.lost_bps)
+    assert all(part >= 0 for part in parts)
+    assert sum(parts) == pytest.approx(loss * sent, abs=1e-6)
+    assert found.metered_bps <= metered
+    assert found.queue_dropped_bps <= queued
+    assert found.cable_lost_bps <= max(0.0, sent - offered)
+
+
+def test_greedy_udp_at_its_meter_loses_nothing_in_the_network() -> None:
+    found = losses(11 * M, 1 / 11, rates(11 * M, metered=1 * M))
+    assert found.metered_bps == pytest.approx(1 * M)
+    assert (found.queue_dropped_bps, found.cable_lost_bps) == (0, 0)
+    assert found.lost_bps == pytest.approx(0, abs=1e-3)
+
+
+def test_what_no_counter_explains_was_lost_in_the_network() -> None:
+    found = losses(10 * M, 0.3, rates(9 * M, metered=0.5 * M, queued=0.5 * M))
+    assert found.metered_bps == found.queue_dropped_bps == 0.5 * M
+    assert found.cable_lost_bps == pytest.approx(1 * M)
+    assert found.lost_bps == pytest.approx(1 * M)
