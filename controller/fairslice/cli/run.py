@@ -9,7 +9,6 @@ import click
 from fairslice.cli.options import json_output, load_topology, network_options, policy_file
 
 if TYPE_CHECKING:
-    from fairslice.emulation.openvswitch import Datapath
     from fairslice.experiment.choice import Wanted
     from fairslice.experiment.run import Experiment
     from fairslice.topology.options import NetworkOptions
@@ -63,7 +62,10 @@ if TYPE_CHECKING:
     help="Of the switches; auto: the kernel's if it is loaded, else userspace.",
 )
 @click.option(
-    "--vm", is_flag=True, help="In a virtual machine, with its kernel datapath (see `fairslice vm`)."
+    "--vm/--no-vm",
+    default=None,
+    help="In a virtual machine, with its kernel datapath (see `fairslice vm`), or never in one; "
+    "without either where this machine itself can't.",
 )
 @click.option("--inside", is_flag=True, hidden=True)
 def command(
@@ -79,14 +81,15 @@ def command(
     senders: tuple[str, ...],
     congestion_control: str,
     datapath: "Wanted",
-    vm: bool,
+    vm: bool | None,
     as_json: bool,
     inside: bool,
 ) -> int:
     """Bring up the topology, install the policy, measure all flows at once, and report.
 
     Everything runs in namespaces of its own, which vanish with the run, however it ends. That needs root;
-    without it, or for the kernel datapath on a kernel that has not loaded it, a virtual machine is booted.
+    without it, for the kernel datapath on a kernel that has not loaded it, or for links with delay or loss on
+    a kernel that can't emulate them, a virtual machine is booted.
 
     Before that it looks whether this machine can do it (see `fairslice doctor --quick`), and refuses if not.
 
@@ -99,9 +102,10 @@ def command(
         from fairslice.emulation.isolation import prepare_inside
 
         prepare_inside()
+    from dataclasses import replace
+
     from fairslice.experiment.choice import choose, look_here
 
-    choice = choose(datapath, vm, look_here())
     experiment = _experiment(
         topology,
         bandwidth_bps,
@@ -111,9 +115,12 @@ def command(
         tolerance,
         senders,
         congestion_control,
-        choice.datapath,
         inside=inside,
     )
+    # Inside it is decided already.
+    network = None if inside else experiment.network
+    choice = choose(datapath, vm, look_here(), network)
+    experiment = replace(experiment, datapath=choice.datapath)
     if inside:
         return _run(experiment, out, as_json)
     from fairslice.cli.output import document_descriptor
@@ -150,7 +157,6 @@ def _experiment(
     tolerance: float,
     senders: tuple[str, ...],
     congestion_control: str,
-    datapath: "Datapath",
     *,
     inside: bool,
 ) -> "Experiment":
@@ -192,7 +198,6 @@ def _experiment(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         senders=wanted,
         congestion_control=congestion_control,
-        datapath=datapath,
     )
 
 
