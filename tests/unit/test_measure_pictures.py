@@ -269,6 +269,23 @@ def test_few_flows_share_a_chart(dumbbell: RunResult) -> None:
     assert "seconds from the start of the measurement" in shown
 
 
+@pytest.mark.parametrize("measured_s", [1, 10, 1000])
+def test_a_short_warm_up_begins_where_the_picture_does_and_is_not_cut(
+    dumbbell: RunResult, measured_s: int
+) -> None:
+    """It is written from the left end of the panel on, so there is room however short it is."""
+    times = (-1.0, 0.0, float(measured_s))
+    svg = throughput_svg(dumbbell, [Series(i, times, (1e6,) * 3) for i in range(len(dumbbell.flows))])
+    root = ElementTree.fromstring(svg)
+    width = float(root.attrib["viewBox"].split()[2])
+    (word,) = (e for e in root.iter() if e.tag.endswith("text") and "warm-up" in (e.text or ""))
+    assert "text-anchor: end" not in word.attrib["style"]
+    assert "text-anchor: middle" not in word.attrib["style"]
+    place = re.search(r"translate\(([\d.]+)", word.attrib.get("transform", ""))
+    left = float(word.attrib["x"] if place is None else place[1])
+    assert 0 < left < 0.2 * width
+
+
 def test_no_warm_up_without_one(dumbbell: RunResult) -> None:
     assert not any("warm-up" in text for text in texts(throughput_svg(dumbbell, series(dumbbell, 0.25))))
 

@@ -166,6 +166,25 @@ def test_all_that_comes_from_outside_is_escaped() -> None:
     assert "script" not in {tag for tag, _, _ in Page(html).attributes}
 
 
+def test_pictures_keep_their_size_on_a_narrow_window_and_scroll() -> None:
+    """Each stands in a box that scrolls sideways, and is never narrower than what its words are made for."""
+    html = render_report(load("dumbbell"), extra(load("dumbbell")))
+    figures = re.findall(r"<figure.*?</figure>", html, re.DOTALL)
+    assert len(figures) == 3
+    for figure in figures:
+        assert re.search(r'<div class="wide" tabindex="0">\s*<svg', figure), "a keyboard can scroll it, too"
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert ".wide { overflow-x: auto; }" in style
+    rule = re.search(r"figure \.wide svg \{ (.*?) \}", style)
+    assert rule is not None
+    least = re.search(r"min-width: (\d+)rem", rule[1])
+    assert least is not None
+    # A picture's own width is in points, 4/3 of a pixel; a rem is 16 pixels.
+    widths = [float(one) for one in re.findall(r'<svg[^>]* width="([\d.]+)pt"', html)]
+    assert len(widths) == 3
+    assert int(least[1]) * 16 >= 0.95 * max(widths) * 4 / 3
+
+
 def test_pictures_follow_the_page_into_the_dark() -> None:
     result = load("dumbbell")
     html = render_report(result, extra(result))

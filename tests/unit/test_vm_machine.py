@@ -3,6 +3,7 @@
 import itertools
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,23 +12,42 @@ from hypothesis import strategies as st
 
 from fairslice.errors import InputError, MachineError
 from fairslice.experiment.choice import Choice, Here, Wanted, choose
+from fairslice.testing.networks import build_network
+from fairslice.topology.network import Network
 from fairslice.vm import machine as vm
 from fairslice.vm.machine import check_outputs, make_outputs, missing_for_vm, read_memory
 
 HERES = [Here(*flags) for flags in itertools.product((True, False), repeat=3)]
 WANTED: tuple[Wanted, ...] = ("auto", "kernel", "user")
-ALL = list(itertools.product(WANTED, (True, False), HERES))
+VM = (True, False, None)
+PLAIN = build_network([("h1", "s1"), ("s1", "s2"), ("s2", "h2")], capacity_bps=20e6)
+FAR = replace(PLAIN, links=dict(PLAIN.links) | {("s1", "s2"): replace(PLAIN.links["s1", "s2"], delay_s=0.01)})
+LACKING = {"nothing": (), "netem": ("sch_netem",)}
+ALL = list(itertools.product(WANTED, VM, HERES, (PLAIN, FAR), LACKING.values()))
 
 
-@pytest.mark.parametrize(("wanted", "force_vm", "here"), ALL)
-def test_laws_of_the_choice(wanted: Wanted, force_vm: bool, here: Here) -> None:
-    chosen = choose(wanted, force_vm, here)
+def needs_vm(wanted: Wanted, here: Here, network: Network, lacking: tuple[str, ...]) -> bool:
+    """What this machine can't do by itself."""
+    return (
+        not here.root
+        or (wanted == "kernel" and not here.kernel_datapath)
+        or (network is FAR and bool(lacking))
+    )
+
+
+@pytest.mark.parametrize(("wanted", "wanted_vm", "here", "network", "lacking"), ALL)
+def test_laws_of_the_choice(
+    wanted: Wanted, wanted_vm: bool | None, here: Here, network: Network, lacking: tuple[str, ...]
+) -> None:
+    needed = needs_vm(wanted, here, network, lacking)
+    if wanted_vm is False and needed and not here.inside_vm:
+        with pytest.raises(MachineError, match=r"; a virtual machine would do, and --no-vm forbids it$"):
+            choose(wanted, wanted_vm, here, network, missing=lambda: lacking)
+        return
+    chosen = choose(wanted, wanted_vm, here, network, missing=lambda: lacking)
     if wanted != "auto":
         assert chosen.datapath == wanted, "what is asked for is what is run"
-    if here.inside_vm:
-        assert not chosen.vm, "no machine in a machine"
-    elif force_vm or not here.root:
-        assert chosen.vm
+    assert chosen.vm == (not here.inside_vm and (bool(wanted_vm) or needed)), "no machine in a machine"
     if not chosen.vm and not here.inside_vm:
         assert here.root
         assert chosen.datapath == "user" or here.kernel_datapath, "the kernel's datapath only where it is"
@@ -35,9 +55,34 @@ def test_laws_of_the_choice(wanted: Wanted, force_vm: bool, here: Here) -> None:
 
 
 def test_auto_prefers_the_kernel_where_it_is_loaded() -> None:
-    assert choose("auto", False, Here(True, True, False)) == Choice("kernel")
-    assert choose("auto", False, Here(True, False, False)) == Choice("user")
-    assert choose("auto", False, Here(True, True, True)).datapath == "kernel"
+    assert choose("auto", None, Here(True, True, False), PLAIN) == Choice("kernel")
+    assert choose("auto", None, Here(True, False, False), PLAIN) == Choice("user")
+    assert choose("auto", None, Here(True, True, True), PLAIN).datapath == "kernel"
+
+
+def test_links_with_delay_are_told_where_this_kernel_has_no_netem() -> None:
+    here = Here(True, False, False)
+    why = "link s1->s2 has a delay of 10 ms, but this kernel has no sch_netem to emulate it"
+    assert choose("auto", None, here, FAR, missing=lambda: ("sch_netem",)) == Choice(
+        "kernel", vm=True, why=why
+    )
+    assert choose("auto", None, here, FAR, missing=lambda: ()) == Choice("user")
+    with pytest.raises(MachineError) as refused:
+        choose("auto", False, here, FAR, missing=lambda: ("sch_netem",))
+    assert str(refused.value) == f"{why}; a virtual machine would do, and --no-vm forbids it"
+
+
+def test_the_kernel_is_not_asked_in_vain() -> None:
+    def fail() -> tuple[str, ...]:
+        raise AssertionError
+
+    for asked, here, network in (
+        (None, Here(True, False, False), PLAIN),
+        (True, Here(True, False, False), FAR),
+        (None, Here(True, False, True), FAR),
+        (None, Here(True, False, False), None),
+    ):
+        choose("auto", asked, here, network, missing=fail)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from fairslice.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from fairslice.emulation.openvswitch import Datapath
     from fairslice.experiment.choice import Wanted
     from fairslice.experiment.run import Experiment
     from fairslice.topology.options import NetworkOptions
@@ -112,7 +111,10 @@ if TYPE_CHECKING:
     " where it is loaded.",
 )
 @click.option(
-    "--vm", is_flag=True, help="Run in a virtual machine, with its kernel's datapath (see `fairslice vm`)."
+    "--vm/--no-vm",
+    default=None,
+    help="Run in a virtual machine, with its kernel's datapath (see `fairslice vm`), or never in one; without"
+    " either, where this machine itself can't.",
 )
 @click.option("--inside", is_flag=True, hidden=True)
 @click.option("--typed", hidden=True)
@@ -129,7 +131,7 @@ def command(
     senders: tuple[str, ...],
     congestion_control: str,
     datapath: "Wanted",
-    vm: bool,
+    vm: bool | None,
     as_json: bool,
     inside: bool,
     typed: str | None,
@@ -137,7 +139,8 @@ def command(
     """Bring up the topology, install POLICY, a policy file, measure all flows at once, and report.
 
     Everything runs in namespaces of its own, which vanish with the run, however it ends. That needs root;
-    without it, or for the kernel datapath on a kernel that has not loaded it, a virtual machine is booted.
+    without it, for the kernel datapath on a kernel that has not loaded it, or for links with delay or loss on
+    a kernel that can't emulate them, a virtual machine is booted.
 
     Before that it looks whether this machine can do it (see `fairslice doctor --quick`), and refuses if not.
 
@@ -155,9 +158,10 @@ def command(
         from fairslice.emulation.isolation import prepare_inside
 
         prepare_inside()
+    from dataclasses import replace
+
     from fairslice.experiment.choice import choose, look_here
 
-    choice = choose(datapath, vm, look_here())
     experiment = _experiment(
         topology,
         bandwidth_bps,
@@ -167,10 +171,13 @@ def command(
         tolerance,
         senders,
         congestion_control,
-        choice.datapath,
         inside=inside,
         command=typed or shlex.join(["fairslice", *sys.argv[1:]]),
     )
+    # Inside it is decided already.
+    network = None if inside else experiment.network
+    choice = choose(datapath, vm, look_here(), network)
+    experiment = replace(experiment, datapath=choice.datapath)
     if inside:
         return _run(experiment, out, as_json)
     from datetime import datetime
@@ -213,7 +220,6 @@ def _experiment(
     tolerance: float,
     senders: tuple[str, ...],
     congestion_control: str,
-    datapath: "Datapath",
     *,
     inside: bool,
     command: str,
@@ -256,7 +262,6 @@ def _experiment(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         senders=wanted,
         congestion_control=congestion_control,
-        datapath=datapath,
         command=command,
     )
 

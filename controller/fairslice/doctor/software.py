@@ -245,7 +245,7 @@ def wires_finding() -> Finding:
             "warn", subject, f"can't be tried: {error}", "mend what else fails, or run doctor as root"
         )
     if missing:
-        fix = "use a kernel that has it: `fairslice vm`; topologies without delay and loss don't need it"
+        fix = "nothing: `fairslice run` takes the virtual machine for such topologies by itself"
         return Finding("warn", subject, f"this kernel has no {', '.join(missing)}", fix)
     return Finding("ok", subject, "this kernel has netem")
 

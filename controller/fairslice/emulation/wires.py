@@ -82,25 +82,42 @@ def missing_for_wires() -> tuple[str, ...]:
     return tuple(found.split())
 
 
+def what_wires_lack(network: Network, missing: Callable[[], Sequence[str]] = missing_for_wires) -> str:
+    """Why this kernel can't emulate links with delay or loss: a clause that names one, and what is missing.
+
+    "" if it can. It asks only if there are such links.
+
+    Raises:
+        MachineError: it can't be asked.
+    """
+    wires = [link for cable in cables(network) if is_wire(*cable) for link in cable if is_wire(link, link)]
+    lacking = missing() if wires else ()
+    if not lacking:
+        return ""
+    first = wires[0]
+    others = f" (one of {len(wires)} such links)" if len(wires) > 1 else ""
+    what = f"link {first.name} has {_conditions(first)}{others}"
+    return f"{what}, but this kernel has no {', '.join(lacking)} to emulate it"
+
+
 def check_wires(network: Network, missing: Callable[[], Sequence[str]] = missing_for_wires) -> None:
     """Refuse links with delay or loss where the kernel has none; asks only if there are such links.
 
     Raises:
         MachineError: names a link, what is missing, and the ways out.
     """
-    wires = [link for cable in cables(network) if is_wire(*cable) for link in cable if is_wire(link, link)]
-    lacking = missing() if wires else ()
-    if not lacking:
-        return
-    first = wires[0]
-    others = f" (one of {len(wires)} such links)" if len(wires) > 1 else ""
-    options = ", ".join(_NEEDS[name][1] for name in lacking)
-    raise MachineError(
-        f"link {first.name} has {_conditions(first)}{others}, "
-        f"but this kernel has no {', '.join(lacking)} to emulate it; "
-        "use the virtual machine, whose kernel has (fairslice run --vm, or fairslice vm), "
-        f"or a kernel with {options}"
-    )
+    lacking: list[str] = []
+
+    def asked() -> Sequence[str]:
+        lacking.extend(missing())
+        return lacking
+
+    if why := what_wires_lack(network, asked):
+        options = ", ".join(_NEEDS[name][1] for name in lacking)
+        raise MachineError(
+            f"{why}; use the virtual machine, whose kernel has (fairslice run --vm, or fairslice vm), "
+            f"or a kernel with {options}"
+        )
 
 
 def _conditions(link: Link) -> str:

@@ -226,7 +226,8 @@ def _draw_panel(
     if begin < 0:
         axes.axvspan(begin, 0, color=PANEL, zorder=0, linewidth=0)
         if columns < 4:
-            axes.text(0, top, "warm-up ", ha="right", va="top", fontsize=7.5, color=MUTED)
+            # From its left end, since it may be shorter than its name: so neither end of the word is cut.
+            axes.text(begin, top, " warm-up", ha="left", va="top", fontsize=7.5, color=MUTED)
     few = len(members) <= LABELLED
     dashes = _dashes(members, flows)
     for i in members:
