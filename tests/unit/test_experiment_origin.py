@@ -46,6 +46,8 @@ def test_what_a_tool_does_not_tell_is_not_known(
     [
         ("processor\t: 0\nmodel name\t: A Model @ 2 GHz\nprocessor\t: 1\n", "A Model @ 2 GHz"),
         ("processor\t: 0\nBogoMIPS\t: 50.00\n", os.uname().machine),
+        ("model name\t: UML\nhost\t\t: Linux a-name 6.1\n", "UML"),
+        ("host\t\t: Linux a-name 6.1\n", os.uname().machine),
         ("", os.uname().machine),
     ],
 )

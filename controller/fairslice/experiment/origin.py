@@ -52,8 +52,7 @@ def _processor(read: Callable[[], str]) -> str:
         lines = []
     for line in lines:
         key, _, value = line.partition(":")
-        # User-mode Linux has the host's model under another name.
-        if key.strip().lower() in ("model name", "host") and value.strip():
+        if key.strip() == "model name" and value.strip():
             return value.strip()
     return platform.machine()
 
