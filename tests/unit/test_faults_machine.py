@@ -1,4 +1,4 @@
-"""Tools that are missing, rights that an ordinary user lacks: a sentence each, the right status, nothing left."""
+"""Missing tools, and rights that an ordinary user lacks: a sentence each, the right status, nothing left."""
 
 import os
 import shutil
