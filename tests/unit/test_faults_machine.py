@@ -1,4 +1,4 @@
-"""Missing tools, and rights that an ordinary user lacks: a sentence each, the right status, nothing left."""
+"""Missing tools and the rights of an ordinary user: a sentence each, the right status, nothing left."""
 
 import os
 import shutil
