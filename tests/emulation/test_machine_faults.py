@@ -80,7 +80,8 @@ class Running:
             time.sleep(0.05)
         assert self.processes() == {}
         phases = ("warming up", "measuring", "finishing", "done", "discovering", "connecting", "building")
-        lines = [line for line in complaints.splitlines() if not line.startswith(phases)]
+        # And where the logs are, after a fault.
+        lines = [line for line in complaints.splitlines() if not line.startswith((*phases, "logs: "))]
         print(self.process.returncode, lines)
         for line in lines:
             for never in ("Traceback", "internal error", "Errno"):
