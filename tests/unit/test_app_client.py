@@ -262,6 +262,20 @@ def test_what_is_waited_for_in_vain_is_told(view: StatusView, reason: str) -> No
         wait(lambda _: answer(view))
 
 
+def test_a_controller_that_went_while_it_was_waited_for_is_told() -> None:
+    calls = iter(range(10_000))
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if next(calls) < 3:
+            return answer(status(in_force=False))
+        raise httpx.ConnectError("refused", request=request)
+
+    with pytest.raises(
+        MachineError, match=f"not in force after 5 s, and no controller answers at {URL}: ref"
+    ):
+        wait(handler)
+
+
 def test_a_controller_that_ended_is_not_waited_for() -> None:
     calls = iter([True, True, False])
     with pytest.raises(MachineError, match="the controller ended"):

@@ -23,7 +23,7 @@ from fairslice.emulation.hosts import (
     parse_host_counters,
     parse_sockets,
 )
-from fairslice.emulation.openvswitch import RUN_DIRECTORY, Datapath, kernel_module_loaded
+from fairslice.emulation.openvswitch import RUN_DIRECTORY, Datapath, both_run, kernel_module_loaded
 from fairslice.emulation.wires import Wires, cables, check_wires, is_wire
 from fairslice.errors import InputError, MachineError
 from fairslice.topology.network import Link, Network
@@ -175,7 +175,8 @@ class EmulatedNetwork:
         bridges = [word for name in self.network.switches for word in ("--", "--if-exists", "del-br", name)]
         links = "".join(f"link del dev {end}\n" for end in self._switch_interfaces())
         with contextlib.suppress(MachineError):
-            _run(["ovs-vsctl", f"--timeout={_COMMAND_TIMEOUT_S - 1}", *bridges])
+            if both_run():
+                _run(["ovs-vsctl", f"--timeout={_COMMAND_TIMEOUT_S - 1}", *bridges])
         self._wires.stop()
         with contextlib.suppress(MachineError):
             # Of a pair, the second end goes with the first.

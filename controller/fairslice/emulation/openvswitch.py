@@ -57,10 +57,16 @@ class OpenVSwitch:
         Raises:
             MachineError: it does not run; the end of its log is quoted.
         """
-        pid = _running_pid(RUN_DIRECTORY / "ovs-vswitchd.pid")
-        if pid is None:
-            raise MachineError(f"ovs-vswitchd does not run; its log ends with:\n{_tail(self.switch_log)}")
-        return pid
+        return _require_pid("ovs-vswitchd", self.switch_log)
+
+    def require_running(self) -> None:
+        """Find out whether both daemons still run.
+
+        Raises:
+            MachineError: one does not; the end of its log is quoted.
+        """
+        _require_pid("ovsdb-server", self.database_log)
+        _require_pid("ovs-vswitchd", self.switch_log)
 
     def start(self) -> None:
         """Start both daemons on an empty database.
@@ -146,6 +152,20 @@ def _daemon_options(name: str, log: Path) -> list[str]:
         "--verbose=console:off",
         "--verbose=syslog:off",
     ]
+
+
+def both_run() -> bool:
+    """Whether both daemons run; without one, ovs-vsctl waits for it until its time is over."""
+    return all(_running_pid(RUN_DIRECTORY / f"{name}.pid") for name in ("ovsdb-server", "ovs-vswitchd"))
+
+
+def _require_pid(daemon: str, log: Path) -> int:
+    pid = _running_pid(RUN_DIRECTORY / f"{daemon}.pid")
+    if pid is None:
+        said = [line for line in _tail(log, lines=50).splitlines() if "|ERR|" in line or "|EMER|" in line]
+        why = f"its log says {said[-1]!r}" if said else "the kernel's messages (dmesg) may say what ended it"
+        raise MachineError(f"{daemon} does not run any more; {why}")
+    return pid
 
 
 def _running_pid(pidfile: Path) -> int | None:

@@ -218,7 +218,7 @@ def _measure(
         lasts_s = {"warming-up": experiment.warmup_s, "measuring": duration_s}.get(phase)
         progress(f"{phase.replace('-', ' ')}: {len(traffic)} flows at once", lasts_s)
         if phase in ("measuring", "finishing"):
-            readings.counters.append(bed.client.counters())
+            readings.counters.append(bed.counters())
             readings.processors.append(sample_processors(bed.open_vswitch.switch_pid, time.monotonic))
             readings.hosts.append({host: bed.emulated.host_counters(host) for host in sources})
 

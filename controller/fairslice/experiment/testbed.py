@@ -11,6 +11,7 @@ from pathlib import Path
 from fairslice.agent.sync import pending
 from fairslice.app.api import StatusView
 from fairslice.app.client import ControllerClient
+from fairslice.app.counters import Counters
 from fairslice.emulation.network import EmulatedNetwork
 from fairslice.emulation.openvswitch import Datapath, OpenVSwitch
 from fairslice.emulation.sockets import deepen_packet_sockets
@@ -23,6 +24,8 @@ from fairslice.topology.nodelink import to_json
 IN_FORCE_TIMEOUT_S = 240.0
 DATA_PLANE_TIMEOUT_S = 120.0
 POLL_S = 0.05
+_ENDING_S = 0.5
+"""A process that dies closes its connections before it is seen to have ended."""
 _READING_UNDER_LOAD = 5.0
 """On a virtual machine's only processor, 20 switches were read in 0.5 s before and in 2 s during traffic."""
 WORK_DIRECTORY = Path("/run/fairslice")
@@ -53,9 +56,9 @@ class Testbed:
         """Wait until every switch holds what it should, and every port has its filters and queue depths.
 
         Raises:
-            MachineError: that takes too long, or the controller ended; what is missing.
+            MachineError: that takes too long, or the controller or Open vSwitch ended; what is missing.
         """
-        status = self.client.wait_in_force(IN_FORCE_TIMEOUT_S, alive=self.controller.alive)
+        status = self.client.wait_in_force(IN_FORCE_TIMEOUT_S, alive=self._alive)
         deadline = time.monotonic() + DATA_PLANE_TIMEOUT_S
         with OvsDatabase() as database:
             while missing := pending(database.owned_ports()):
@@ -66,6 +69,37 @@ class Testbed:
             # Discovery has sent frames on all ports, so the sockets are there.
             deepen_packet_sockets(self.open_vswitch.switch_pid)
         return status
+
+    def require_running(self) -> None:
+        """Find out whether switches and controller still run, before something stranger fails for it.
+
+        Raises:
+            MachineError: one of them does not.
+        """
+        self.open_vswitch.require_running()
+        if not self.controller.alive():
+            raise MachineError(
+                f"the controller does not run any more; its log, {CONTROLLER_LOG.name}, says why"
+            )
+
+    def counters(self) -> Counters:
+        """Counters of all switches, read now.
+
+        Raises:
+            MachineError: they can't be, or a part does not run any more.
+        """
+        try:
+            counters = self.client.counters()
+        except MachineError:
+            time.sleep(_ENDING_S)
+            self.require_running()
+            raise
+        self.require_running()
+        return counters
+
+    def _alive(self) -> bool:
+        self.require_running()
+        return True
 
     def reading_s(self, now: Callable[[], float] = time.monotonic) -> float:
         """How long reading all counters may take while traffic flows, from how long it takes now.
