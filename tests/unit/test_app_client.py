@@ -155,8 +155,8 @@ def test_a_controller_that_cannot_be_reached_is_named(trouble: httpx.HTTPError) 
     ],
 )
 def test_an_address_that_is_none_is_told(url: str) -> None:
-    with pytest.raises((MachineError, InputError)) as error:
-        ControllerClient(url).status()
+    with pytest.raises((MachineError, InputError)) as error, ControllerClient(url) as client:
+        client.status()
     assert url in str(error.value)
 
 
@@ -186,8 +186,8 @@ def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with real_server(status().model_dump_json().encode()) as url:
-        assert ControllerClient(url).status() == status()
+    with real_server(status().model_dump_json().encode()) as url, ControllerClient(url) as client:
+        assert client.status() == status()
 
 
 class Clock:

@@ -60,8 +60,8 @@ def http_answer(status: str, body: str = "", *headers: str, length: int | None =
 
 
 def told(url: str, timeout_s: float = 10.0) -> FairsliceError:
-    with pytest.raises(FairsliceError) as refusal:
-        ControllerClient(url, timeout_s).apply_policy("version: 1", "p.yaml")
+    with pytest.raises(FairsliceError) as refusal, ControllerClient(url, timeout_s) as client:
+        client.apply_policy("version: 1", "p.yaml")
     assert len(str(refusal.value).splitlines()) == 1
     assert "Errno" not in str(refusal.value)
     return refusal.value

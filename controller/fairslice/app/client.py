@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,7 +23,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class ControllerClient:
-    """Talks to one controller.
+    """Talks to one controller; leaving its block ends the connection.
 
     Args:
         url: such as ``http://127.0.0.1:8080``, or ``localhost:8080``.
@@ -36,6 +36,12 @@ class ControllerClient:
         self._url = url = read_url(url)
         # An emulation's network has no way out: a proxy of the machine's environment is not meant for it.
         self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def status(self) -> StatusView:
         """Where the controller stands."""

@@ -41,10 +41,10 @@ def command(policy: Path, url: str, as_json: bool, timeout: float) -> None:
     # Read once: what is checked here is what is sent.
     text = read_file(policy)
     require_enforceable(parse_policy(text, str(policy)), "`apply`")
-    client = ControllerClient(url)
-    before = client.status()
-    client.apply_policy(text, str(policy))
-    after = client.wait_in_force(timeout)
+    with ControllerClient(url) as client:
+        before = client.status()
+        client.apply_policy(text, str(policy))
+        after = client.wait_in_force(timeout)
     if as_json:
         from fairslice.cli.output import print_document
 

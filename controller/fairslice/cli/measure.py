@@ -38,11 +38,11 @@ def command(url: str, duration: float, as_json: bool) -> None:
     from fairslice.cli.output import print_document
     from fairslice.experiment.rates import flow_rates
 
-    client = ControllerClient(url)
-    allocation = client.allocation()
-    before = client.counters()
-    time.sleep(duration)
-    rates = flow_rates(allocation, before, client.counters())
+    with ControllerClient(url) as client:
+        allocation = client.allocation()
+        before = client.counters()
+        time.sleep(duration)
+        rates = flow_rates(allocation, before, client.counters())
     if as_json:
         flows = [
             {

@@ -22,7 +22,8 @@ def command(url: str, as_json: bool) -> int:
     """
     from fairslice.app.client import ControllerClient
 
-    status = ControllerClient(url).status()
+    with ControllerClient(url) as client:
+        status = client.status()
     if as_json:
         from fairslice.cli.output import print_document
 
