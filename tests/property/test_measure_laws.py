@@ -44,6 +44,7 @@ flows = st.builds(
 )
 unknown = st.builds(
     NotMeasured,
+    number=st.integers(1, 65535),
     slice=slices,
     source=names,
     destination=names,

@@ -266,3 +266,16 @@ def test_what_is_off_outweighs_what_is_not_known() -> None:
     result = run(*flows)
     assert result.verdict == "out of tolerance"
     assert "1 of 2 flows missed" in verdict_sentence(result)
+
+
+def test_what_can_not_be_spoils_the_run_where_a_flow_would_be_off() -> None:
+    """A virtual machine that waited for its processor read its counters late, and not only of one flow."""
+    mad = measured(10e6, -0.3, FRAME_BITS, goodput_bps=9.5e6)
+    low = measured(10e6, -0.2, FRAME_BITS, goodput_bps=7.6e6)
+    fine = measured(10e6, 0.0, FRAME_BITS, goodput_bps=9.5e6)
+    assert run(low, fine).verdict == "out of tolerance"
+    alone = run(mad, fine)
+    assert (alone.verdict, alone.doubts) == ("can't tell", ())
+    both = run(mad, low, fine)
+    assert both.verdict == "can't tell"
+    assert "receivers of 1 of 3 flows got more data than the switches counted" in both.doubts[0]

@@ -142,6 +142,13 @@ def compare(
             f"the window was {format_duration(window_s)} long, of {format_duration(asked_s)} asked for"
         )
     off = any(not flow.passed and not flow.doubt for flow in results)
+    beyond = [flow for flow in flows if _got_more_than_was_sent(flow, limits)]
+    if off and beyond:
+        # Nobody receives what was not sent: the counters are not those of the window, for other flows either.
+        whole.append(
+            f"the receivers of {len(beyond)} of {len(flows)} flows got more data than the switches counted "
+            "frames, so that counters and time don't fit together; a machine that has to wait does that"
+        )
     too_busy = busy is not None and (busy.machine > MACHINE_BUSY or busy.switch_thread > SWITCH_BUSY)
     verdict: Verdict = "fair"
     if whole or any(flow.doubt for flow in results):
@@ -256,17 +263,21 @@ def _judged_flow(flow: Measured, limits: _Limits) -> tuple[bool, float, str]:
     return passed, resolution, doubt
 
 
+def _got_more_than_was_sent(flow: Measured, limits: _Limits) -> bool:
+    unsure_bps = flow.uncertain_bits / limits.window_of((flow,))
+    return flow.goodput_bps is not None and flow.goodput_bps > flow.wire_bps + unsure_bps
+
+
 def _with_doubts(
     passed: bool, doubt: str, error: float, group: Sequence[Measured], limits: _Limits
 ) -> tuple[bool, str]:
     """The same with what is known besides the numbers: what spoils a flow, and what excuses an error."""
     for flow in group:
-        unsure_bps = flow.uncertain_bits / limits.window_of((flow,))
         if flow.doubt:
             return False, flow.doubt
-        if flow.goodput_bps is not None and flow.goodput_bps > flow.wire_bps + unsure_bps:
+        if _got_more_than_was_sent(flow, limits):
             return False, (
-                f"its receiver got {format_rate(flow.goodput_bps)} of data, more than the "
+                f"its receiver got {format_rate(flow.goodput_bps or 0.0)} of data, more than the "
                 f"{format_rate(flow.wire_bps)} of frames that the switches counted"
             )
     if not passed:
