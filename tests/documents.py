@@ -43,6 +43,8 @@ AMOUNT = re.compile(rf"(?P<number>\d+(?:\.\d+)?)(?: (?P<unit>{'|'.join(UNITS)})(
 PER_CENT = re.compile(r"\s*%")
 FREE = re.compile(r"\s*(?:%\s*)?(?:resent|lost)\b")
 BUSY = re.compile(r"^Note: The machine was busy.*?\n(?=Note:|Jain's index)", re.MULTILINE | re.DOTALL)
+TIME = re.compile(r"-\d{8}-\d{6}\b")
+"""In the name of a run's directory."""
 DECIMALS = re.compile(r"\.\d\d")
 
 ACTING = frozenset({"run", "vm", "doctor", "controller", "agent", "apply", "status", "measure"})
@@ -195,10 +197,12 @@ def measured(shown: str, printed: str) -> str:
     """All but numbers is equal, up to the width of columns; numbers are as near as a fair run measures.
 
     A rate with its unit, or a number with two or more decimals (a rate in a table, Jain's index), differs by
-    10 % at most, and a rate near nothing by half a Mbit/s; a per cent by 5; a generation, and what was resent
-    or lost, by anything. All other numbers are equal. A note that the machine was busy may be there or not.
+    10 % at most, and a rate near nothing by half a Mbit/s; a per cent by 5; a generation, what was resent or
+    lost, and the time in a directory's name, by anything. All other numbers are equal. A note that the machine
+    was busy may be there or not.
     """
     said = f"printed: {printed!r}, shown: {shown!r}"
+    shown, printed = TIME.sub("-TIME", shown), TIME.sub("-TIME", printed)
     if shape(shown) != shape(printed):
         return said
     for left, right in zip(AMOUNT.finditer(shown), AMOUNT.finditer(printed), strict=True):

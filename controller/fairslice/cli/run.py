@@ -151,9 +151,8 @@ def command(
     """
     from fairslice.cli.extras import require
 
-    require("controller", "fairslice run")
-    if out is not None:
-        require("report", "fairslice run --out")
+    for extra in ("controller", "report"):
+        require(extra, "fairslice run")
     if inside:
         from fairslice.emulation.isolation import prepare_inside
 

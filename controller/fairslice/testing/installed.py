@@ -80,7 +80,7 @@ def command_faults(extras: Sequence[str], python: Sequence[str], directory: Path
     if "controller" in extras:
         cases.append((("status", *nowhere), 6, "no controller answers"))
         if "report" not in extras:
-            cases.append(((*run, "--out", str(directory)), 6, _needs("fairslice run --out", "report")))
+            cases.append((run, 6, _needs("fairslice run", "report")))
     else:
         needing: tuple[tuple[str, ...], ...] = (
             run,
