@@ -198,8 +198,8 @@ def measured(shown: str, printed: str) -> str:
 
     A rate with its unit, or a number with two or more decimals (a rate in a table, Jain's index), differs by
     10 % at most, and a rate near nothing by half a Mbit/s; a per cent by 5; a generation, what was resent or
-    lost, and the time in a directory's name, by anything. All other numbers are equal. A note that the machine
-    was busy may be there or not.
+    lost, and the time in a directory's name, by anything. All other numbers are equal. A note that
+    the machine was busy may be there or not.
     """
     said = f"printed: {printed!r}, shown: {shown!r}"
     shown, printed = TIME.sub("-TIME", shown), TIME.sub("-TIME", printed)
