@@ -30,7 +30,7 @@ CELLS = [
     # enforcement, transport, flows of a slice
     ("both", "cubic", 1),
     ("shape", "cubic", 8),
-    pytest.param("both", "cubic", 8, marks=pytest.mark.both_datapaths),
+    pytest.param("both", "cubic", 8, marks=[pytest.mark.both_datapaths, pytest.mark.alone]),
     ("police", "cubic", 1),
     ("both", "udp", 1),
 ]
