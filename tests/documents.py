@@ -39,7 +39,7 @@ PATIENCE_S = 600.0
 TERMINAL = re.compile(r"\b(first|second|third) terminal\b")
 FILE_NAME = re.compile(r"`([\w.-]+)`:$")
 UNITS = {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9}
-AMOUNT = re.compile(rf"(?P<number>\d+(?:\.\d+)?)(?: (?P<unit>{'|'.join(UNITS)})(?!\w))?")
+AMOUNT = re.compile(rf"(?P<number>(?:(?<=\s)[-+])?\d+(?:\.\d+)?)(?: (?P<unit>{'|'.join(UNITS)})(?!\w))?")
 PER_CENT = re.compile(r"\s*%")
 FREE = re.compile(r"\s*(?:%\s*)?(?:resent|lost)\b")
 BUSY = re.compile(r"^Note: The machine was busy.*?\n(?=Note:|Jain's index)", re.MULTILINE | re.DOTALL)

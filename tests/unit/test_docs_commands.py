@@ -213,6 +213,10 @@ def test_lines_may_be_left_out_where_it_is_said(shown: str, printed: str, same: 
         ("generation 2 is in force: 6 sent", "generation 3 is in force: 6 sent", True),
         ("generation 2 is in force: 6 sent", "generation 2 is in force: 7 sent", False),
         ("───", "─────", True),
+        ("yes  0.0 %", "yes -0.1 %", True),
+        ("yes +0.1 %", "yes -0.1 %", True),
+        ("yes +0.1 %", "yes -6.1 %", False),
+        ("h1->h4  5 %", "h1->-h4  5 %", False),
     ],
 )
 def test_what_is_measured_may_differ_as_much_as_is_said(shown: str, printed: str, same: bool) -> None:
