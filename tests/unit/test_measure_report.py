@@ -10,7 +10,8 @@ from fairslice.errors import InputError, MachineError
 from fairslice.measure import report
 from fairslice.measure.pictures import Series
 from fairslice.measure.report import ReportInput, render_report, write_report
-from fairslice.measure.results import HostResult, NotMeasured, RunResult, from_json
+from fairslice.measure.results import HostResult, RunResult, from_json
+from fairslice.testing.results import ping
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "results"
 
@@ -236,18 +237,9 @@ def test_no_directory(tmp_path: Path) -> None:
 
 def test_what_can_not_be_told_and_what_was_not_measured_stand_on_the_page() -> None:
     result = load("dumbbell")
-    ping = NotMeasured(
-        number=9,
-        id="ping:h1->h4 icmp",
-        slice="ping",
-        source="h1",
-        destination="h4",
-        match="icmp",
-        allocated_bps=1e5,
-        reason="iperf3 <can't>",
-    )
+    other = ping("iperf3 <can't>")
     flow = replace(result.flows[0], passed=False, doubt="too <few> frames")
-    unclear = replace(result, flows=(flow, *result.flows[1:]), verdict="can't tell", not_measured=(ping,))
+    unclear = replace(result, flows=(flow, *result.flows[1:]), verdict="can't tell", not_measured=(other,))
     page = Page(render_report(unclear, extra(unclear)))
     text = " ".join(page.text.split())
     assert "? can't tell" in text

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from fairslice.measure.compare import Measured, compare
 from fairslice.measure.resolution import FRAME_BITS, judge, needed_s, resolution_of, why_not
-from fairslice.measure.results import FlowResult, NotMeasured, RunResult
+from fairslice.measure.results import FlowResult, RunResult
 from fairslice.measure.words import verdict_sentence
+from fairslice.testing.results import ping
 
 UNCERTAIN = 15 * FRAME_BITS
 """A frame, a bucket of ten and a queue of four: the least that any metered flow has."""
@@ -201,16 +202,7 @@ def test_frames_of_a_flow_that_may_send_nothing_are_told_as_a_number_and_not_fai
 
 
 def test_what_was_not_measured_is_told_and_does_not_count() -> None:
-    left_out = NotMeasured(
-        number=9,
-        id="ping:h1->h4 icmp",
-        slice="ping",
-        source="h1",
-        destination="h4",
-        match="icmp",
-        allocated_bps=1e5,
-        reason="iperf3 can't",
-    )
+    left_out = ping()
     result = run(measured(10e6, 0.01, FRAME_BITS), not_measured=[left_out])
     assert (result.verdict, result.not_measured) == ("fair", (left_out,))
     assert "every measured flow" in verdict_sentence(result)

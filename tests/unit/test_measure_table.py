@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fairslice.measure.results import NotMeasured, RunResult, from_json
+from fairslice.measure.results import RunResult, from_json
 from fairslice.measure.table import print_result
+from fairslice.testing.results import ping
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "results"
 
@@ -109,16 +110,7 @@ def unclear(result: RunResult, **rest: object) -> RunResult:
     return replace(result, flows=(flow, *result.flows[1:]), verdict="can't tell", **rest)  # type: ignore[arg-type]
 
 
-PING = NotMeasured(
-    number=9,
-    id="ping:h1->h4 icmp",
-    slice="ping",
-    source="h1",
-    destination="h4",
-    match="icmp",
-    allocated_bps=1e5,
-    reason="iperf3 can't",
-)
+PING = ping()
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

@@ -92,6 +92,9 @@ class RestApi(ControllerBase):  # type: ignore[misc]
         return status.model_copy(update={"framework": FRAMEWORK})
 
 
+_ROUTES = [found.routing_info for _, found in inspect.getmembers(RestApi) if hasattr(found, "routing_info")]
+
+
 class RestApplication(WSGIApplication):  # type: ignore[misc]
     """The framework's web application, whose refusals are JSON whatever was asked.
 
@@ -116,12 +119,9 @@ class RestApplication(WSGIApplication):  # type: ignore[misc]
 def _refusal(environ: dict[str, Any]) -> Any:
     """The answer to what no route of ours takes; None if one does."""
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-    routes = [
-        found.routing_info for _, found in inspect.getmembers(RestApi) if hasattr(found, "routing_info")
-    ]
-    allowed = [m for known in routes if known["path"] == path for m in known["methods"]]
+    allowed = [m for known in _ROUTES if known["path"] == path for m in known["methods"]]
     if not allowed:
-        paths = ", ".join(sorted({known["path"] for known in routes}))
+        paths = ", ".join(sorted({known["path"] for known in _ROUTES}))
         return _problem(404, InputError(f"there is no {path!r}; expected one of {paths}"))
     if method not in allowed:
         expected = " or ".join(allowed)

@@ -25,8 +25,8 @@ def versions(framework: str) -> Versions:
         framework=framework,
         python=platform.python_version(),
         kernel=platform.release(),
-        open_vswitch=_last_word("ovs-vswitchd", "--version"),
-        iperf3=_second_word("iperf3", "--version"),
+        open_vswitch=_word(-1, "ovs-vswitchd", "--version"),
+        iperf3=_word(1, "iperf3", "--version"),
         mininet=_package("mininet"),
     )
 
@@ -64,19 +64,10 @@ def _package(name: str) -> str | None:
         return None
 
 
-def _last_word(*argv: str) -> str | None:
-    words = _first_line(*argv).split()
-    return words[-1] if words else None
-
-
-def _second_word(*argv: str) -> str | None:
-    words = _first_line(*argv).split()
-    return words[1] if len(words) > 1 else None
-
-
-def _first_line(*argv: str) -> str:
+def _word(place: int, *argv: str) -> str | None:
+    """A word of the first line that a command prints."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.partition("\n")[0]
+        return done.stdout.partition("\n")[0].split()[place]
+    except (OSError, subprocess.TimeoutExpired, IndexError):
+        return None

@@ -17,6 +17,7 @@ from fairslice.measure.results import (
     RunResult,
     SliceResult,
     Verdict,
+    flow_id,
 )
 from fairslice.units import LEAST_RATE_BPS, format_duration, format_rate, is_nothing
 
@@ -291,7 +292,7 @@ def _flow(flow: Measured, place: int, judged_by: SliceResult | None, limits: _Li
     passed, resolution, doubt = _judged_flow(flow, limits)
     return FlowResult(
         number=flow.number or place,
-        id=flow.id or f"{flow.slice}:{flow.source}->{flow.destination} {flow.match}".rstrip(),
+        id=flow.id or flow_id(flow.slice, flow.source, flow.destination, flow.match),
         slice=flow.slice,
         source=flow.source,
         destination=flow.destination,

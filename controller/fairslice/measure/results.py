@@ -1,7 +1,6 @@
 """results.json: what was allocated, what was measured, and the verdict, as frozen values."""
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -272,6 +271,14 @@ def from_json(text: str, file: str = "results.json") -> RunResult:
         raise InputError(faults) from error
 
 
+_NAMING = ("slice", "from", "to", "match")
+
+
+def flow_id(slice_: str, source: str, destination: str, match: str) -> str:
+    """How a flow is named wherever one is: ``gold:h1->h4``, and its match if it has one."""
+    return f"{slice_}:{source}->{destination} {match}".rstrip()
+
+
 def _of_schema_2(text: str) -> str:
     """The text of a file of schema 1 as one of schema 2; any other text as it is."""
     try:
@@ -286,8 +293,7 @@ def _of_schema_2(text: str) -> str:
     groups = [document.get(key) for key in ("flows", "not_measured")]
     flows = [one for group in groups if isinstance(group, list) for one in group if isinstance(one, dict)]
     for number, one in enumerate(flows, start=1):
-        name = "{slice}:{from}->{to} {match}".format_map(defaultdict(str, one)).rstrip()
-        one.update({"number": number, "id": name})
+        one.update({"number": number, "id": flow_id(*(one.get(key, "") for key in _NAMING))})
     return json.dumps(document)
 
 
