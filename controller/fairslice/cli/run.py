@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     "senders",
     multiple=True,
     metavar="FLOW=udp[,xFACTOR]",
-    help="Send a flow (or a slice's) with UDP at a multiple of its allocation; repeatable.",
+    help="Send a flow (its number, FROM->TO, or any part of its name that no other flow has), or all of a"
+    " slice, with UDP at a multiple of the allocation; repeatable.",
 )
 @click.option(
     "--congestion-control", default="cubic", show_default=True, metavar="NAME", help="The hosts' TCP."

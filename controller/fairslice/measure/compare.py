@@ -18,6 +18,7 @@ from fairslice.measure.results import (
     SliceResult,
     Verdict,
 )
+from fairslice.naming import ends
 from fairslice.units import LEAST_RATE_BPS, format_duration, format_rate, is_nothing
 
 OVERLOAD = 1.5
@@ -346,4 +347,4 @@ def _busy_note(busy: Busy, passed: bool) -> str:
 
 
 def _name(flow: Measured) -> str:
-    return " ".join(filter(None, (flow.slice, flow.source, "->", flow.destination, flow.match)))
+    return f"{flow.slice} {ends(flow.source, flow.destination, flow.match)}"

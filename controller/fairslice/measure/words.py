@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fairslice.measure.results import FlowResult, NotMeasured, RunResult, SliceResult
+from fairslice.naming import ends
 from fairslice.units import is_nothing
 
 SMALL = 0.095
@@ -47,8 +48,8 @@ def scale_for(rates_bps: Iterable[float]) -> Scale:
 
 
 def flow_name(flow: FlowResult | NotMeasured) -> str:
-    """``h1 -> h4``, with the match if the policy has one."""
-    return f"{flow.source} -> {flow.destination} {flow.match}".rstrip()
+    """``h1->h4``, with the match if the policy has one."""
+    return ends(flow.source, flow.destination, flow.match)
 
 
 def percent(error: float) -> str:
@@ -94,10 +95,10 @@ def why(bottleneck: str) -> str:
     if kind == "link" and name:
         return f"{name} is full"
     if kind == "limit" and name:
-        return f"limit of {name}"
+        return f"limit of {name} is reached"
     if kind == "acknowledgements" and name:
-        return f"acknowledgements have all they may of {name}"
-    return "asks no more" if bottleneck == "cap" else bottleneck or "-"
+        return f"{name} has no more for acknowledgements"
+    return "demand is met" if bottleneck == "cap" else bottleneck or "-"
 
 
 def lost_or_resent(flow: FlowResult) -> str:
