@@ -92,7 +92,9 @@ def test_eighty_columns_keep_what_is_judged_a_line_a_flow(dumbbell: RunResult) -
         for number in (flow.allocated_bps, flow.wire_bps):
             assert f"{number / 1e6:.2f}" in line
         assert "yes" in line
-    assert "goodput" not in text
+    assert "goodput" not in text.splitlines()[0]
+    assert "Left out for want of room: goodput, resent or lost; 100 columns show them." in text.splitlines()
+    assert "Left out" not in printed(dumbbell, 100)
 
 
 def test_no_flows(dumbbell: RunResult) -> None:

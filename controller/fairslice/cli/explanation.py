@@ -45,7 +45,7 @@ def what_stops(reason: "Bottleneck") -> str:
         return "demand is met"
     if reason.kind is BottleneckKind.ACKNOWLEDGEMENTS:
         return f"link {reason.name} has no more for acknowledgements"
-    return f"{reason} is full" if reason.kind is BottleneckKind.LINK else f"{reason} is reached"
+    return f"{reason} is full" if reason.kind is BottleneckKind.LINK else f"limit of {reason.name} is reached"
 
 
 def document(filling: "Filling", words: Words, wanted: str | None) -> dict[str, Any]:
@@ -267,6 +267,8 @@ def _holders(filling: "Filling", reason: "Why", words: Words) -> "Table":
     place = str(reason.reason)
     if reason.reason.kind is BottleneckKind.ACKNOWLEDGEMENTS:
         place = f"the room for acknowledgements of link {reason.reason.name}"
+    elif reason.reason.kind is BottleneckKind.LIMIT:
+        place = f"the limit of {reason.reason.name}"
     table = _table(f"Who holds what of {place}", columns, (NUMBER, *columns[-3:]))
     ordered = sorted(reason.holders, key=lambda holder: -holder.load)
     shown = ordered if len(ordered) <= HOLDERS else ordered[: HOLDERS - 1]
@@ -292,7 +294,7 @@ def _effect(one: "Raise", words: Words) -> tuple[str, str, str, str]:
     if one.place.kind is BottleneckKind.CAP:
         place, now = "its demand", "met" if one.full else "not met"
     elif one.place.kind is BottleneckKind.LIMIT:
-        place, now = str(one.place), "reached" if one.full else "not reached"
+        place, now = f"limit of {one.place.name}", "reached" if one.full else "not reached"
     else:
         place, now = str(one.place), "full" if one.full else "has room"
     if not one.slope:

@@ -208,7 +208,7 @@ def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
 
     from rich.console import Console
 
-    from fairslice.cli.output import print_document
+    from fairslice.cli.output import print_document, wide_enough
     from fairslice.cli.progress import shown_progress
     from fairslice.errors import FairsliceError
     from fairslice.experiment.output import write_logs, write_outcome
@@ -229,10 +229,7 @@ def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
     if as_json:
         print_document(to_json(outcome.result))
     else:
-        console = Console()
-        if not console.is_terminal:
-            # A file or a pipe has no width of its own.
-            console.width = max(console.width, 120)
+        console = wide_enough(Console())
         print_result(outcome.result, console)
         on_paths = {name for flow in outcome.allocation.flows for name in flow.path}
         if legend := experiment.network.legend(on_paths):

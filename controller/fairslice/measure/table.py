@@ -32,6 +32,8 @@ _STYLE: dict[Verdict, str] = {
 
 WIDE = 100
 """Columns of a terminal from which on the whole table is shown."""
+LEFT_OUT = ("goodput", "resent or lost")
+"""Columns of the table that a narrower one has no room for."""
 
 
 def results_table(result: RunResult, *, narrow: bool = False) -> Table:
@@ -97,6 +99,10 @@ def print_result(result: RunResult, console: Console) -> None:
         console.print(results_table(result, narrow=narrow))
         goodput = "" if narrow else "; goodput: what arrived of the senders' data"
         console.print(f"allocated, on the wire: bits of Ethernet frames{goodput}.", style="dim")
+        if narrow:
+            console.print(
+                f"Left out for want of room: {', '.join(LEFT_OUT)}; {WIDE} columns show them.", style="dim"
+            )
     for note in (*left_out(result), *doubts(result), *result.notes):
         console.print(Text(f"Note: {note}"))
     console.print(
