@@ -61,8 +61,8 @@ class TestRates:
         assert certificate.violations[0].link == "A"
 
     def test_over_the_cap_and_under_the_floor(self) -> None:
-        assert 'flow "g" has 4.1, over its cap 4' in violations(TWO, {"f": 5.9, "g": 4.1})
-        assert 'flow "g" has 0.9, under its floor 1' in violations(TWO, {"f": 9.1, "g": 0.9})
+        assert 'flow "g" has 4.1, over its demand 4' in violations(TWO, {"f": 5.9, "g": 4.1})
+        assert 'flow "g" has 0.9, under its guarantee 1' in violations(TWO, {"f": 9.1, "g": 0.9})
 
     def test_over_the_limit(self) -> None:
         problem = AllocationProblem({"A": 10}, (flow("f", "A", slice="s"),), {"s": SliceShare(limit=3)})
@@ -75,13 +75,15 @@ class TestRates:
 class TestReasons:
     def test_nothing_is_full(self) -> None:
         assert violations(TWO, {"f": 5.99, "g": 4}) == [
-            'flow "f" has 5.99, is below its cap, and nothing that it uses is full'
+            'flow "f" has 5.99, is below its demand, and nothing that it uses is full'
         ]
 
     def test_others_went_on(self) -> None:
         certificate = certify(TWO, {"f": 6.5, "g": 3.5})
         (violation,) = certificate.violations
-        assert str(violation) == 'flow "g" has 3.5, is below its cap, and others went on after it at link A'
+        assert (
+            str(violation) == 'flow "g" has 3.5, is below its demand, and others went on after it at link A'
+        )
         assert (violation.flow, violation.link) == ("g", "A")
 
     def test_a_flow_at_its_floor_may_have_more(self) -> None:
@@ -220,19 +222,23 @@ class TestArrays:
             (TWO_COLUMNS, [INF, 1], 'flow "0": the rate inf is not a finite number from 0 up'),
             (TWO_COLUMNS, [6, np.nan], 'flow "1": the rate nan is not a finite number from 0 up'),
             (TWO_COLUMNS, [6.01, 4], 'link "0" carries 10.01 of 10.0'),
-            (TWO_COLUMNS, [5.9, 4.1], 'flow "1" has 4.1, over its cap 4.0'),
-            (TWO_COLUMNS, [9.1, 0.9], 'flow "1" has 0.9, under its floor 1.0'),
-            (TWO_COLUMNS, [5.99, 4], 'flow "0" has 5.99, is below its cap, and nothing that it uses is full'),
+            (TWO_COLUMNS, [5.9, 4.1], 'flow "1" has 4.1, over its demand 4.0'),
+            (TWO_COLUMNS, [9.1, 0.9], 'flow "1" has 0.9, under its guarantee 1.0'),
+            (
+                TWO_COLUMNS,
+                [5.99, 4],
+                'flow "0" has 5.99, is below its demand, and nothing that it uses is full',
+            ),
             (
                 TWO_COLUMNS,
                 [6.5, 3.5],
-                'flow "1" has 3.5, is below its cap, and others went on after it at link 0',
+                'flow "1" has 3.5, is below its demand, and others went on after it at link 0',
             ),
             ({**SLICED, "slice_limit": [5, INF]}, [3, 3, 2], 'slice "0" has 6.0, over its limit 5.0'),
             (
                 SLICED,
                 [2.5, 2.5, 3],
-                'flow "0" has 2.5, is below its cap, and others went on after it at link 0',
+                'flow "0" has 2.5, is below its demand, and others went on after it at link 0',
             ),
             (
                 SLICED,

@@ -50,7 +50,7 @@ def test_infeasible_floors(
     assert run(monkeypatch, str(file)) == 3
     out, err = capsys.readouterr()
     assert json.loads(out) == {"infeasible": {"link": "A", "floors": 11.0, "capacity": 10.0, "flows": ["f"]}}
-    assert err == "the floors do not fit: those of f need 11 but link A carries 10, 1 too little\n"
+    assert err == "the guarantees do not fit: those of f need 11 but link A carries 10, 1 too little\n"
 
 
 def test_an_array_is_answered_in_place(

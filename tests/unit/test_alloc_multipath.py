@@ -204,7 +204,7 @@ def test_fixed_splits_keep_floors_free_ones_refuse_them() -> None:
     problem = MultipathProblem(TWO_LINKS, flows)
     # Half of f and all of g fill A.
     assert allocate(split_evenly(problem)).rates == pytest.approx({"f": 20 / 3, "g": 20 / 3})
-    with pytest.raises(InputError, match=r'flows\[0\] \("f"\): found a floor of 6 .* fixed ratios'):
+    with pytest.raises(InputError, match=r'flows\[0\] \("f"\): found a guarantee of 6 .* fixed ratios'):
         allocate_free(problem)
 
 

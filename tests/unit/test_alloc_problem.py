@@ -49,13 +49,13 @@ def test_caps_floors_and_limits(amount: float) -> None:
     assert faults(AllocationProblem({"A": 1}, (flow,), {"s": SliceShare(limit=amount)})) == [
         f'slices["s"]: the limit is {amount}, expected a number from 0 up, or none',
         f'flows[0] ("f"): the demand is {amount}, expected a number from 0 up, or none',
-        f'flows[0] ("f"): the floor is {amount}, expected a finite number from 0 up',
+        f'flows[0] ("f"): the guarantee is {amount}, expected a finite number from 0 up',
     ]
 
 
 def test_an_infinite_floor() -> None:
     problem = AllocationProblem({"A": 1}, (ProblemFlow("f", {"A": 1}, floor=math.inf),))
-    assert faults(problem) == ['flows[0] ("f"): the floor is inf, expected a finite number from 0 up']
+    assert faults(problem) == ['flows[0] ("f"): the guarantee is inf, expected a finite number from 0 up']
 
 
 @pytest.mark.parametrize("use", [0, -1, math.inf, math.nan])

@@ -154,7 +154,7 @@ def test_free_fills_both_ways_whatever_their_sizes() -> None:
 
 
 def test_free_leaves_a_way_to_those_who_have_no_other() -> None:
-    """h1 -> h3 can take the long way around; h2 -> h3, with one path, then has its link for itself."""
+    """h1->h3 can take the long way around; h2->h3, with one path, then has its link for itself."""
     text = """\
 version: 1
 slices:

@@ -233,8 +233,8 @@ def test_rates_as_a_table(
     measured(controller, counters(100.0, 0, 0, 0), counters(101.0, 500_000, 0, 0))
     assert run(monkeypatch, "measure", "--controller", controller.url) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["gold:h1->h4", "5", "Mbit/s", "8", "Mbit/s", "400", "kbit/s", "4", "Mbit/s"] in rows
-    assert ["bronze:h3->h6", "1.667", "Mbit/s", *["0", "bit/s"] * 3] in rows
+    assert ["1", "gold:h1->h4", "5", "Mbit/s", "8", "Mbit/s", "400", "kbit/s", "4", "Mbit/s"] in rows
+    assert ["3", "bronze:h3->h6", "1.667", "Mbit/s", *["0", "bit/s"] * 3] in rows
     assert slept == [5.0]
 
 

@@ -15,6 +15,7 @@ from fairslice.app.api import ProblemView
 from fairslice.app.core import Core
 from fairslice.app.events import Event, Install, PolicyGiven, SwitchJoined
 from fairslice.errors import InputError
+from fairslice.measure.words import why
 from fairslice.policy import load_policy, parse_policy
 from fairslice.policy.enforceable import require_enforceable
 from fairslice.state.desired import SwitchState
@@ -200,7 +201,7 @@ def test_plan_shows_each_path_with_its_rate(
     assert output.err == ""
     (flow,) = view(allocate_slices(load_policy(policy), SQUARE)).flows
     found = rows(output.out)
-    total = ["a", "h1 → h3", format_rate(flow.allocated_bps), flow.bottleneck, "over 2 paths:"]
+    total = ["1", "a", "h1->h3", format_rate(flow.allocated_bps), why(flow.bottleneck), "over 2 paths:"]
     at = found.index(total)
     half = format_rate(flow.allocated_bps / 2)
     assert sorted(found[at + 1 : at + 3]) == [

@@ -95,7 +95,7 @@ def test_every_rate_meter_queue_and_entry_is_shown(
     assert "\x1b" not in text
     lines = text.splitlines()
     rows = cells(text)
-    assert ["policed", "h1 → h4", "10 Mbit/s", "link s1->s2", "h1 s1 s2 h4"] in rows
+    assert ["1", "policed", "h1->h4", "10 Mbit/s", "s1->s2 is full", "h1 s1 s2 h4"] in rows
     for dpid, state in compile_switches(allocate_slices(load_policy(POLICY), NETWORK)).items():
         title = f"{NETWORK.switch_of_dpid[dpid].name} (dpid {dpid:016x}): "
         # Below its title a table has a blank line, a header and a rule; a blank line ends both kinds.

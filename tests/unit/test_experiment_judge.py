@@ -12,7 +12,7 @@ from fairslice.app.counters import Counters, FlowReading, PortReading, QueueRead
 from fairslice.emulation.traffic import StreamResult
 from fairslice.errors import Location
 from fairslice.experiment.judge import blocked_notes, greedy_notes, measured_flows, measured_links, trouble
-from fairslice.experiment.rates import different_switches, told_rates
+from fairslice.experiment.rates import FlowRates, different_switches, told_rates
 from fairslice.experiment.resolution import uncertain_bits
 from fairslice.experiment.traffic import FlowTraffic, parse_sender, plan_traffic
 from fairslice.measure.compare import Measured
@@ -127,6 +127,7 @@ def test_trouble_is_told_flow_by_flow() -> None:
     assert trouble(streams()) == ()
     assert trouble(streams(gold="refused")) == (f"{GOLD}: iperf3: refused",)
     assert len(trouble(streams(gold="refused", voice="silent"))) == 2
+    assert trouble(streams(gold="refused", voice="refused")) == (f"{GOLD}, {VOICE}: iperf3: refused",)
 
 
 def test_every_link_is_told_with_its_counter_or_none() -> None:
@@ -274,3 +275,12 @@ def test_udp_that_is_sent_above_its_allocation_is_told_of_once() -> None:
     assert "dropped on purpose" in note
     assert greedy_notes(TRAFFIC) == ()
     assert greedy_notes(plan_traffic(many, (parse_sender("voice=udp,x2"),))) == ()
+def test_flows_that_may_send_nothing_are_told_of_together() -> None:
+    policy = parse_policy(
+        "version: 1\nslices: {blocked: {limit: 0 bit/s, flows: [{from: h1, to: h3}, {from: h3, to: h1}]}}\n",
+        "p.yaml",
+    )
+    allocation = view(allocate_slices(policy, NETWORK))
+    came = FlowRates(wire_bps=0.0, offered_bps=3e6, metered_bps=0.0, window_s=5.0)
+    (note,) = blocked_notes(plan_traffic(allocation.flows), {flow.id: came for flow in allocation.flows})
+    assert note.startswith("Flows 1 and 2 may send nothing: 6 Mbit/s of them together came to their first")

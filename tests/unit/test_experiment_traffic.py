@@ -78,7 +78,7 @@ def test_senders_are_read(text: str, sender: Sender) -> None:
     ["", "gold", "=udp", "gold=", "gold=icmp", "gold=udp,10", "gold=udp,x", "gold=udp,x-1", "gold=UDP"],
 )
 def test_what_is_no_sender_is_refused_with_the_form(text: str) -> None:
-    with pytest.raises(InputError, match="expected SLICE or SLICE:FROM->TO"):
+    with pytest.raises(InputError, match=r"expected a flow .* or a slice, then =udp, =tcp or =udp,x10"):
         parse_sender(text)
 
 
@@ -91,9 +91,8 @@ def test_tcp_takes_no_factor() -> None:
 def test_a_sender_means_a_flow_by_slice_by_ends_or_by_id(means: str) -> None:
     mine = flow(match=Match(UDP, dst_port=5004))
     sender = Sender(means, UDP, 10.0)
-    assert sender.means(mine)
-    assert not sender.means(flow("silver", match=Match(UDP, dst_port=5004)))
-    assert sender.means(flow(source="h2", match=Match(UDP))) is (means == "gold")
+    others = (flow("silver", match=Match(UDP, dst_port=5004)), flow(source="h2", match=Match(UDP)))
+    assert sender.meant((mine, *others)) == ((mine.id, others[1].id) if means == "gold" else (mine.id,))
 
 
 def test_a_flow_is_greedy_tcp_of_its_own_accord() -> None:
@@ -170,7 +169,7 @@ def test_all_that_is_asked_in_vain_is_told_at_once() -> None:
     told = [str(fault) for fault in refused.value.faults]
     assert len(told) == 3
     for name, what in (
-        ("'nobody'", "means no flow"),
+        ('"nobody"', "there is no flow"),
         ("bronze:h2->h4", "port 80 of h4 already serves silver:h1->h4"),
         ("other:h3->h4 tcp", "asks for tcp, and the sender 'other' sends udp; expected other=tcp"),
     ):

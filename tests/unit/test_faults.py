@@ -201,8 +201,18 @@ def test_a_reader_that_has_gone_is_quiet(arguments: tuple[str, ...]) -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_an_encoding_that_lacks_a_character_is_named() -> None:
-    one_sentence(fairslice(*PLAN, PYTHONIOENCODING="ascii"), 6, "ascii", "PYTHONIOENCODING=utf-8")
+def test_an_encoding_that_lacks_a_character_is_named(tmp_path: Path) -> None:
+    problem = tmp_path / "problem.json"
+    problem.write_text('{"links": {"A": 1}, "flows": [{"id": "\\u00fc", "path": ["A"]}]}')
+    done = fairslice("allocate", str(problem), "--explain", PYTHONIOENCODING="ascii")
+    one_sentence(done, 6, "ascii", "PYTHONIOENCODING=utf-8")
+
+
+@pytest.mark.parametrize("command", [PLAN, EXPLAIN], ids=lambda command: command[0])
+def test_names_of_flows_need_no_more_than_ascii(command: tuple[str, ...]) -> None:
+    done = fairslice(*command, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "h1->h4" in done.stdout
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -11,14 +11,15 @@ PACKAGE = Path(__file__).parents[2] / "controller" / "fairslice"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "units": {"errors"},
+    "naming": {"errors"},
     "stopping": set(),
     "vm": {"errors", "stopping"},
-    "policy": {"errors", "units"},
-    "topology": {"errors", "units"},
-    "measure": {"errors", "units"},
+    "policy": {"errors", "naming", "units"},
+    "topology": {"errors", "naming", "units"},
+    "measure": {"errors", "naming", "units"},
     "models": {"errors", "units"},
     "alloc": {"errors", "units", "policy", "topology"},
-    "state": {"errors", "units", "policy", "topology", "alloc"},
+    "state": {"errors", "naming", "units", "policy", "topology", "alloc"},
     "openflow": {"errors", "units", "policy", "topology", "alloc", "state"},
     "ovsdb": {"errors", "units", "policy", "topology", "alloc", "state"},
     "agent": {"errors", "units", "state", "ovsdb"},
@@ -26,8 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "emulation": {"errors", "stopping", "units", "topology", "ovsdb", "agent", "measure"},
     "doctor": {"errors", "stopping", "units", "topology", "emulation", "vm"},
     "experiment": {
-        *("errors", "units", "policy", "topology", "alloc", "state", "ovsdb", "agent", "app", "measure"),
-        *("emulation", "vm"),
+        *("errors", "naming", "units", "policy", "topology", "alloc", "state", "ovsdb", "agent", "app"),
+        *("measure", "emulation", "vm"),
     },
 }
 ONLY = {

@@ -54,7 +54,7 @@ def test_a_missed_allocation_is_out_of_tolerance() -> None:
     assert result.max_error == pytest.approx(0.4)
     sentence = words.verdict_sentence(result)
     assert "2 of 3 flows" in sentence
-    assert "bronze h3 -> h9 (+40.0 %)" in sentence
+    assert "bronze h3->h9 (+40.0 %)" in sentence
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_an_overload_under_shape_tells_what_happened() -> None:
         wire=19,
     )
     assert note == (
-        "gold h1 -> h9 udp dst_port 5004 sent UDP at 100 Mbit/s, 10 times its allocation: "
+        "gold h1->h9 udp dst_port 5004 sent UDP at 100 Mbit/s, 10 times its allocation: "
         "slice gold is shaped, not policed, so no meter stopped it at the edge, "
         "and 19 Mbit/s reached the receiver; "
         "the other flows of slice gold kept at least 10 % of their allocations; "
@@ -219,7 +219,7 @@ def test_notes_and_links_of_the_caller_are_kept() -> None:
 @pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf])
 def test_rates_that_are_none(name: str, rate: float) -> None:
     flow = replace(measured(), **{name: rate})  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=rf"gold h1 -> h9: {name} is {rate}; expected a finite rate"):
+    with pytest.raises(ValueError, match=rf"gold h1->h9: {name} is {rate}; expected a finite rate"):
         judge(flow)
 
 
@@ -233,8 +233,8 @@ def test_a_window_of_no_time(window_s: float) -> None:
     ("bottleneck", "said"),
     [
         ("link s1->s2", "s1->s2 is full"),
-        ("limit gold", "limit of gold"),
-        ("cap", "asks no more"),
+        ("limit gold", "limit of gold is reached"),
+        ("cap", "demand is met"),
         ("no path", "no path"),
         ("link", "link"),
         ("", "-"),

@@ -20,9 +20,9 @@ from fairslice.measure.filling_picture import (
 SVG = "{http://www.w3.org/2000/svg}"
 DUMBBELL = FillingPicture(
     lines=(
-        FillingLine("gold h1 → h4", "gold", ((0, 0), (2, 6), (8, 6)), 2, met=False),
-        FillingLine("silver h2 → h5", "silver", ((0, 0), (8, 16)), 8, met=False),
-        FillingLine("bronze h3 → h6", "bronze", ((0, 0), (8, 8)), 8, met=True),
+        FillingLine("gold h1->h4", "gold", ((0, 0), (2, 6), (8, 6)), 2, met=False),
+        FillingLine("silver h2->h5", "silver", ((0, 0), (8, 16)), 8, met=False),
+        FillingLine("bronze h3->h6", "bronze", ((0, 0), (8, 8)), 8, met=True),
     ),
     steps=(FillingStep(2, "limit gold is reached"), FillingStep(8, "link s1->s2 is full")),
     clock_label="level for each unit of weight, Mbit/s",

@@ -93,10 +93,10 @@ def test_what_a_page_tells() -> None:
         "Fair: every flow, or shaped slice, got its allocation to within 1.0 % (tolerance 5 %).",
         "12 of 12",
         "judged on their sum",
-        "h15 → h2 udp dst_port 5004",
+        "h15->h2 udp dst_port 5004",
         "80.1 % lost",
         "a3->e3 is full",
-        "asks no more",
+        "demand is met",
         "Slice by slice",
         "more links with less load",
         "whole Ethernet frames",
@@ -199,7 +199,7 @@ def test_pictures_follow_the_page_into_the_dark() -> None:
 def test_a_name_like_a_colour_is_no_colour() -> None:
     result = load("dumbbell")
     result = replace(result, flows=(replace(result.flows[0], source="#1f2933"),), slices=result.slices[:1])
-    assert "#1f2933 -&gt; h4" in render_report(result, extra(result))
+    assert "#1f2933-&gt;h4" in render_report(result, extra(result))
 
 
 def test_write_replaces_the_whole_file(tmp_path: Path) -> None:
@@ -243,8 +243,8 @@ def test_what_can_not_be_told_and_what_was_not_measured_stand_on_the_page() -> N
     page = Page(render_report(unclear, extra(unclear)))
     text = " ".join(page.text.split())
     assert "? can't tell" in text
-    assert "gold h1 -> h4 can't be judged: too <few> frames." in text
-    assert "ping h1 -> h4 icmp was not measured: iperf3 <can't>." in text
+    assert "gold h1->h4 can't be judged: too <few> frames." in text
+    assert "ping h1->h4 icmp was not measured: iperf3 <can't>." in text
     assert "✗ no" not in text
 
 

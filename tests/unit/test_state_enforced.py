@@ -304,13 +304,25 @@ def test_a_limit_between_two_kbit_is_held_at_the_one_below() -> None:
     assert "1.9 kbit/s is held at 1 kbit/s" in said
 
 
-def test_less_than_a_kbit_is_told_to_be_nothing_flow_by_flow() -> None:
-    said = told("slices:\n  a: {limit: 1.5 kbit/s, flows: [{from: h1, to: h4}, {from: h2, to: h5}]}")
-    assert [line.partition(" is ")[0] for line in said] == [
-        "policy.yaml:3:34: a:h1->h4: 750 bit/s",
-        "policy.yaml:3:54: a:h2->h5: 750 bit/s",
-    ]
-    assert all(line.endswith("nothing passes") for line in said)
+NOTHING_PASSES = "less than 1 kbit/s, the least that can be enforced: nothing passes"
+
+
+def test_less_than_a_kbit_is_told_to_be_nothing() -> None:
+    (said,) = told("slices:\n  a: {limit: 0.5 kbit/s, flows: [{from: h1, to: h4}]}")
+    assert said == f"policy.yaml:3:34: a:h1->h4: 500 bit/s is {NOTHING_PASSES}"
+
+
+def test_what_several_flows_have_in_common_is_told_once_with_their_numbers() -> None:
+    (said,) = told("slices:\n  a: {limit: 1.5 kbit/s, flows: [{from: h1, to: h4}, {from: h2, to: h5}]}")
+    assert said == f"policy.yaml:3:34: flows 1 and 2: each gets {NOTHING_PASSES}"
+    rates = ("5 Mbit/s", "1.5 kbit/s", "2.4 kbit/s")
+    flows = ", ".join(f"{{from: h{n}, to: h{n + 3}, demand: {rate}}}" for n, rate in enumerate(rates, 1))
+    more = "{flows: [{from: h1, to: h6, demand: 1.6 kbit/s}]}"
+    (said,) = told(f"slices:\n  a: {{flows: [{flows}]}}\n  b: {more}")
+    assert said.endswith(
+        ": flows 2 to 4: held at whole kbit/s by their meters, flow 2 the furthest off: "
+        "1.5 kbit/s is held at 2 kbit/s"
+    )
 
 
 # Measuring where unmatched traffic is dropped ---------------------------------------------------------------

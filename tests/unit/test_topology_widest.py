@@ -233,7 +233,7 @@ def test_the_plan_says_which_ways_there_were(
     given_ = ("plan", policy, "--topology", network, "--rates-only")
     assert run_command(monkeypatch, *given_) == 0
     rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert "upper h1 → h3 10 Mbit/s taken h1 s1 s2 s4 h3" in rows
+    assert "1 upper h1->h3 10 Mbit/s taken h1 s1 s2 s4 h3" in rows
     assert "1 Mbit/s h1 s1 s3 s4 h3" in rows
     assert run_command(monkeypatch, *given_, "--json") == 0
     ways = json.loads(capsys.readouterr().out)["ways"]

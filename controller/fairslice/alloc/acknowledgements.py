@@ -181,7 +181,7 @@ class _Steps:
         if link is None:
             return error
         return InfeasibleError(
-            f"the floors do not fit: acknowledgements of those of {few_of(error.flows)} need"
+            f"the guarantees do not fit: acknowledgements of those of {few_of(error.flows)} need"
             f" {error.floors:.10g} of link {link}, which has {error.capacity:.10g} for them:"
             f" {error.floors - error.capacity:.10g} too little",
             link=link,

@@ -125,16 +125,18 @@ class Checker:
             return Violation(f'slice "{name}" has {has!r}, over its limit {limit!r}', slice=name)
 
         def uncapped(f: int) -> Violation:
-            return self._of_flow(f, f"has {float(self.rate[f])!r}, over its cap {flows[f].cap!r}")
+            return self._of_flow(f, f"has {float(self.rate[f])!r}, over its demand {flows[f].cap!r}")
 
         def unfloored(f: int) -> Violation:
-            return self._of_flow(f, f"has {float(self.rate[f])!r}, under its floor {flows[f].kept_floor!r}")
+            return self._of_flow(
+                f, f"has {float(self.rate[f])!r}, under its guarantee {flows[f].kept_floor!r}"
+            )
 
         yield from listed(over[over < links], "links carry more than they can", overloaded)
         yield from listed(over[over >= links], "slices are over their limits", unlimited)
         high, low = self.rate > self.cap * self.over, self.rate < self.floor * self.under
-        yield from listed(np.flatnonzero(high), "flows are over their caps", uncapped)
-        yield from listed(np.flatnonzero(low), "flows are under their floors", unfloored)
+        yield from listed(np.flatnonzero(high), "flows are over their demands", uncapped)
+        yield from listed(np.flatnonzero(low), "flows are under their guarantees", unfloored)
 
     def reasons(
         self, given: "Mapping[str, Bottleneck] | ArrayLike | None", stated: "Array | None"
@@ -151,7 +153,7 @@ class Checker:
             others = ", ".join(map(str, full))
             why = f"others went on after it at {others}" if full else "nothing that it uses is full"
             link = next((b.name for b in full if b.kind is BottleneckKind.LINK), None)
-            return self._of_flow(f, f"has {float(self.rate[f])!r}, is below its cap, and {why}", link)
+            return self._of_flow(f, f"has {float(self.rate[f])!r}, is below its demand, and {why}", link)
 
         yield from listed(np.flatnonzero(~reasoned), "flows have no reason to have no more", unreasoned)
         if stated is None:

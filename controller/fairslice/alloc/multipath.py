@@ -316,7 +316,7 @@ def allocate_free(
     subflows = problem.subflows
     refused = [
         Fault(
-            f'flows[{index}] ("{flow.id}"): found a floor of {flow.floor} on {len(flow.paths)} paths with'
+            f'flows[{index}] ("{flow.id}"): found a guarantee of {flow.floor} on {len(flow.paths)} paths with'
             " free splits, expected none: a flow with a guarantee must be split in fixed ratios"
         )
         for index, flow in enumerate(problem.flows)

@@ -289,7 +289,7 @@ class AllocationProblem:
         if not flow.cap >= 0:
             yield f"the demand is {flow.cap}, expected a number from 0 up, or none"
         if not 0 <= flow.floor < math.inf:
-            yield f"the floor is {flow.floor}, expected a finite number from 0 up"
+            yield f"the guarantee is {flow.floor}, expected a finite number from 0 up"
         if flow.slice is not None and flow.slice not in self.slices:
             yield f'the slice "{flow.slice}" is unknown, expected {_one_of(self.slices)}'
         sound = True

@@ -131,7 +131,7 @@ def refusal(problem: AllocationProblem, place: int) -> InfeasibleError:
     exactly = sum(Fraction(uses[flow]) * Fraction(floor[flow]) for flow in flows)
     floors, shortfall = float(exactly), float(exactly - Fraction(capacity))
     return InfeasibleError(
-        f"the floors do not fit: those of {few_of(flows)} need {floors:.10g}"
+        f"the guarantees do not fit: those of {few_of(flows)} need {floors:.10g}"
         f" but {has} {capacity:.10g}, {shortfall:.10g} too little",
         link=name,
         flows=flows,

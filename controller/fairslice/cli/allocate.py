@@ -34,7 +34,10 @@ fairslice allocate - --explain --flow f""",
 @click.argument("file", type=click.Path(allow_dash=True, dir_okay=False))
 @click.option("--explain", "explained", is_flag=True, help="Show the filling step by step, for people.")
 @click.option(
-    "--flow", metavar="ID", help="With --explain: why this flow has its rate, and what would raise it."
+    "--flow",
+    metavar="FLOW",
+    help="With --explain: why this flow (its id, its number, or a part of its id) has its rate, and what"
+    " would raise it.",
 )
 @click.option(
     "--picture",
@@ -61,7 +64,7 @@ def command(file: str, explained: bool, flow: str | None, picture: Path | None, 
     The answer is JSON, with --json or without. With --explain a single problem is explained in words instead;
     with --explain --json the answer has an "explanation" as well.
 
-    Exit status: 2 for bad input, 3 if the floors of a single problem do not fit; in an array such
+    Exit status: 2 for bad input, 3 if the guarantees ("min") of a single problem do not fit; in an array such
     problems are answered in their place.
     """
     import json
@@ -84,7 +87,7 @@ def command(file: str, explained: bool, flow: str | None, picture: Path | None, 
         raise InputError(f"{name} has more than {_MAX_CHARACTERS >> 20} MiB; expected a file of at most that")
     parsed = files.parse_problems(text, name)
     if explained:
-        _check_explained(parsed, name, flow, picture)
+        flow = _check_explained(parsed, name, flow, picture)
     if parsed.is_array:
         print_document(json.dumps(files.answers(parsed.problems), indent=2))
         return
@@ -103,17 +106,21 @@ def command(file: str, explained: bool, flow: str | None, picture: Path | None, 
         raise
 
 
-def _check_explained(parsed: "ProblemFile", name: str, flow: str | None, picture: Path | None) -> None:
-    from fairslice.cli.explain import unknown_flow
+def _check_explained(parsed: "ProblemFile", name: str, flow: str | None, picture: Path | None) -> str | None:
+    """Refuse what can't be explained; the id of the flow that is asked for."""
     from fairslice.cli.explanation_picture import check_picture
     from fairslice.errors import InputError
+    from fairslice.naming import Named, find_flow
 
     check_picture(picture)
     if parsed.is_array:
         raise InputError(f"{name}: found an array of problems; expected a single one for --explain")
-    ids = [one.id for one in parsed.problems[0].flows]
-    if flow is not None and flow not in ids:
-        raise unknown_flow(flow, ids)
+    if flow is None:
+        return None
+    named = [
+        Named(number, one.id, one.slice or "") for number, one in enumerate(parsed.problems[0].flows, start=1)
+    ]
+    return find_flow(flow, named, "--flow").id
 
 
 def _explain(
@@ -126,7 +133,8 @@ def _explain(
     from fairslice.cli.explanation_picture import picture_of, write_picture
 
     names = {one.id: one.id for one in problem.flows}
-    words = Words(name, names, lambda amount: f"{amount:.6g}", "unit", "", stated)
+    numbers = {one.id: number for number, one in enumerate(problem.flows, start=1)}
+    words = Words(name, names, numbers, lambda amount: f"{amount:.6g}", "unit", "", stated)
     filling = explain(problem)
     if picture is not None:
         write_picture(picture, picture_of(filling, words))

@@ -93,6 +93,8 @@ def _print(findings: "Sequence[Finding]") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from fairslice.cli.output import wide_enough
+
     colours = {"ok": "green", "warn": "yellow", "fail": "bold red"}
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("status")
@@ -102,8 +104,4 @@ def _print(findings: "Sequence[Finding]") -> None:
     for finding in findings:
         status = Text(finding.status, style=colours[finding.status])
         table.add_row(status, finding.subject, finding.found, finding.fix)
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        # A file or a pipe has no width of its own.
-        console.width = max(console.width, 120)
-    console.print(table)
+    wide_enough(Console(markup=False, highlight=False)).print(table)

@@ -1,7 +1,5 @@
 """``fairslice explain``: how the rates of a policy come about, and what would raise one."""
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +13,8 @@ from fairslice.cli.options import (
     policy_file,
     topology_option,
 )
-from fairslice.errors import InputError
 
 if TYPE_CHECKING:
-    from fairslice.policy.model import Flow
     from fairslice.topology.options import NetworkOptions
 
 
@@ -62,13 +58,14 @@ def command(
     """Show the filling of a topology by POLICY, step by step: all flows rise together until a link is full or
     a demand or a limit is reached, and the flows that this stops keep what they have.
 
-    With FLOW (its id, as "gold:h1->h4"; "h1->h4"; or its number) show also why this flow has its rate: who
-    holds what of its bottleneck, and what more capacity would do to it, link by link. That can be a loss,
-    where it lets others rise whom the flow meets elsewhere."""
+    With FLOW (its number; "h1->h4"; or any other part of its name that no other flow has) show also why this
+    flow has its rate: who holds what of its bottleneck, and what more capacity would do to it, link by link.
+    That can be a loss, where it lets others rise whom the flow meets elsewhere."""
     from fairslice.alloc.explain import explain
     from fairslice.alloc.slices import allocate_slices
     from fairslice.cli.explanation import Words, document, show
     from fairslice.cli.explanation_picture import check_picture, picture_in_rates, write_picture
+    from fairslice.naming import Named, ends, find_flow
     from fairslice.policy import load_policy
     from fairslice.units import format_rate
 
@@ -76,9 +73,11 @@ def command(
     network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     allocation = allocate_slices(load_policy(policy), network)
     flows = [allocated.flow for allocated in allocation.flows]
-    wanted = None if flow is None else _find(flow, flows)
-    names = {one.id: f"{one.source} → {one.destination} {one.match}".rstrip() for one in flows}
-    words = Words(str(policy), names, format_rate, "Mbit/s", "_bps", str)
+    named = [Named(one.number, one.id, one.slice) for one in flows]
+    wanted = None if flow is None else find_flow(flow, named).id
+    names = {one.id: ends(one.source, one.destination, one.match) for one in flows}
+    numbers = {one.id: one.number for one in flows}
+    words = Words(str(policy), names, numbers, format_rate, "Mbit/s", "_bps", str)
     filling = explain(allocation.problem)
     if picture is not None:
         write_picture(picture, picture_in_rates(filling, words))
@@ -97,25 +96,3 @@ def command(
         click.echo("Flows over several paths are shown with the split that they have now.")
     if picture is not None:
         click.echo(f"Picture: {picture}")
-
-
-def _find(wanted: str, flows: "Sequence[Flow]") -> str:
-    """The id of the flow that is meant.
-
-    Raises:
-        InputError: none or several are meant; names those that exist, or that are meant.
-    """
-    text = re.sub(r"\s*(->|→)\s*", "->", wanted.strip())
-    found = [flow.id for flow in flows if text == flow.id or text == str(flow.number)]
-    found = found or [flow.id for flow in flows if text == f"{flow.source}->{flow.destination}"]
-    if not found:
-        raise unknown_flow(wanted, [flow.id for flow in flows])
-    if len(found) > 1:
-        raise InputError(f'FLOW: "{wanted}" may be each of {", ".join(found)}; expected the id of one')
-    return found[0]
-
-
-def unknown_flow(wanted: str, ids: Sequence[str]) -> InputError:
-    """The refusal of a flow that is not there, with those that are."""
-    expected = f"expected one of {', '.join(ids)}" if ids else "there are none"
-    return InputError(f'FLOW: there is no flow "{wanted}"; {expected}')

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from fairslice.alloc.explain import Filling, Why
     from fairslice.alloc.sensitivity import Raise
 
+NUMBER = "#"
+"""Heads the column of flows' numbers."""
 HOLDERS = 20
 """Up to this many flows of a bottleneck, or links that set something aside, are shown one by one."""
 
@@ -21,12 +23,14 @@ HOLDERS = 20
 class Words:
     """How to speak of a problem: in the words and units of a policy, or of a problem file.
 
-    ``names`` are the flows' own, without their slices, by id; ``unit`` is what capacity is added in;
+    ``names`` are the flows' own, without their slices, by id, and ``numbers`` their places, from 1;
+    ``unit`` is what capacity is added in;
     ``key`` ends the JSON keys of rates; ``stated`` is a bottleneck in JSON.
     """
 
     title: str
     names: dict[str, str]
+    numbers: dict[str, int]
     amount: Callable[[float], str]
     unit: str
     key: str
@@ -41,7 +45,7 @@ def what_stops(reason: "Bottleneck") -> str:
         return "demand is met"
     if reason.kind is BottleneckKind.ACKNOWLEDGEMENTS:
         return f"link {reason.name} has no more for acknowledgements"
-    return f"{reason} is full" if reason.kind is BottleneckKind.LINK else f"{reason} is reached"
+    return f"{reason} is full" if reason.kind is BottleneckKind.LINK else f"limit of {reason.name} is reached"
 
 
 def document(filling: "Filling", words: Words, wanted: str | None) -> dict[str, Any]:
@@ -58,6 +62,7 @@ def document(filling: "Filling", words: Words, wanted: str | None) -> dict[str, 
                         "flows": [
                             {
                                 "id": one.flow,
+                                "number": words.numbers[one.flow],
                                 "slice": slices[one.flow],
                                 f"rate{words.key}": one.rate,
                                 "at_floor": one.at_floor,
@@ -87,6 +92,7 @@ def document(filling: "Filling", words: Words, wanted: str | None) -> dict[str, 
     reason = why(filling, wanted)
     found["flow"] = {
         "id": wanted,
+        "number": words.numbers[wanted],
         "slice": reason.flow.slice,
         f"rate{words.key}": reason.rate,
         "step": reason.step,
@@ -95,7 +101,13 @@ def document(filling: "Filling", words: Words, wanted: str | None) -> dict[str, 
         f"capacity{words.key}": reason.capacity,
         f"set_aside{words.key}": reason.set_aside,
         "holders": [
-            {"id": h.flow, f"rate{words.key}": h.rate, f"load{words.key}": h.load} for h in reason.holders
+            {
+                "id": h.flow,
+                "number": words.numbers[h.flow],
+                f"rate{words.key}": h.rate,
+                f"load{words.key}": h.load,
+            }
+            for h in reason.holders
         ],
         "raises": [
             {
@@ -141,17 +153,18 @@ def _table(title: str, columns: Sequence[str], right: Sequence[str]) -> "Table":
 def _steps(filling: "Filling", words: Words) -> "Table":
     slices = {flow.id: flow.slice or "" for flow in filling.problem.flows}
     clock = "per weight" if filling.per_weight else "clock"
-    columns = ["step", clock, "what stops them", *(["slice"] if any(slices.values()) else []), "flow", "rate"]
-    table = _table(f"Filling of {words.title}", columns, ("step", clock, "rate"))
+    slice_column = ["slice"] if any(slices.values()) else []
+    columns = ["step", clock, "what stops them", NUMBER, *slice_column, "flow", "rate"]
+    table = _table(f"Filling of {words.title}", columns, ("step", clock, NUMBER, "rate"))
     for number, step in enumerate(filling.steps, start=1):
         share = step.instant / filling.end if filling.end else 1.0
         before = [str(number), words.amount(step.instant) if filling.per_weight else f"{100 * share:.4g} %"]
         for stop in step.stops:
             what = what_stops(stop.reason)
             for one in stop.flows:
-                slice_ = [slices[one.flow]] if any(slices.values()) else []
-                floor = " *" if one.at_floor else ""
-                table.add_row(*before, what, *slice_, words.names[one.flow], words.amount(one.rate) + floor)
+                who = [str(words.numbers[one.flow]), *([slices[one.flow]] if slice_column else [])]
+                mark = " *" if one.at_floor else ""
+                table.add_row(*before, what, *who, words.names[one.flow], words.amount(one.rate) + mark)
                 before, what = ["", ""], ""
     return table
 
@@ -237,7 +250,7 @@ def _because(reason: "Why", words: Words) -> Iterator[str]:
         yield f"{has}: its slice has reached its limit of {capacity} (step {reason.step})."
     elif reason.reason.kind is BottleneckKind.ACKNOWLEDGEMENTS:
         link = reason.reason.name
-        yield f"{has}: acknowledgements have all that they may of {link}, {capacity} (step {reason.step})."
+        yield f"{has}: link {link} has no more than {capacity} for acknowledgements (step {reason.step})."
     else:
         aside = f", {words.amount(reason.set_aside)} of it for acknowledgements" if reason.set_aside else ""
         yield f"{has}: {reason.reason}, which carries {capacity}{aside}, is full (step {reason.step})."
@@ -250,25 +263,28 @@ def _holders(filling: "Filling", reason: "Why", words: Words) -> "Table":
 
     slices = {flow.id: flow.slice or "" for flow in filling.problem.flows}
     named = any(slices[holder.flow] for holder in reason.holders)
-    columns = [*(["slice"] if named else []), "flow", "rate", "takes", "share"]
+    columns = [NUMBER, *(["slice"] if named else []), "flow", "rate", "takes", "share"]
     place = str(reason.reason)
     if reason.reason.kind is BottleneckKind.ACKNOWLEDGEMENTS:
         place = f"the room for acknowledgements of link {reason.reason.name}"
-    table = _table(f"Who holds what of {place}", columns, columns[-3:])
+    elif reason.reason.kind is BottleneckKind.LIMIT:
+        place = f"the limit of {reason.reason.name}"
+    table = _table(f"Who holds what of {place}", columns, (NUMBER, *columns[-3:]))
     ordered = sorted(reason.holders, key=lambda holder: -holder.load)
     shown = ordered if len(ordered) <= HOLDERS else ordered[: HOLDERS - 1]
 
-    def row(slice_: str, name: str, rate: str, load: float) -> None:
+    def row(number: str, slice_: str, name: str, rate: str, load: float) -> None:
         share = f"{100 * load / reason.capacity:.1f} %" if reason.capacity else ""
-        table.add_row(*([slice_] if named else []), name, rate, words.amount(load), share)
+        table.add_row(number, *([slice_] if named else []), name, rate, words.amount(load), share)
 
     for holder in shown:
-        row(slices[holder.flow], words.names[holder.flow], words.amount(holder.rate), holder.load)
+        number = str(words.numbers[holder.flow])
+        row(number, slices[holder.flow], words.names[holder.flow], words.amount(holder.rate), holder.load)
     rest = ordered[len(shown) :]
     if rest:
-        row("", f"{len(rest)} others", "", math.fsum(holder.load for holder in rest))
+        row("", "", f"{len(rest)} others", "", math.fsum(holder.load for holder in rest))
     if reason.set_aside:
-        row("", "acknowledgements", "", reason.set_aside)
+        row("", "", "acknowledgements", "", reason.set_aside)
     return table
 
 
@@ -278,7 +294,7 @@ def _effect(one: "Raise", words: Words) -> tuple[str, str, str, str]:
     if one.place.kind is BottleneckKind.CAP:
         place, now = "its demand", "met" if one.full else "not met"
     elif one.place.kind is BottleneckKind.LIMIT:
-        place, now = str(one.place), "reached" if one.full else "not reached"
+        place, now = f"limit of {one.place.name}", "reached" if one.full else "not reached"
     else:
         place, now = str(one.place), "full" if one.full else "has room"
     if not one.slope:

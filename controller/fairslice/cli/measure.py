@@ -68,11 +68,12 @@ def command(url: str, duration: float, as_json: bool) -> None:
     from fairslice.units import format_rate
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in ("flow", "allocated", "offered", "dropped by meter", "on the wire"):
+    for column in ("#", "flow", "allocated", "offered", "dropped by meter", "on the wire"):
         table.add_column(column, justify="left" if column == "flow" else "right")
     for flow in allocation.flows:
         found = rates[flow.id]
         table.add_row(
+            str(flow.number),
             flow.id,
             *(
                 format_rate(rate)

@@ -7,11 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from fairslice.errors import os_failure
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _KEY = "fairslice.cli.output"
 
@@ -83,6 +86,13 @@ def print_document(text: str) -> None:
             raise
         except OSError as error:
             raise os_failure(error, "standard output: can't be written") from error
+
+
+def wide_enough(console: "Console") -> "Console":
+    """A console as wide as its terminal, or as COLUMNS says; a file or a pipe has no width: 120 columns."""
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = max(console.width, 120)
+    return console
 
 
 def document_descriptor() -> int | None:

@@ -145,6 +145,7 @@ def _table(title: str, *columns: str) -> "Table":
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         right = column in (
+            "#",
             "rate",
             "width",
             "weight",
@@ -160,20 +161,26 @@ def _table(title: str, *columns: str) -> "Table":
 
 
 def _rates(shown: "AllocationView") -> "Table":
+    from fairslice.cli.explanation import NUMBER
+    from fairslice.measure.words import why
+    from fairslice.naming import ends
     from fairslice.units import format_rate
 
-    table = _table(f"Rates of {shown.policy}", "slice", "flow", "rate", "because of", "path")
+    table = _table(f"Rates of {shown.policy}", NUMBER, "slice", "flow", "rate", "why not more", "path")
     for flow in shown.flows:
         used = [path for path in flow.paths if path.share > 0]
         table.add_row(
+            str(flow.number),
             flow.slice,
-            f"{flow.source} → {flow.destination} {flow.match}".rstrip(),
+            ends(flow.source, flow.destination, flow.match),
             format_rate(flow.allocated_bps),
-            flow.bottleneck,
+            why(flow.bottleneck),
             " ".join(flow.path) if len(flow.paths) == 1 else _over(used, len(flow.paths)),
         )
         for path in used if len(flow.paths) > 1 else ():
-            table.add_row("", "", format_rate(path.rate_bps), f"{path.share:.2%} of it", " ".join(path.nodes))
+            table.add_row(
+                "", "", "", format_rate(path.rate_bps), f"{path.share:.2%} of it", " ".join(path.nodes)
+            )
     return table
 
 
@@ -220,20 +227,22 @@ def _choices(allocation: "NetworkAllocation") -> "Iterator[_Choice]":
 
 
 def _ways(shown: "AllocationView", choices: "list[_Choice]") -> "Table":
+    from fairslice.cli.explanation import NUMBER
+    from fairslice.naming import ends
     from fairslice.units import format_rate
 
     flows = {flow.id: flow for flow in shown.flows}
-    table = _table("Equally short ways, the widest first", "slice", "flow", "width", "", "way")
+    table = _table("Equally short ways, the widest first", NUMBER, "slice", "flow", "width", "", "way")
     for choice in choices:
         flow = flows[choice.flow]
-        names = (flow.slice, f"{flow.source} → {flow.destination} {flow.match}".rstrip())
+        names = (str(flow.number), flow.slice, ends(flow.source, flow.destination, flow.match))
         for way in choice.ways:
             taken = "taken" if way.taken else ""
             table.add_row(*names, format_rate(way.width_bps), taken, " ".join(way.nodes))
-            names = ("", "")
+            names = ("", "", "")
         more = choice.count - len(choice.ways)
         if more:
-            table.add_row("", "", "", "", f"and {more} more")
+            table.add_row("", "", "", "", "", f"and {more} more")
     return table
 
 

@@ -93,7 +93,8 @@ if TYPE_CHECKING:
     "senders",
     multiple=True,
     metavar="FLOW=udp[,xFACTOR]",
-    help="Send a flow (or a slice's) with UDP at a multiple of its allocation; repeatable.",
+    help="Send a flow (its number, FROM->TO, or any part of its name that no other flow has), or all of a"
+    " slice, with UDP at a multiple of the allocation; repeatable.",
 )
 @click.option(
     "--congestion-control",
@@ -271,7 +272,7 @@ def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
 
     from rich.console import Console
 
-    from fairslice.cli.output import print_document
+    from fairslice.cli.output import print_document, wide_enough
     from fairslice.cli.progress import shown_progress
     from fairslice.errors import FairsliceError
     from fairslice.experiment.output import write_logs, write_outcome
@@ -292,10 +293,7 @@ def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
     if as_json:
         print_document(to_json(outcome.result))
     else:
-        console = Console()
-        if not console.is_terminal:
-            # A file or a pipe has no width of its own.
-            console.width = max(console.width, 120)
+        console = wide_enough(Console())
         print_result(outcome.result, console)
         on_paths = {name for flow in outcome.allocation.flows for name in flow.path}
         if legend := experiment.network.legend(on_paths):

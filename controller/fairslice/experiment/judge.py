@@ -1,5 +1,6 @@
 """From what was read to what is reported: measurements of flows and links for the comparison. Pure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, cast
@@ -23,6 +24,7 @@ from fairslice.measure.iperf import (
 )
 from fairslice.measure.resolution import SHORT
 from fairslice.measure.results import LinkResult
+from fairslice.naming import numbers
 from fairslice.policy.model import Policy
 from fairslice.units import format_duration, format_rate, udp_wire_bps
 
@@ -151,11 +153,21 @@ def measured_links(allocation: AllocationView, before: Counters, after: Counters
 
 def blocked_notes(traffic: Sequence[FlowTraffic], rates: Mapping[str, FlowRates]) -> tuple[str, ...]:
     """What flows that may send nothing tried, as their first switch counted it."""
-    return tuple(
-        f"{plan.flow.id} may send nothing: {format_rate(rates[plan.flow.id].offered_bps)} of it "
-        "came to its first switch, to be dropped there."
+    tried = [
+        plan.flow
         for plan in traffic
         if plan.blocked and plan.flow.id in rates and rates[plan.flow.id].offered_bps > 0
+    ]
+    if not tried:
+        return ()
+    came = format_rate(math.fsum(rates[flow.id].offered_bps for flow in tried))
+    if len(tried) == 1:
+        return (
+            f"{tried[0].id} may send nothing: {came} of it came to its first switch, to be dropped there.",
+        )
+    who = numbers(flow.number for flow in tried).capitalize()
+    return (
+        f"{who} may send nothing: {came} of them together came to their first switches, to be dropped there.",
     )
 
 
@@ -173,5 +185,9 @@ def greedy_notes(traffic: Sequence[FlowTraffic]) -> tuple[str, ...]:
 
 
 def trouble(streams: Mapping[str, StreamResult]) -> tuple[str, ...]:
-    """What iperf3 complained of, flow by flow."""
-    return tuple(f"{flow}: iperf3: {stream.error}" for flow, stream in streams.items() if stream.error)
+    """What iperf3 complained of; each complaint once, with all flows that it was about."""
+    about: dict[str, list[str]] = {}
+    for flow, stream in streams.items():
+        if stream.error:
+            about.setdefault(stream.error, []).append(flow)
+    return tuple(f"{', '.join(flows)}: iperf3: {error}" for error, flows in about.items())

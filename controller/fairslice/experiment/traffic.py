@@ -10,6 +10,7 @@ from fairslice.emulation.attempts import Attempt
 from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES, Stream
 from fairslice.errors import Fault, InputError
 from fairslice.measure.results import NotMeasured
+from fairslice.naming import Named, ends, find_flows
 from fairslice.policy.model import PROTOCOLS
 from fairslice.topology.network import Network
 from fairslice.units import is_nothing, tcp_goodput_bps, udp_goodput_bps
@@ -34,9 +35,14 @@ class Sender:
     proto: int
     factor: float | None = None
 
-    def means(self, flow: FlowView) -> bool:
-        """Whether this is about ``flow``: its id, its slice, or ``slice:source->destination``."""
-        return self.flow in (flow.id, flow.slice, f"{flow.slice}:{flow.source}->{flow.destination}")
+    def meant(self, flows: Sequence[FlowView]) -> tuple[str, ...]:
+        """The ids of the flows that this is about; see :func:`fairslice.naming.find_flows`.
+
+        Raises:
+            InputError: it is about none, or may be about several.
+        """
+        named = [Named(flow.number, flow.id, flow.slice) for flow in flows]
+        return tuple(one.id for one in find_flows(self.flow, named, "--send"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ def _proto_name(number: int) -> str:
 
 
 def parse_sender(text: str) -> Sender:
-    """Read ``silver:h2->h5=udp,x10`` or ``bronze=tcp``.
+    """Read ``h2->h5=udp,x10``, ``2=udp`` or ``bronze=tcp``.
 
     Raises:
         InputError: it is written otherwise.
@@ -120,8 +126,8 @@ def parse_sender(text: str) -> Sender:
     found = _SENDER.fullmatch(text)
     if found is None:
         raise InputError(
-            f"{text!r} is no sender; expected SLICE or SLICE:FROM->TO, then =udp, =tcp or =udp,x10 "
-            "(ten times the allocation)"
+            f"{text!r} is no sender; expected a flow (its number, FROM->TO or a part of its id) or a slice, "
+            "then =udp, =tcp or =udp,x10 (ten times the allocation)"
         )
     if found["proto"] == "tcp" and found["factor"]:
         raise InputError(f"{text!r}: TCP finds its own rate; a factor goes with udp")
@@ -140,30 +146,32 @@ def plan_traffic(flows: Sequence[FlowView], senders: Sequence[Sender] = ()) -> t
         InputError: a sender that means no flow or one of another protocol, two flows to one port of a host,
             or no flow that can be measured; all of them.
     """
-    faults = [
-        Fault(f"sender {sender.flow!r} means no flow; there are {', '.join(flow.id for flow in flows)}")
-        for sender in senders
-        if not any(sender.means(flow) for flow in flows)
-    ]
+    faults: list[Fault] = []
+    sender_of: dict[str, Sender] = {}
+    for sender in senders:
+        try:
+            sender_of |= dict.fromkeys(sender.meant(flows), sender)
+        except InputError as error:
+            faults += error.faults
     measurable = [flow for flow in flows if _can_measure(flow)]
     ports = _server_ports(measurable, faults)
     streams = []
     for flow in flows:
-        sender = next((s for s in reversed(senders) if s.means(flow)), None)
-        proto = flow.proto or (PROTOCOLS["tcp"] if sender is None else sender.proto)
-        if sender is not None and sender.proto != proto:
-            asked, sent = (_proto_name(number) for number in (proto, sender.proto))
+        said = sender_of.get(flow.id)
+        proto = flow.proto or (PROTOCOLS["tcp"] if said is None else said.proto)
+        if said is not None and said.proto != proto:
+            asked, sent = (_proto_name(number) for number in (proto, said.proto))
             faults.append(
                 Fault(
-                    f"{flow.id}: its match asks for {asked}, and the sender {sender.flow!r} sends {sent};"
-                    f" expected {sender.flow}={asked}, or no sender"
+                    f"{flow.id}: its match asks for {asked}, and the sender {said.flow!r} sends {sent};"
+                    f" expected {said.flow}={asked}, or no sender"
                     if proto in _MEASURABLE
                     else f"{flow.id}: its match asks for {asked}, which no sender sends; expected no"
                     " sender for it"
                 )
             )
         elif _can_measure(flow):
-            factor = None if sender is None else sender.factor
+            factor = None if said is None else said.factor
             streams.append(_stream(flow, proto, ports[flow.id], factor))
     if flows and not measurable:
         faults += [Fault(f"{one.slice}: {flow_text(one)}: {one.reason}") for one in not_measured(flows)]
@@ -175,7 +183,7 @@ def plan_traffic(flows: Sequence[FlowView], senders: Sequence[Sender] = ()) -> t
 
 def flow_text(flow: NotMeasured) -> str:
     """``h1->h4 icmp``."""
-    return f"{flow.source}->{flow.destination} {flow.match}".rstrip()
+    return ends(flow.source, flow.destination, flow.match)
 
 
 def not_measured(flows: Sequence[FlowView]) -> tuple[NotMeasured, ...]:

@@ -17,8 +17,8 @@ from fairslice.measure.results import (
     RunResult,
     SliceResult,
     Verdict,
-    flow_id,
 )
+from fairslice.naming import ends, flow_id
 from fairslice.units import LEAST_RATE_BPS, format_duration, format_rate, is_nothing
 
 OVERLOAD = 1.5
@@ -374,4 +374,4 @@ def _busy_note(busy: Busy, passed: bool) -> str:
 
 
 def _name(flow: Measured) -> str:
-    return " ".join(filter(None, (flow.slice, flow.source, "->", flow.destination, flow.match)))
+    return f"{flow.slice} {ends(flow.source, flow.destination, flow.match)}"

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fairslice.errors import EXIT_CANT_TELL, EXIT_OK, EXIT_OUT_OF_TOLERANCE, Fault, InputError
 from fairslice.measure.resolution import relative_error
+from fairslice.naming import flow_id
 
 Verdict = Literal["fair", "out of tolerance", "cpu-bound", "can't tell"]
 Judged = Literal["flow", "slice"]
@@ -272,11 +273,6 @@ def from_json(text: str, file: str = "results.json") -> RunResult:
 
 
 _NAMING = ("slice", "from", "to", "match")
-
-
-def flow_id(slice_: str, source: str, destination: str, match: str) -> str:
-    """How a flow is named wherever one is: ``gold:h1->h4``, and its match if it has one."""
-    return f"{slice_}:{source}->{destination} {match}".rstrip()
 
 
 def _of_schema_2(text: str) -> str:

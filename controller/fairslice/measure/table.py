@@ -31,8 +31,10 @@ _STYLE: dict[Verdict, str] = {
 }
 
 
-WIDE = 100
+WIDE = 108
 """Columns of a terminal from which on the whole table is shown."""
+LEFT_OUT = ("goodput", "resent or lost")
+"""Columns of the table that a narrower one has no room for."""
 
 
 def results_table(result: RunResult, *, narrow: bool = False) -> Table:
@@ -40,8 +42,10 @@ def results_table(result: RunResult, *, narrow: bool = False) -> Table:
 
     A ``narrow`` one, for a terminal of 80 columns, leaves out goodput, and what was resent or lost.
     """
+    shown: tuple[FlowResult | NotMeasured, ...] = (*result.flows, *result.not_measured)
     scale = scale_for(rate for flow in result.flows for rate in (flow.allocated_bps, flow.wire_bps))
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("#", justify="right", no_wrap=True)
     table.add_column("slice", no_wrap=True)
     table.add_column("flow", no_wrap=not narrow)
     for name in ("allocated", "on the wire", "error", "goodput")[: 3 if narrow else 4]:
@@ -52,14 +56,13 @@ def results_table(result: RunResult, *, narrow: bool = False) -> Table:
         table.add_column("resent or lost", justify="right")
     table.add_column("ok?")
     before = ""
-    for flow in result.flows:
-        row = _row(flow, before, scale, result.tolerance)
-        table.add_row(*(row[:5] + row[6:7] + row[8:] if narrow else row))
+    for flow in shown:
+        if isinstance(flow, FlowResult):
+            row = _row(flow, before, scale, result.tolerance)
+        else:
+            row = _row_of_none(flow, before, scale)
+        table.add_row(Text(str(flow.number)), *(row[:5] + row[6:7] + row[8:] if narrow else row))
         before = flow.slice
-    for unknown in result.not_measured:
-        row = _row_of_none(unknown, before, scale)
-        table.add_row(*(row[:5] + row[6:7] + row[8:] if narrow else row))
-        before = unknown.slice
     return table
 
 
@@ -100,6 +103,10 @@ def print_result(result: RunResult, console: Console) -> None:
         console.print(f"allocated, on the wire: bits of Ethernet frames{goodput}.", style="dim")
         if not narrow and any("dropped" in lost_or_resent(flow) for flow in result.flows):
             console.print(f"{DROPPED}.", style="dim")
+        if narrow:
+            console.print(
+                f"Left out for want of room: {', '.join(LEFT_OUT)}; {WIDE} columns show them.", style="dim"
+            )
     for note in (*left_out(result), *doubts(result), *result.notes):
         console.print(Text(f"Note: {note}"))
     console.print(

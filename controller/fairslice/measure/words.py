@@ -1,9 +1,10 @@
 """What the table, the pictures and the page say of a result, in the same words. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fairslice.measure.results import FlowResult, NotMeasured, RunResult, SliceResult
+from fairslice.naming import ends, numbers
 from fairslice.units import is_nothing
 
 SMALL = 0.095
@@ -47,8 +48,8 @@ def scale_for(rates_bps: Iterable[float]) -> Scale:
 
 
 def flow_name(flow: FlowResult | NotMeasured) -> str:
-    """``h1 -> h4``, with the match if the policy has one."""
-    return f"{flow.source} -> {flow.destination} {flow.match}".rstrip()
+    """``h1->h4``, with the match if the policy has one."""
+    return ends(flow.source, flow.destination, flow.match)
 
 
 def percent(error: float) -> str:
@@ -94,10 +95,10 @@ def why(bottleneck: str) -> str:
     if kind == "link" and name:
         return f"{name} is full"
     if kind == "limit" and name:
-        return f"limit of {name}"
+        return f"limit of {name} is reached"
     if kind == "acknowledgements" and name:
-        return f"acknowledgements have all they may of {name}"
-    return "asks no more" if bottleneck == "cap" else bottleneck or "-"
+        return f"{name} has no more for acknowledgements"
+    return "demand is met" if bottleneck == "cap" else bottleneck or "-"
 
 
 def dropped(flow: FlowResult) -> float:
@@ -152,8 +153,21 @@ def verdict_sentence(result: RunResult) -> str:
 
 
 def left_out(result: RunResult) -> tuple[str, ...]:
-    """Every flow that was not measured, with the reason."""
-    return tuple(f"{f.slice} {flow_name(f)} was not measured: {f.reason}." for f in result.not_measured)
+    """Which flows were not measured, and why: those of one reason together."""
+    by_reason: dict[str, list[NotMeasured]] = {}
+    for flow in result.not_measured:
+        by_reason.setdefault(flow.reason, []).append(flow)
+    return tuple(
+        f"{_all(flows)} {'was' if len(flows) == 1 else 'were'} not measured: {reason}."
+        for reason, flows in by_reason.items()
+    )
+
+
+def _all(flows: Sequence[FlowResult | NotMeasured]) -> str:
+    """One flow by its name, several by their numbers."""
+    if len(flows) == 1:
+        return f"{flows[0].slice} {flow_name(flows[0])}"
+    return numbers(flow.number for flow in flows).capitalize()
 
 
 _TOLD = 5
@@ -162,12 +176,14 @@ _TOLD = 5
 
 def doubts(result: RunResult) -> tuple[str, ...]:
     """Why flows, or sums of shaped slices, can't be judged; alike ones are counted, not repeated."""
-    told: dict[str, None] = {}
+    told: dict[tuple[str, str], list[FlowResult]] = {}
     for flow in result.flows:
         if flow.doubt:
-            name = f"slice {flow.slice}" if flow.judged == "slice" else f"{flow.slice} {flow_name(flow)}"
-            told.setdefault(f"{name} can't be judged: {flow.doubt}.")
-    notes = list(told)
+            told.setdefault((flow.doubt, flow.slice if flow.judged == "slice" else ""), []).append(flow)
+    notes = [
+        f"{f'slice {slice_}' if slice_ else _all(flows)} can't be judged: {doubt}."
+        for (doubt, slice_), flows in told.items()
+    ]
     more = len(notes) - _TOLD
     return (
         *notes[:_TOLD],

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from fairslice.errors import Location
+from fairslice.naming import flow_id
 
 MAX_SLICES = 63
 """A slice's number is its DSCP (6 bits, RFC 2474) and its queue_id; 0 is best effort."""
@@ -209,4 +210,4 @@ class Flow:
 
         ``gold:h1->h4``, or ``gold:h1->h4 udp dst_port 5004`` with a match.
         """
-        return f"{self.slice}:{self.source}->{self.destination} {self.match}".rstrip()
+        return flow_id(self.slice, self.source, self.destination, self.match)

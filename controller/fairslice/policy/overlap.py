@@ -3,6 +3,7 @@
 import itertools
 
 from fairslice.errors import Fault, Location
+from fairslice.naming import ends
 from fairslice.policy.model import FlowSpec, Match
 
 _Fields = tuple[int | None, int | None, int | None]
@@ -53,7 +54,7 @@ def overlap_fault(later: tuple[str, FlowSpec], earlier: tuple[str, FlowSpec]) ->
 
 def _pair(entry: tuple[str, FlowSpec]) -> str:
     spec = entry[1]
-    return f"{spec.source}->{spec.destination} {spec.match}".rstrip()
+    return ends(spec.source, spec.destination, spec.match)
 
 
 def by_location(faults: list[Fault]) -> tuple[Fault, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from fairslice.errors import Fault, InputError, Location
+from fairslice.naming import ends
 from fairslice.policy.endpoints import HostDirectory
 from fairslice.policy.model import MAX_FLOWS, Flow, FlowSpec, HostAddress, Policy, Slice
 from fairslice.policy.overlap import OverlapIndex, by_location, overlap_fault
@@ -73,7 +74,7 @@ def _find(
 
 
 def _name(spec: FlowSpec) -> str:
-    return f"{spec.source}->{spec.destination}"
+    return ends(spec.source, spec.destination)
 
 
 def _flows(one: Slice, resolved: list[tuple[FlowSpec, _Pairs]], first: int) -> Iterator[Flow]:

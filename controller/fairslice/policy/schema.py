@@ -150,12 +150,12 @@ class SliceKeys(_Keys):
     weight: Weight = Field(default=1.0, description="Share of the slice among the slices, on every link.")
     guarantee: Rate = Field(
         default=None,
-        description="Floor of the slice in bit/s of Ethernet frames, split over its flows by their weights.",
+        description="What the slice gets at least, while it wants it, in bit/s of Ethernet frames.",
         json_schema_extra=_without_default,
     )
     limit: Rate = Field(
         default=None,
-        description="Ceiling in bit/s of Ethernet frames over all flows of the slice together.",
+        description="What all flows of the slice get at most, together, in bit/s of Ethernet frames.",
         json_schema_extra=_without_default,
     )
     enforcement: Enforcement = Field(

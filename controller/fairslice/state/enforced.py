@@ -5,6 +5,7 @@ import math
 from fairslice.alloc.allocation import BottleneckKind
 from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
 from fairslice.errors import Fault
+from fairslice.naming import numbers
 from fairslice.state.desired import Meter
 from fairslice.state.queues import MIN_QUEUE_BPS
 from fairslice.topology.network import LinkKey, link_name
@@ -68,23 +69,22 @@ def is_metered(allocated: AllocatedFlow, allocation: NetworkAllocation) -> bool:
 def shortcomings(allocation: NetworkAllocation) -> tuple[Fault, ...]:
     """Where switches can't hold what was allocated, with the place in the policy and with what can.
 
-    None is an error: rates follow from the whole network, and a slice may be meant to be next to nothing.
+    What several flows have in common is told once, at the first of them. None is an error: rates follow from
+    the whole network, and a slice may be meant to be next to nothing.
     """
     found: list[Fault] = []
     told: set[str] = set()
+    nothing: list[AllocatedFlow] = []
+    rounded: list[AllocatedFlow] = []
     for allocated in allocation.flows:
         flow, rate_bps = allocated.flow, allocated.rate_bps
         of = allocation.policy.slice_named(flow.slice)
-        shown = f"{flow.id}: {format_rate(rate_bps)}"
         if is_nothing(rate_bps):
             if rate_bps > 0:
-                least = "less than 1 kbit/s, the least that can be enforced"
-                found.append(Fault(f"{shown} is {least}: nothing passes", flow.location))
+                nothing.append(allocated)
         elif is_metered(allocated, allocation):
-            kept_bps = flow_kbps(allocated) * LEAST_RATE_BPS
-            if abs(kept_bps - rate_bps) > _WORTH_A_NOTE * rate_bps:
-                why = "since meters count whole kbit/s"
-                found.append(Fault(f"{shown} is held at {format_rate(kept_bps)}, {why}", flow.location))
+            if _rounding(allocated) > _WORTH_A_NOTE:
+                rounded.append(allocated)
         elif flow.slice not in told:
             least_bps, link = _least_held(allocated, allocation)
             if least_bps < MIN_QUEUE_BPS * (1 - _ROUNDING):
@@ -98,7 +98,30 @@ def shortcomings(allocation: NetworkAllocation) -> tuple[Fault, ...]:
                         of.location,
                     )
                 )
-    return tuple(found)
+    if nothing:
+        text = f"{_who(nothing)} less than 1 kbit/s, the least that can be enforced: nothing passes"
+        found.append(Fault(text, nothing[0].flow.location))
+    if rounded:
+        worst = max(rounded, key=_rounding)
+        kept = f"{format_rate(worst.rate_bps)} is held at {format_rate(flow_kbps(worst) * LEAST_RATE_BPS)}"
+        text = f"{worst.flow.id}: {kept}, since meters count whole kbit/s"
+        if len(rounded) > 1:
+            off = f"held at whole kbit/s by their meters, flow {worst.flow.number} the furthest off: {kept}"
+            text = f"{numbers(one.flow.number for one in rounded)}: {off}"
+        found.append(Fault(text, rounded[0].flow.location))
+    return tuple(sorted(found, key=lambda fault: (fault.location is None, fault.location)))
+
+
+def _rounding(allocated: AllocatedFlow) -> float:
+    """By what part of a flow's rate its meter is off."""
+    return abs(flow_kbps(allocated) * LEAST_RATE_BPS - allocated.rate_bps) / allocated.rate_bps
+
+
+def _who(flows: list[AllocatedFlow]) -> str:
+    """Who gets how much, up to the word in front of "less than"."""
+    if len(flows) == 1:
+        return f"{flows[0].flow.id}: {format_rate(flows[0].rate_bps)} is"
+    return f"{numbers(one.flow.number for one in flows)}: each gets"
 
 
 def _least_held(allocated: AllocatedFlow, allocation: NetworkAllocation) -> tuple[float, LinkKey]:

@@ -6,6 +6,8 @@ from functools import cached_property
 
 import networkx as nx
 
+from fairslice.naming import ends
+
 LinkKey = tuple[str, str]
 """A link by the names of its two ends, source first."""
 
@@ -75,7 +77,7 @@ def dpid_text(dpid: int) -> str:
 
 def link_name(key: LinkKey) -> str:
     """``("s1", "s2")`` as ``s1->s2``."""
-    return f"{key[0]}->{key[1]}"
+    return ends(*key)
 
 
 @dataclass(frozen=True)
