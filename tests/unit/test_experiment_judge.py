@@ -275,6 +275,8 @@ def test_udp_that_is_sent_above_its_allocation_is_told_of_once() -> None:
     assert "dropped on purpose" in note
     assert greedy_notes(TRAFFIC) == ()
     assert greedy_notes(plan_traffic(many, (parse_sender("voice=udp,x2"),))) == ()
+
+
 def test_flows_that_may_send_nothing_are_told_of_together() -> None:
     policy = parse_policy(
         "version: 1\nslices: {blocked: {limit: 0 bit/s, flows: [{from: h1, to: h3}, {from: h3, to: h1}]}}\n",

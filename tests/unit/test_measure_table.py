@@ -1,4 +1,5 @@
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,8 +95,25 @@ def test_eighty_columns_keep_what_is_judged_a_line_a_flow(dumbbell: RunResult) -
             assert f"{number / 1e6:.2f}" in line
         assert "yes" in line
     assert "goodput" not in text.splitlines()[0]
-    assert "Left out for want of room: goodput, resent or lost; 108 columns show them." in text.splitlines()
-    assert "Left out" not in printed(dumbbell, 108)
+    (said,) = [line for line in text.splitlines() if line.startswith("Left out")]
+    enough = re.fullmatch(
+        r"Left out for want of room: goodput, resent or lost; (\d+) columns show them.", said
+    )
+    assert enough is not None
+    for width in (int(enough[1]), int(enough[1]) + 1, 200):
+        whole = printed(dumbbell, width)
+        assert "Left out" not in whole
+        assert "goodput" in whole.splitlines()[0] + whole.splitlines()[1]
+        assert all(len(line) <= width for line in whole.splitlines())
+        assert whole.count("s1->s2 is full") == len(dumbbell.flows), "nothing is folded"
+    assert "Left out" in printed(dumbbell, int(enough[1]) - 1)
+
+
+@pytest.mark.parametrize("width", [80, 100, 121, 122, 160])
+def test_nothing_of_a_table_is_cut(fat_tree: RunResult, width: int) -> None:
+    text = printed(fat_tree, width)
+    assert "…" not in text
+    assert all(len(line) <= width for line in text.splitlines())
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -147,7 +165,8 @@ def test_what_can_not_be_told_is_neither_yes_nor_no(dumbbell: RunResult, width: 
 @pytest.mark.parametrize("width", [80, 120])
 def test_what_was_not_measured_has_a_row_and_a_reason(dumbbell: RunResult, width: int) -> None:
     text = printed(replace(dumbbell, not_measured=(PING,)), width)
-X
+    (row,) = [line for line in text.splitlines() if " ping " in line and "Note" not in line]
+    assert row.split()[:3] == [str(PING.number), "ping", "h1->h4"]
     assert "icmp" in text
     assert "not measured" in " ".join(text.split())
     assert "Note: ping h1->h4 icmp was not measured: iperf3 can't." in text

@@ -31,23 +31,23 @@ _STYLE: dict[Verdict, str] = {
 }
 
 
-WIDE = 108
-"""Columns of a terminal from which on the whole table is shown."""
 LEFT_OUT = ("goodput", "resent or lost")
 """Columns of the table that a narrower one has no room for."""
+_ENDLESS = 10_000
 
 
-def results_table(result: RunResult, *, narrow: bool = False) -> Table:
+def results_table(result: RunResult, *, narrow: bool = False, blanks: int = 3) -> Table:
     """One row a flow, slices in the order of the policy; rates share one unit, named in the header.
 
-    A ``narrow`` one, for a terminal of 80 columns, leaves out goodput, and what was resent or lost.
+    A ``narrow`` one, for a terminal of 80 columns, leaves out goodput, and what was resent or lost. Between
+    columns are 2 or 3 ``blanks``.
     """
     shown: tuple[FlowResult | NotMeasured, ...] = (*result.flows, *result.not_measured)
     scale = scale_for(rate for flow in result.flows for rate in (flow.allocated_bps, flow.wire_bps))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, blanks - 2))
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("slice", no_wrap=True)
-    table.add_column("flow", no_wrap=not narrow)
+    table.add_column("flow")
     for name in ("allocated", "on the wire", "error", "goodput")[: 3 if narrow else 4]:
         unit = "" if name == "error" else f"\n{scale.unit}"
         table.add_column(name + unit, justify="right", no_wrap=True)
@@ -94,18 +94,30 @@ def _row(flow: FlowResult, before: str, scale: Scale, tolerance: float) -> tuple
     )
 
 
+def _fitting(result: RunResult, console: Console) -> tuple[Table, int]:
+    """The widest table that fits, and how many columns the whole one needs at least."""
+    anything = console.options.update(max_width=_ENDLESS)
+    for blanks in (3, 2):
+        whole = results_table(result, blanks=blanks)
+        room = console.measure(whole, options=anything).maximum
+        if room <= console.width:
+            return whole, room
+    return results_table(result, narrow=True, blanks=2), room
+
+
 def print_result(result: RunResult, console: Console) -> None:
     """Print the table, what happened, the figures that sum it up, and the verdict."""
     if result.flows:
-        narrow = console.width < WIDE
-        console.print(results_table(result, narrow=narrow))
+        table, room = _fitting(result, console)
+        narrow = room > console.width
+        console.print(table)
         goodput = "" if narrow else "; goodput: what arrived of the senders' data"
         console.print(f"allocated, on the wire: bits of Ethernet frames{goodput}.", style="dim")
         if not narrow and any("dropped" in lost_or_resent(flow) for flow in result.flows):
             console.print(f"{DROPPED}.", style="dim")
         if narrow:
             console.print(
-                f"Left out for want of room: {', '.join(LEFT_OUT)}; {WIDE} columns show them.", style="dim"
+                f"Left out for want of room: {', '.join(LEFT_OUT)}; {room} columns show them.", style="dim"
             )
     for note in (*left_out(result), *doubts(result), *result.notes):
         console.print(Text(f"Note: {note}"))
