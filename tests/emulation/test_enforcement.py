@@ -12,9 +12,9 @@ from statistics import median
 from typing import Any
 
 import pytest
+from benchmarks.accuracy import RATES_BPS, Cell, Row, bounds
+from benchmarks.accuracy_run import run_cell
 
-from fairslice.experiment.accuracy import RATES_BPS, Cell, Row, bounds
-from fairslice.experiment.accuracy_run import run_cell
 from fairslice.measure.compare import jain_index
 
 pytestmark = pytest.mark.emulation

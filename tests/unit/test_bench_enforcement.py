@@ -15,13 +15,7 @@ import accuracy_tables
 import enforcement
 import page
 from accuracy_tables import T_QUANTILES, interval
-
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import AllocationView, view
-from fairslice.emulation.delay import INTERVAL_S
-from fairslice.emulation.openvswitch import Datapath
-from fairslice.errors import InputError
-from fairslice.experiment.accuracy import (
+from benchmarks.accuracy import (
     BUFFER_S,
     MAX_PROBE_INTERVAL_S,
     PROBE_SHARE,
@@ -37,6 +31,12 @@ from fairslice.experiment.accuracy import (
     rates_at_once,
     senders,
 )
+
+from fairslice.alloc.slices import allocate_slices
+from fairslice.alloc.view import AllocationView, view
+from fairslice.emulation.delay import INTERVAL_S
+from fairslice.emulation.openvswitch import Datapath
+from fairslice.errors import InputError
 from fairslice.experiment.traffic import plan_traffic
 from fairslice.policy import load_policy
 from fairslice.policy.enforceable import require_enforceable

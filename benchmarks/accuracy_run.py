@@ -6,13 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fairslice.alloc.view import AllocationView
-from fairslice.app.counters import Counters
-from fairslice.emulation.delay import DelayProbes, Delays, DelayStream, lateness, percentile, window
-from fairslice.emulation.load import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
-from fairslice.emulation.traffic import Phase, StreamResult, run_streams
-from fairslice.errors import MachineError
-from fairslice.experiment.accuracy import (
+from benchmarks.accuracy import (
     Cell,
     Row,
     delay_streams,
@@ -21,6 +15,13 @@ from fairslice.experiment.accuracy import (
     senders,
     slice_name,
 )
+
+from fairslice.alloc.view import AllocationView
+from fairslice.app.counters import Counters
+from fairslice.emulation.delay import DelayProbes, Delays, DelayStream, lateness, percentile, window
+from fairslice.emulation.load import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
+from fairslice.emulation.traffic import Phase, StreamResult, run_streams
+from fairslice.errors import MachineError
 from fairslice.experiment.judge import measured_flows, trouble
 from fairslice.experiment.rates import FlowRates, flow_rates
 from fairslice.experiment.testbed import WORK_DIRECTORY, Testbed, open_testbed
