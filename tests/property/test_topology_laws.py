@@ -10,9 +10,9 @@ import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairslice.files.json_places import find_places
 from fairslice.testing.networks import conditions
 from fairslice.topology.discovery import SeenHost, SeenLink, merge
-from fairslice.topology.jsonplaces import find_places
 from fairslice.topology.network import Host, Link, LinkKey, Network, Switch
 from fairslice.topology.nodelink import from_json, to_json
 from fairslice.topology.paths import in_tree, path, path_links, spanning_tree

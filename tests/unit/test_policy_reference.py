@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from fairslice.errors import InputError
+from fairslice.files.yaml_tree import MAX_ALIASED_NODES, MAX_FILE_BYTES
 from fairslice.policy import parse_policy
 from fairslice.policy.model import MAX_FLOWS, MAX_SLICES
-from fairslice.policy.yaml_source import MAX_ALIASED_NODES, MAX_FILE_BYTES
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "policy-reference.md").read_text(encoding="utf-8")

@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 
 from fairslice.errors import InputError, Location
+from fairslice.files.yaml_tree import Entry, Node, Source, read_file, read_yaml
 from fairslice.policy import load, parse_policy
 from fairslice.policy.schema import SCHEMA_DIALECT, json_schema, json_schema_text
-from fairslice.policy.yaml_source import Entry, Node, Source, read_file, read_yaml
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "schemas" / "policy.schema.json").read_text(encoding="utf-8"))

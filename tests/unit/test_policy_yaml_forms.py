@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.errors import InputError, Location
+from fairslice.files.yaml_tree import read_yaml
 from fairslice.policy import load_policy
-from fairslice.policy.yaml_source import read_yaml
 from fairslice.testing.commands import run_command
 
 POLICY = {"version": 1, "slices": {"gold": {"weight": 3, "flows": [{"from": "no", "to": "dk"}]}}}

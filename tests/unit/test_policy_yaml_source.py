@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from fairslice.errors import InputError, Location
-from fairslice.policy import yaml_source
-from fairslice.policy.yaml_source import MAX_ALIASED_NODES, read_file, read_yaml, resolve_scalar
+from fairslice.files import yaml_tree as yaml_source
+from fairslice.files.yaml_tree import MAX_ALIASED_NODES, read_file, read_yaml, resolve_scalar
 
 
 def refused(text: str) -> list[str]:

@@ -11,9 +11,9 @@ from fairslice.alloc.view import view
 from fairslice.app.api import ProbesView, StatusView, first_fault, problem_view
 from fairslice.app.events import PolicyGiven, ProbesGiven
 from fairslice.errors import FairsliceError, InfeasibleError, InputError, MachineError
+from fairslice.files.yaml_tree import MAX_FILE_BYTES
 from fairslice.openflow.framework import FRAMEWORK
 from fairslice.policy import parse_policy
-from fairslice.policy.yaml_source import MAX_FILE_BYTES
 from fairslice.state.forwarding import Probe
 from fairslice.topology.nodelink import to_json
 

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from fairslice.errors import Fault
+from fairslice.files.yaml_tree import KeyPath, Node
 from fairslice.policy.endpoints import ENDPOINT_PATTERN, canonical_endpoint
 from fairslice.policy.model import MAX_SLICES, PROTOCOLS, Enforcement, Sharing, Split, Unmatched
 from fairslice.policy.values import (
@@ -40,7 +41,6 @@ from fairslice.policy.values import (
     read_version,
     read_weight,
 )
-from fairslice.policy.yaml_source import KeyPath, Node
 
 SLICE_NAME_PATTERN = "^[A-Za-z][A-Za-z0-9_-]*$"
 RESERVED_SLICE_NAME = "best-effort"

@@ -18,9 +18,9 @@ from xml.etree.ElementTree import ParseError
 import networkx as nx
 
 from fairslice.errors import InputError, Location
+from fairslice.files.xml_tree import Element
 from fairslice.topology.check import Faults
 from fairslice.topology.graphs import Graph, GraphCable, GraphNode
-from fairslice.topology.xmltree import Element
 from fairslice.units import format_rate
 
 NAMESPACE = "http://graphml.graphdrawing.org/xmlns"

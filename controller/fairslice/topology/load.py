@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from fairslice.errors import Fault, InputError, Location, MachineError
+from fairslice.files.json_places import find_places
 from fairslice.topology.check import Faults
-from fairslice.topology.jsonplaces import find_places
 from fairslice.topology.mininet_topo import read_topo
 from fairslice.topology.network import Network
 from fairslice.topology.options import NetworkOptions
@@ -160,10 +160,10 @@ def _load_json(file: Path, bandwidth_bps: float | None) -> Network:
 
 def _load_graph(file: Path, bandwidth_bps: float | None, options: NetworkOptions) -> Network:
     """A file of nodes and cables; its root element tells which kind it is."""
+    from fairslice.files.xml_tree import parse_xml
     from fairslice.topology.graphml import read_graphml
     from fairslice.topology.graphs import to_network
     from fairslice.topology.sndlib import read_sndlib
-    from fairslice.topology.xmltree import parse_xml
 
     data = _read_bytes(file)
     root = parse_xml(data, str(file))

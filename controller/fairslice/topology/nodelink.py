@@ -8,6 +8,7 @@ import networkx as nx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from fairslice.errors import InputError, Location
+from fairslice.files.json_places import JsonPath
 from fairslice.topology.check import (
     BANDWIDTH_OFFER,
     MAX_DELAY_S,
@@ -21,7 +22,6 @@ from fairslice.topology.check import (
     read_mac,
 )
 from fairslice.topology.interfaces import MAX_LENGTH, is_interface_name
-from fairslice.topology.jsonplaces import JsonPath
 from fairslice.topology.network import Network, dpid_text
 
 _PLAIN = {"extra_forbidden": "unknown key", "missing": "missing"}

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fairslice.errors import Fault, InputError
+from fairslice.files.xml_tree import Element
 from fairslice.topology.check import Faults
 from fairslice.topology.graphs import Graph, GraphCable, GraphNode
-from fairslice.topology.xmltree import Element
 
 _UNIT = re.compile(r"([KMGT]?)BITS?(?:PERSEC|PERSECOND|/S|PS)", re.IGNORECASE)
 _FACTORS: Mapping[str, float] = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
