@@ -153,10 +153,10 @@ def test_the_network_is_as_described(inside: Callable[..., Any]) -> None:
 
 def measure(warmup_s: float, duration_s: float) -> dict[str, Any]:
     """Ping across; then a greedy TCP and a too fast UDP sender, each on a host of its own."""
-    from fairslice.emulation.load import clock_ticks_per_s, load_between, sample_processors
     from fairslice.emulation.network import EmulatedNetwork
     from fairslice.emulation.openvswitch import OpenVSwitch
     from fairslice.emulation.traffic import Stream, run_streams
+    from fairslice.linux.processors import clock_ticks_per_s, load_between, sample_processors
 
     received: dict[str, tuple[float, dict[str, int]]] = {}
     load = {}

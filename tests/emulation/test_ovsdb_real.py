@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from fairslice.agent.sync import pending, sync
-from fairslice.agent.tc import observe, run_command
 from fairslice.emulation.openvswitch import DATABASE_SOCKET, OpenVSwitch
 from fairslice.emulation.sockets import deepen_packet_sockets
 from fairslice.errors import MachineError
+from fairslice.linux.tc import observe, run_command
 from fairslice.ovsdb.database import OvsDatabase
 from fairslice.ovsdb.rows import PortInfo
 from fairslice.state.desired import PortQos, Queue

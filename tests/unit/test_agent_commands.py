@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.agent.commands import commands, lacks, stale_classes
-from fairslice.agent.tc import DscpFilter, TcState
+from fairslice.linux.tc import DscpFilter, TcState
 from fairslice.state.desired import PortQos, Queue
 
 LEAVES = {1: 312_500, 2: 62_500, 11: 6250}

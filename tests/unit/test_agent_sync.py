@@ -6,8 +6,8 @@ import pytest
 
 from fairslice.agent.loop import REPAIR_S, Agent
 from fairslice.agent.sync import Outcome, pending, reconcile, sync
-from fairslice.agent.tc import Result
 from fairslice.errors import MachineError
+from fairslice.linux.tc import Result
 from fairslice.ovsdb.database import OvsDatabase
 from fairslice.ovsdb.rows import OwnedPort
 from fairslice.state.desired import PortQos, Queue

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from fairslice.agent.tc import (
+from fairslice.errors import MachineError
+from fairslice.linux.tc import (
     DscpFilter,
     Result,
     TcAnswerError,
@@ -20,7 +21,6 @@ from fairslice.agent.tc import (
     run_command,
     show_commands,
 )
-from fairslice.errors import MachineError
 
 CLASSES = """\
 class htb 1:fffe root rate 50Mbit ceil 50Mbit burst 1500b cburst 1500b 

@@ -16,9 +16,9 @@ from fairslice.doctor.judge import (
     judge_offloads,
     judge_queue,
 )
-from fairslice.doctor.offloads import in_namespace_of, parse_features
 from fairslice.doctor.packets import class_frames, line_network
 from fairslice.emulation.hosts import check_emulable
+from fairslice.linux.offloads import in_namespace_of, parse_features
 
 RATE_BPS, BURST_BITS = 2e6, 100e3
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.emulation.load import (
+from fairslice.linux.processors import (
     ProcessorSample,
     clock_ticks_per_s,
     load_between,

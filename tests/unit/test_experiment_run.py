@@ -13,10 +13,10 @@ from fairslice.alloc.view import AllocationView, view
 from fairslice.app.api import StatusView
 from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.emulation.hosts import HostCounters
-from fairslice.emulation.load import ProcessorSample
 from fairslice.emulation.traffic import StreamResult
 from fairslice.experiment import run as run_module
 from fairslice.experiment.run import Experiment, run_experiment
+from fairslice.linux.processors import ProcessorSample
 from fairslice.policy import parse_policy
 from fairslice.testing.networks import build_network
 

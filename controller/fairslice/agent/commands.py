@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from fairslice.agent.tc import DscpFilter, TcState
+from fairslice.linux.tc import DscpFilter, TcState
 from fairslice.state.desired import PortQos, Queue
 
 DEFAULT_QUEUE = 0

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fairslice.agent.sync import Outcome, reconcile
-from fairslice.agent.tc import Runner, TcAnswerError, run_command
 from fairslice.errors import MachineError
+from fairslice.linux.tc import Runner, TcAnswerError, run_command
 from fairslice.ovsdb.database import OvsDatabase, OvsdbError, QosWatch
 from fairslice.ovsdb.rows import OwnedPort
 from fairslice.ovsdb.wire import Clock

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fairslice.agent.commands import commands, lacks, stale_classes
-from fairslice.agent.tc import Runner, TcState, observe, run_command
 from fairslice.errors import MachineError
+from fairslice.linux.tc import Runner, TcState, observe, run_command
 from fairslice.ovsdb.rows import OwnedPort
 
 _FORBIDDEN = "Operation not permitted"

@@ -12,9 +12,9 @@ from fairslice.alloc.engine import never_compile
 from fairslice.app.core import Core
 from fairslice.app.ryu_app import FairsliceApp
 from fairslice.errors import InputError, MachineError, os_reason
+from fairslice.linux.signals import stop_signals
 from fairslice.ovsdb.database import OvsDatabase
 from fairslice.policy.model import Policy
-from fairslice.stopping import stop_signals
 from fairslice.topology.network import Network
 
 from ryu import cfg

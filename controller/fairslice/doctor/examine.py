@@ -10,7 +10,7 @@ from fairslice.doctor.processor import Watch, processor_finding
 from fairslice.doctor.software import see_administrators_tools, software_findings, vm_finding
 from fairslice.emulation.isolation import run_isolated
 from fairslice.errors import EXIT_OK, MachineError
-from fairslice.stopping import STOP_SIGNALS
+from fairslice.linux.signals import STOP_SIGNALS
 from fairslice.vm.machine import DEFAULT_MEMORY_BYTES, VM_VARIABLE, Machine, missing_for_vm, run_in_vm
 
 QUICK_WINDOW_S = 0.2

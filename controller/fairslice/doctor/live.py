@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fairslice.doctor.findings import Finding
-from fairslice.doctor.offloads import in_namespace_of, offloads_on
-from fairslice.emulation.command import run_command
 from fairslice.emulation.openvswitch import RUN_DIRECTORY
 from fairslice.errors import MachineError
+from fairslice.linux.command import run_command
+from fairslice.linux.offloads import in_namespace_of, offloads_on
 
 DEFAULT_QDISCS = frozenset(
     {"noqueue", "noop", "pfifo_fast", "pfifo", "bfifo", "mq", "fq", "fq_codel", "codel", "cake", "sfq"}

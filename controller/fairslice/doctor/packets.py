@@ -23,13 +23,13 @@ from fairslice.doctor.judge import (
     judge_offloads,
     judge_queue,
 )
-from fairslice.doctor.offloads import offloads_on
 from fairslice.doctor.software import tun_trouble
-from fairslice.emulation.command import run_command
 from fairslice.emulation.network import EmulatedNetwork
 from fairslice.emulation.openvswitch import Datapath, OpenVSwitch, kernel_module_loaded
 from fairslice.emulation.sockets import deepen_packet_sockets
 from fairslice.errors import MachineError
+from fairslice.linux.command import run_command
+from fairslice.linux.offloads import offloads_on
 from fairslice.topology.network import Host, Link, Network, Switch, default_interface
 from fairslice.units import tcp_wire_bps
 

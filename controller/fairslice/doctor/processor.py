@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairslice.doctor.findings import Finding
-from fairslice.emulation.load import clock_ticks_per_s, parse_machine_ticks
+from fairslice.linux.processors import clock_ticks_per_s, parse_machine_ticks
 
 Clock = Callable[[], float]
 

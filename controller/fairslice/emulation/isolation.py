@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from fairslice.errors import Fault, InputError, MachineError
-from fairslice.stopping import stop_signals
+from fairslice.linux.signals import stop_signals
 
 PRIVATE_DIRECTORY = Path("/run")
 """Covered by a tmpfs inside: sockets, logs and temporary files live there and vanish with the namespaces."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from fairslice.emulation.command import run_command
 from fairslice.emulation.hosts import (
     OFFLOADS_OFF,
     PREFIX_LENGTH,
@@ -26,6 +25,7 @@ from fairslice.emulation.hosts import (
 from fairslice.emulation.openvswitch import RUN_DIRECTORY, Datapath, both_run, kernel_module_loaded
 from fairslice.emulation.wires import Wires, cables, check_wires, is_wire
 from fairslice.errors import InputError, MachineError
+from fairslice.linux.command import run_command
 from fairslice.topology.network import Link, Network
 
 try:

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from fairslice.emulation.command import run_command
 from fairslice.errors import MachineError
+from fairslice.linux.command import run_command
 
 Datapath = Literal["user", "kernel"]
 """Open vSwitch's own in a process (netdev), or that of the kernel's module openvswitch (system)."""

@@ -23,9 +23,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
-from fairslice.emulation.command import run_command
 from fairslice.emulation.hosts import OFFLOADS_OFF
 from fairslice.errors import MachineError
+from fairslice.linux.command import run_command
 from fairslice.topology.network import Link, LinkKey, Network
 
 NAMESPACE = "fairslice-wires"

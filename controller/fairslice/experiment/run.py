@@ -11,7 +11,6 @@ from fairslice.app.api import ProbeView, StatusView
 from fairslice.app.counters import Counters
 from fairslice.emulation.attempts import attempts
 from fairslice.emulation.hosts import HostCounters
-from fairslice.emulation.load import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
 from fairslice.emulation.openvswitch import Datapath
 from fairslice.emulation.traffic import Phase, StreamResult, run_streams
 from fairslice.errors import MachineError
@@ -22,6 +21,7 @@ from fairslice.experiment.rates import different_switches, link_rates, told_rate
 from fairslice.experiment.resolution import longer_s, warm_up_s, window_s
 from fairslice.experiment.testbed import Testbed, open_testbed
 from fairslice.experiment.traffic import FlowTraffic, Sender, not_measured, plan_traffic
+from fairslice.linux.processors import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
 from fairslice.measure.compare import compare
 from fairslice.measure.results import Busy, RunResult
 from fairslice.policy.model import PROTOCOLS, Policy

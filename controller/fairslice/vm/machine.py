@@ -22,7 +22,7 @@ from types import FrameType
 from typing import IO
 
 from fairslice.errors import Fault, InputError, MachineError
-from fairslice.stopping import stop_signals
+from fairslice.linux.signals import stop_signals
 from fairslice.vm.death import Death, explain
 from fairslice.vm.registers import LIBRARY, preloaded
 

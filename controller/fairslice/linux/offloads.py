@@ -2,7 +2,7 @@
 
 import re
 
-from fairslice.emulation.command import run_command
+from fairslice.linux.command import run_command
 
 HARMFUL = ("tx-checksumming", "tcp-segmentation-offload")
 """A host that leaves these to its network card hands the userspace datapath frames without a checksum and
