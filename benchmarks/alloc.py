@@ -26,7 +26,7 @@ from timing import Timing, difference, measure
 from workloads import KINDS, NETWORKS, Reals, Workload
 
 from fairslice.alloc.allocation import Allocation
-from fairslice.alloc.certificate import certify
+from fairslice.alloc.certificate.certify import certify
 from fairslice.alloc.engine import load_compiled
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate

@@ -1,4 +1,4 @@
-"""Changes to a problem that was solved before: what :class:`fairslice.alloc.allocator.Allocator` saves."""
+"""Changes to a problem that was solved before: what :class:`fairslice.alloc.incremental.allocator.Allocator` saves."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -14,8 +14,8 @@ from page import digits, duration
 from tables import Options, Table
 from timing import Timing, difference, measure
 
-from fairslice.alloc.allocator import Allocator
-from fairslice.alloc.certificate import certify
+from fairslice.alloc.certificate.certify import certify
+from fairslice.alloc.incremental.allocator import Allocator
 from fairslice.alloc.problem import ProblemFlow
 from fairslice.alloc.waterfilling import allocate
 

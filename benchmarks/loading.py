@@ -18,8 +18,8 @@ from workloads import Workload
 
 from fairslice.alloc.account import LOADING_S, STEP_S, work_s
 from fairslice.alloc.engine import solve_as
+from fairslice.alloc.kernel.backends import interpreted
 from fairslice.alloc.kernel.compiled import compiled
-from fairslice.alloc.kernel.guise import interpreted
 
 SIZES = ((1_000, 0), (10_000, 0), (1_000, 63), (10_000, 63), (10_000, 1_000))
 """Flows, and slices."""

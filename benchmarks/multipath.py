@@ -13,7 +13,7 @@ from tables import Options, Table
 from timing import Timing, measure
 from workloads import KINDS, Network, Reals, Workload
 
-from fairslice.alloc.multipath import (
+from fairslice.alloc.multipath.free import (
     MultipathAllocation,
     MultipathFlow,
     MultipathProblem,

@@ -8,7 +8,7 @@ import pytest
 
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.acknowledgements import AcknowledgedAllocation, allocate_acknowledged
-from fairslice.alloc.certificate_acknowledgements import certify_acknowledged
+from fairslice.alloc.certificate.acknowledgements import certify_acknowledged
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
 from fairslice.testing.acknowledged import random_acknowledged

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 
 from fairslice.alloc.allocation import Allocation
-from fairslice.alloc.certificate import TOLERANCE, certify
+from fairslice.alloc.certificate.certify import TOLERANCE, certify
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError

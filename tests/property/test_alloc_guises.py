@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from fairslice.alloc.certificate import certify
+from fairslice.alloc.certificate.certify import certify
 from fairslice.alloc.columns import Columns
 from fairslice.alloc.engine import TRUSTED, Solution, solve_as
+from fairslice.alloc.kernel.backends import Guise, exact, interpreted
 from fairslice.alloc.kernel.compiled import compiled, has_numba
-from fairslice.alloc.kernel.guise import Guise, exact, interpreted
 from fairslice.alloc.kernel.records import MET, TIE
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.testing.exact import exact_rates

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fairslice.alloc.allocator import Allocator
-from fairslice.alloc.certificate import certify
-from fairslice.alloc.classes import merge_rows
+from fairslice.alloc.certificate.certify import certify
+from fairslice.alloc.incremental.allocator import Allocator
+from fairslice.alloc.incremental.classes import merge_rows
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError

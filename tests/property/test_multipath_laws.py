@@ -9,11 +9,11 @@ from random import Random
 import networkx as nx
 import pytest
 
-from fairslice.alloc.kernel import guise
+from fairslice.alloc.kernel import backends as guise
 from fairslice.alloc.kernel.compiled import compiled, has_numba
-from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free, split_evenly
+from fairslice.alloc.multipath.free import MultipathFlow, MultipathProblem, allocate_free, split_evenly
+from fairslice.alloc.multipath.subflows import BRISK, FEW, PATIENT, Rounds
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
-from fairslice.alloc.subflows import BRISK, FEW, PATIENT, Rounds
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
 from fairslice.testing.exact import exact_rates

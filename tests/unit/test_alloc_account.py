@@ -20,7 +20,7 @@ from fairslice.alloc import (
 )
 from fairslice.alloc.account import COMPILING_S, LOADING_S, WORTH_S, Account, work_s
 from fairslice.alloc.engine import solve_as
-from fairslice.alloc.kernel.guise import interpreted
+from fairslice.alloc.kernel.backends import interpreted
 from fairslice.alloc.kernel.records import GIVEN_UP, PER_USE
 
 

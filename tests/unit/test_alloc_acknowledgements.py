@@ -8,10 +8,10 @@ from fairslice.alloc import acknowledgements
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.acknowledgements import InconsistentError, allocate_acknowledged
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
-from fairslice.alloc.certificate_acknowledgements import certify_acknowledged
-from fairslice.alloc.explain import explain, why
+from fairslice.alloc.certificate.acknowledgements import certify_acknowledged
+from fairslice.alloc.explain.filling import explain, why
+from fairslice.alloc.explain.sensitivity import raises
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
-from fairslice.alloc.sensitivity import raises
 from fairslice.errors import EXIT_INFEASIBLE, InfeasibleError, InputError
 
 ROOM = BottleneckKind.ACKNOWLEDGEMENTS

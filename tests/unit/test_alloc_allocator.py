@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fairslice.alloc import allocator as module
-from fairslice.alloc.allocator import Allocator
+from fairslice.alloc.incremental import allocator as module
+from fairslice.alloc.incremental.allocator import Allocator
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError, InputError

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
-from fairslice.alloc.certificate import certify
-from fairslice.alloc.certificate_checks import LISTED
+from fairslice.alloc.certificate.certify import certify
+from fairslice.alloc.certificate.conditions import LISTED
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.errors import InputError
 

@@ -26,7 +26,7 @@ from fairslice.alloc import (
 )
 from fairslice.alloc.account import WORTH_S, Account
 from fairslice.alloc.kernel.compiled import compiled, has_numba, is_kept
-from fairslice.alloc.subflows import FEW
+from fairslice.alloc.multipath.subflows import FEW
 from fairslice.testing.problems import random_problem
 
 pytest.importorskip("numba")

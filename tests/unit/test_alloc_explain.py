@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
-from fairslice.alloc.explain import Filling, explain, why
+from fairslice.alloc.explain.filling import Filling, explain, why
+from fairslice.alloc.explain.sensitivity import Raise, raises
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
-from fairslice.alloc.sensitivity import Raise, raises
 from fairslice.errors import InfeasibleError
 from fairslice.testing.exact import _rise, exact_rates
 from fairslice.testing.problems import MODEST, WILD, random_problem

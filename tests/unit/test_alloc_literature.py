@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from fairslice.alloc.certificate import certify
+from fairslice.alloc.certificate.certify import certify
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 

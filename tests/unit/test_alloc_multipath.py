@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
-from fairslice.alloc.multipath import (
+from fairslice.alloc.multipath.free import (
     MultipathAllocation,
     MultipathFlow,
     MultipathProblem,

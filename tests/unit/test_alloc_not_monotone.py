@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import cache
 from itertools import combinations, combinations_with_replacement, product
 
-from fairslice.alloc.certificate import certify
+from fairslice.alloc.certificate.certify import certify
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocate
 from fairslice.testing.exact import exact_rates

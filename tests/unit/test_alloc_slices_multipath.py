@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairslice.alloc.allocation import BottleneckKind
-from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free, split_evenly
+from fairslice.alloc.multipath.free import MultipathFlow, MultipathProblem, allocate_free, split_evenly
+from fairslice.alloc.multipath.splits import PARTS, WORTH_IT, free_splits, rounded
 from fairslice.alloc.slices import NetworkAllocation, Route, allocate_slices, problem_of
-from fairslice.alloc.splits import PARTS, WORTH_IT, free_splits, rounded
 from fairslice.alloc.view import view
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError, Location

@@ -8,7 +8,7 @@ import pytest
 
 from fairslice.alloc import waterfilling
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
-from fairslice.alloc.certificate import certify
+from fairslice.alloc.certificate.certify import certify
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError, InputError

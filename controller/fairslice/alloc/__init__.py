@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from fairslice.alloc.acknowledged import AcknowledgedProblem
     from fairslice.alloc.acknowledgements import AcknowledgedAllocation, allocate_acknowledged
     from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
-    from fairslice.alloc.allocator import Allocator
-    from fairslice.alloc.certificate import Certificate, certify
+    from fairslice.alloc.certificate.certify import Certificate, certify
     from fairslice.alloc.engine import load_compiled, never_compile
-    from fairslice.alloc.explain import Filling, Why, explain, why
-    from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free, split_evenly
+    from fairslice.alloc.explain.filling import Filling, Why, explain, why
+    from fairslice.alloc.explain.sensitivity import Raise, raises
+    from fairslice.alloc.incremental.allocator import Allocator
+    from fairslice.alloc.multipath.free import MultipathFlow, MultipathProblem, allocate_free, split_evenly
     from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
-    from fairslice.alloc.sensitivity import Raise, raises
     from fairslice.alloc.waterfilling import allocate
 
 __all__ = [

@@ -6,8 +6,8 @@ from typing import Any
 
 from fairslice.alloc.account import STEP_S, Account, work_s
 from fairslice.alloc.columns import Columns
+from fairslice.alloc.kernel.backends import Guise, exact, interpreted
 from fairslice.alloc.kernel.compiled import compiled, has_numba, is_kept
-from fairslice.alloc.kernel.guise import Guise, exact, interpreted
 from fairslice.alloc.kernel.records import (
     CAPACITY,
     COUNTS,

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
-from fairslice.alloc.certificate import certify
+from fairslice.alloc.certificate.certify import certify
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import Fault, InfeasibleError, InputError, Location

@@ -9,8 +9,8 @@ from functools import cached_property
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.acknowledgements import allocate_acknowledged
 from fairslice.alloc.allocation import Bottleneck
-from fairslice.alloc.certificate import Certificate
-from fairslice.alloc.certificate_acknowledgements import certify_acknowledged
+from fairslice.alloc.certificate.acknowledgements import certify_acknowledged
+from fairslice.alloc.certificate.certify import Certificate
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import few_of
 from fairslice.errors import InfeasibleError
@@ -203,8 +203,8 @@ def split_freely(policy: Policy, network: Network, routes: Sequence[Route]) -> l
     }
     if not free:
         return list(routes)
-    from fairslice.alloc.multipath import MultipathFlow, MultipathProblem
-    from fairslice.alloc.splits import free_splits
+    from fairslice.alloc.multipath.free import MultipathFlow, MultipathProblem
+    from fairslice.alloc.multipath.splits import free_splits
 
     split = list(routes)
     for _ in range(SPLIT_ROUNDS):

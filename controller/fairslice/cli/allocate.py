@@ -127,7 +127,7 @@ def _explain(
     problem: "AllocationProblem", name: str, flow: str | None, picture: Path | None, *, as_json: bool
 ) -> dict[str, Any]:
     """Draw, print unless that is left to the caller, and return what JSON says of it."""
-    from fairslice.alloc.explain import explain
+    from fairslice.alloc.explain.filling import explain
     from fairslice.alloc.files import stated
     from fairslice.cli.explanation import Words, document, show
     from fairslice.cli.explanation_picture import picture_of, write_picture

@@ -61,7 +61,7 @@ def command(
     With FLOW (its number; "h1->h4"; or any other part of its name that no other flow has) show also why this
     flow has its rate: who holds what of its bottleneck, and what more capacity would do to it, link by link.
     That can be a loss, where it lets others rise whom the flow meets elsewhere."""
-    from fairslice.alloc.explain import explain
+    from fairslice.alloc.explain.filling import explain
     from fairslice.alloc.slices import allocate_slices
     from fairslice.cli.explanation import Words, document, show
     from fairslice.cli.explanation_picture import check_picture, picture_in_rates, write_picture

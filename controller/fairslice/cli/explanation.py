@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from fairslice.alloc.allocation import Bottleneck
-    from fairslice.alloc.explain import Filling, Why
-    from fairslice.alloc.sensitivity import Raise
+    from fairslice.alloc.explain.filling import Filling, Why
+    from fairslice.alloc.explain.sensitivity import Raise
 
 NUMBER = "#"
 """Heads the column of flows' numbers."""
@@ -86,8 +86,8 @@ def document(filling: "Filling", words: Words, wanted: str | None) -> dict[str, 
     }
     if wanted is None:
         return found
-    from fairslice.alloc.explain import why
-    from fairslice.alloc.sensitivity import raises
+    from fairslice.alloc.explain.filling import why
+    from fairslice.alloc.explain.sensitivity import raises
 
     reason = why(filling, wanted)
     found["flow"] = {
@@ -210,8 +210,8 @@ def _set_asides(found: Sequence[SetAside], words: Words) -> "Table":
 
 def _show_flow(console: "Console", filling: "Filling", words: Words, wanted: str) -> None:
     from fairslice.alloc.allocation import BottleneckKind
-    from fairslice.alloc.explain import why
-    from fairslice.alloc.sensitivity import raises
+    from fairslice.alloc.explain.filling import why
+    from fairslice.alloc.explain.sensitivity import raises
 
     reason = why(filling, wanted)
     for line in _because(reason, words):

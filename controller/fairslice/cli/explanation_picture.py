@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fairslice.errors import InputError, os_reason, writing
 
 if TYPE_CHECKING:
-    from fairslice.alloc.explain import Filling, Stop
+    from fairslice.alloc.explain.filling import Filling, Stop
     from fairslice.cli.explanation import Words
     from fairslice.measure.filling_picture import FillingPicture
 

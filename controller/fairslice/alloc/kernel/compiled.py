@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from fairslice.alloc.kernel.guise import SOURCES, Guise, bound
+from fairslice.alloc.kernel.backends import SOURCES, Guise, bound
 from fairslice.alloc.kernel.records import COUNTS
 from fairslice.errors import os_reason
 
@@ -185,8 +185,8 @@ def _bind(*, keep: bool) -> _Code:
 def call_all(guise: Guise) -> None:
     """Call all that is called from outside of the source once, with nothing, so that it is there.
 
-    The types are those that :mod:`fairslice.alloc.engine`, :mod:`~fairslice.alloc.kept` and
-    :mod:`~fairslice.alloc.subflows` call it with; a test holds them to it.
+    The types are those that :mod:`fairslice.alloc.engine`, :mod:`~fairslice.alloc.incremental.kept` and
+    :mod:`~fairslice.alloc.multipath.subflows` call it with; a test holds them to it.
     """
     run, reals, whole = guise.run, guise.reals, guise.whole
     r, w, u, ptr = reals(0), whole(0), guise.unsigned(whole(0)), whole(1)

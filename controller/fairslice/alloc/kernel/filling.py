@@ -1,6 +1,6 @@
 r"""The inner loop of water-filling: one source, run by Python as it stands or compiled by numba.
 
-It is plain Python over flat sequences, in three guises (:mod:`fairslice.alloc.kernel.guise` makes them): with
+It is plain Python over flat sequences, in three guises (:mod:`fairslice.alloc.kernel.backends` makes them): with
 lists of floats; compiled, with arrays of floats; and with lists of fractions, where the arithmetic of
 :mod:`~fairslice.alloc.kernel.doubles` is replaced by that of fractions. So it may use no names but numbers
 and functions of the modules that are part of it.
@@ -31,7 +31,8 @@ References
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 from fairslice.alloc.kernel.doubles import add, mul
-from fairslice.alloc.kernel.happenings import advance, freeze, reach_caps, set_next
+from fairslice.alloc.kernel.flow_events import advance, freeze, reach_caps, set_next
+from fairslice.alloc.kernel.heap import leave, second, sink, wait
 from fairslice.alloc.kernel.loads import begin, fills_after, fills_at, is_coarse, list_users, move, sum_growth
 from fairslice.alloc.kernel.records import (
     CAPACITY,
@@ -69,7 +70,6 @@ from fairslice.alloc.kernel.records import (
     ZERO,
 )
 from fairslice.alloc.kernel.rises import begin_rises, inherit, list_heirs, take
-from fairslice.alloc.kernel.waiting import leave, second, sink, wait
 
 
 def water_fill(rows, classes, events, event, link, users_of, users, ends, groups, lists, queue, kinds):

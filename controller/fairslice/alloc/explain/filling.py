@@ -17,8 +17,8 @@ from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.acknowledgements import AcknowledgedAllocation, allocate_acknowledged
 from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
 from fairslice.alloc.arguments import expect
+from fairslice.alloc.explain.sensitivity import SAME, instants_of
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
-from fairslice.alloc.sensitivity import SAME, instants_of
 from fairslice.alloc.waterfilling import allocate
 
 _ROUNDING = 1 + 1e-12

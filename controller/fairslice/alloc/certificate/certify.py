@@ -44,7 +44,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairslice.alloc.allocation import CAP, Bottleneck, BottleneckKind
 from fairslice.alloc.arguments import expect, found, is_number
-from fairslice.alloc.certificate_checks import Checker, Violation, listed
+from fairslice.alloc.certificate.conditions import Checker, Violation, listed
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.errors import InputError
 

@@ -1,4 +1,4 @@
-"""The conditions that :mod:`fairslice.alloc.certificate` states, checked one after the other on columns."""
+"""The conditions that :mod:`fairslice.alloc.certificate.certify` states, checked one after the other on columns."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fairslice.alloc.allocation import CAP, Bottleneck, BottleneckKind
-from fairslice.alloc.certificate_times import SliceTimes
+from fairslice.alloc.certificate.times import SliceTimes
 from fairslice.alloc.problem import AllocationProblem
 
 if TYPE_CHECKING:

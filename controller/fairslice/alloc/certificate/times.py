@@ -1,6 +1,6 @@
 r"""Bounds on when water-filling stopped the flows of slices, from their rates alone.
 
-The words and the reasoning are those of :mod:`fairslice.alloc.certificate`. A *key* is a slice at a link; a
+The words and the reasoning are those of :mod:`fairslice.alloc.certificate.certify`. A *key* is a slice at a link; a
 slice's flows that use no link share one of their own. All sums are of positive terms in long doubles.
 """
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from fairslice.alloc.certificate_sets import Sets, spans, whole_parts
+from fairslice.alloc.certificate.link_sets import Sets, spans, whole_parts
 from fairslice.alloc.columns import Columns
 
 if TYPE_CHECKING:

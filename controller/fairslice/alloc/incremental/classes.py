@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from fairslice.alloc.columns import Columns
-from fairslice.alloc.kernel.guise import interpreted
+from fairslice.alloc.kernel.backends import interpreted
 from fairslice.alloc.kernel.records import AMOUNT, AT, CHANGE, HAPPENING
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ It is confirmed that
 * acknowledgements take no more than their room: half of the link, and no more than the floors leave of it;
 * the rates are those of the problem in which every link has :math:`C_l - a_l`, and its room is one more link,
   of which a flow uses :math:`\beta_{f,l}` for each unit of its rate, and which grants no rate. That is left
-  to :func:`~fairslice.alloc.certificate.certify`: no link is overloaded, and every flow is at its cap or has
+  to :func:`~fairslice.alloc.certificate.certify.certify`: no link is overloaded, and every flow is at its cap or has
   a bottleneck.
 
 So rates that do not agree with their own acknowledgements are not certified: where these take more than was
@@ -18,8 +18,8 @@ from fractions import Fraction
 
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
-from fairslice.alloc.certificate import TOLERANCE, Certificate, certify
-from fairslice.alloc.certificate_checks import Violation
+from fairslice.alloc.certificate.certify import TOLERANCE, Certificate, certify
+from fairslice.alloc.certificate.conditions import Violation
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 
 
@@ -39,7 +39,7 @@ def certify_acknowledged(
     rates, bottlenecks
         By flow id, in the unit of the problem; None checks the rates alone.
     tolerance
-        Relative, as for :func:`~fairslice.alloc.certificate.certify`.
+        Relative, as for :func:`~fairslice.alloc.certificate.certify.certify`.
 
     Returns
     -------

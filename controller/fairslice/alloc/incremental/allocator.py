@@ -13,8 +13,8 @@ from fairslice.alloc.allocation import CAP, Allocation
 from fairslice.alloc.arguments import expect, found, is_list, is_number
 from fairslice.alloc.columns import Columns, is_extreme
 from fairslice.alloc.engine import TRUSTED, solve_as
-from fairslice.alloc.kept import Kept
-from fairslice.alloc.kernel.guise import exact
+from fairslice.alloc.incremental.kept import Kept
+from fairslice.alloc.kernel.backends import exact
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocation_of
 from fairslice.errors import Fault, InputError

@@ -1,11 +1,12 @@
 """What happens to classes: flows pass their floors, reach their caps, or stop at a full place.
 
-Part of the source that :mod:`fairslice.alloc.kernel.guise` runs in several guises: see
+Part of the source that :mod:`fairslice.alloc.kernel.backends` runs in several guises: see
 :mod:`fairslice.alloc.kernel.filling`.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 from fairslice.alloc.kernel.doubles import add, div, gather, mul
+from fairslice.alloc.kernel.heap import leave
 from fairslice.alloc.kernel.loads import growth_of, move
 from fairslice.alloc.kernel.records import (
     AMOUNT,
@@ -44,7 +45,6 @@ from fairslice.alloc.kernel.records import (
     ZERO,
 )
 from fairslice.alloc.kernel.rises import take
-from fairslice.alloc.kernel.waiting import leave
 
 
 def set_next(k, rise, wide, soon, mark, rated, events, event):

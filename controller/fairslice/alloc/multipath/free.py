@@ -23,7 +23,7 @@ round. A link that fills at level :math:`\lambda` is worth what one more unit is
 stops, :math:`\lambda_f^{-\alpha}` each; where there is time, less what they then take from links that fill
 later. For large :math:`\alpha` the sign of :math:`d_{p,q}` is that of
 :math:`\min_{p \setminus q} \lambda_l - \min_{q \setminus p} \lambda_l`. How fast :math:`\alpha` rises is a
-:class:`~fairslice.alloc.subflows.Tempo`: fast gets near in few rounds, slowly gets nearer.
+:class:`~fairslice.alloc.multipath.subflows.Tempo`: fast gets near in few rounds, slowly gets nearer.
 
 References
 ----------
@@ -41,8 +41,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind, bottlenecks_of
 from fairslice.alloc.engine import TRUSTED
+from fairslice.alloc.multipath.subflows import BRISK, FEW, PATIENT, Rounds, Subflows
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
-from fairslice.alloc.subflows import BRISK, FEW, PATIENT, Rounds, Subflows
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import Fault, InputError
 

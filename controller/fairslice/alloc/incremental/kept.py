@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from fairslice.alloc.account import work_s
-from fairslice.alloc.classes import events_in_order, merge_rows
 from fairslice.alloc.columns import Columns
 from fairslice.alloc.engine import Solution, charge, guise_for, lay_board, solve
+from fairslice.alloc.incremental.classes import events_in_order, merge_rows
 from fairslice.alloc.kernel.records import (
     AT,
     CLIMBERS,

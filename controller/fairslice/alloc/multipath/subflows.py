@@ -1,6 +1,6 @@
 """The subflows of a multipath problem in arrays: how they fill the links, and how their weights are set anew.
 
-The rule and its sources are in :mod:`fairslice.alloc.multipath`.
+The rule and its sources are in :mod:`fairslice.alloc.multipath.free`.
 """
 
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from fairslice.alloc.account import work_s
 from fairslice.alloc.allocation import CAP
 from fairslice.alloc.columns import Columns
 from fairslice.alloc.engine import Solution, charge, guise_for, lay_board, solve, solve_as
-from fairslice.alloc.kernel import guise as guises
-from fairslice.alloc.kernel.guise import Guise
-from fairslice.alloc.kernel.shares import LEAST_SHARE, TINY
+from fairslice.alloc.kernel import backends as guises
+from fairslice.alloc.kernel.backends import Guise
+from fairslice.alloc.kernel.path_shares import LEAST_SHARE, TINY
 from fairslice.alloc.problem import AllocationProblem
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fairslice.alloc.multipath import MultipathProblem
+    from fairslice.alloc.multipath.free import MultipathProblem
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 r"""Free splits as fixed ones, which ordinary allocation is exact for.
 
-:func:`~fairslice.alloc.multipath.allocate_free` finds totals that are max-min fair, near enough, and leaves a
+:func:`~fairslice.alloc.multipath.free.allocate_free` finds totals that are max-min fair, near enough, and leaves a
 little of a flow on every path. With fixed splits that little counts: where it fills a link at a low level the
 whole flow stops there. So two kinds of moves follow, each round of them by one exact allocation:
 
@@ -20,8 +20,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 
 from fairslice.alloc.allocation import Allocation, BottleneckKind
-from fairslice.alloc.kernel.shares import LEAST_SHARE
-from fairslice.alloc.multipath import MultipathFlow, MultipathProblem, allocate_free, mixed_uses
+from fairslice.alloc.kernel.path_shares import LEAST_SHARE
+from fairslice.alloc.multipath.free import MultipathFlow, MultipathProblem, allocate_free, mixed_uses
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
 

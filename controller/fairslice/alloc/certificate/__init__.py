@@ -1,0 +1,1 @@
+"""An independent checker of rates: it shares no code with the solver."""

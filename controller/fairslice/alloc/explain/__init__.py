@@ -1,0 +1,1 @@
+"""How rates come about, and what would raise one."""

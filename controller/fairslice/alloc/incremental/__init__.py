@@ -1,0 +1,1 @@
+"""Rates of a problem that changes, brought up to date instead of solved again."""

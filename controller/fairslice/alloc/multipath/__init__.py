@@ -1,0 +1,1 @@
+"""Flows over several paths: fixed splits, and free ones."""
