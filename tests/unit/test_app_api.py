@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairslice.app.api import ProblemView, StatusView, problem_view, raise_problem
+from fairslice.api.status import ProblemView, StatusView, problem_view, raise_problem
 from fairslice.app.core import Core
 from fairslice.errors import Fault, InfeasibleError, InputError, Location, MachineError
 

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx
 import pytest
 
-from fairslice.app.api import ProbeView, StatusView, problem_view
-from fairslice.app.client import ControllerClient
+from fairslice.api.client import ControllerClient
+from fairslice.api.status import ProbeView, StatusView, problem_view
 from fairslice.errors import Fault, InfeasibleError, InputError, Location, MachineError
 
 URL = "http://controller.test:8080"

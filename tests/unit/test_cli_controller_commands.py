@@ -9,7 +9,7 @@ import pytest
 
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import view
-from fairslice.app.api import StatusView, problem_view
+from fairslice.api.status import StatusView, problem_view
 from fairslice.app.counters import Counters, FlowReading, QueueReading
 from fairslice.errors import Fault, InfeasibleError, InputError, Location
 from fairslice.policy import load_policy

@@ -16,7 +16,7 @@ from fairslice import cli
 from fairslice.alloc import files
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import view
-from fairslice.app.api import StatusView
+from fairslice.api.status import StatusView
 from fairslice.app.counters import Counters, FlowReading, QueueReading
 from fairslice.cli.options import json_output
 from fairslice.cli.output import document_descriptor, print_document

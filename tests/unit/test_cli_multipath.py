@@ -11,7 +11,7 @@ import pytest
 
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import AllocationView, view
-from fairslice.app.api import ProblemView
+from fairslice.api.status import ProblemView
 from fairslice.app.core import Core
 from fairslice.app.events import Event, Install, PolicyGiven, SwitchJoined
 from fairslice.errors import InputError
@@ -93,7 +93,7 @@ def test_apply_refuses_before_it_asks_a_controller(
     def asked(*_: object) -> None:
         raise AssertionError("it asked")
 
-    monkeypatch.setattr("fairslice.app.client.ControllerClient.__init__", asked)
+    monkeypatch.setattr("fairslice.api.client.ControllerClient.__init__", asked)
     assert run(monkeypatch, "apply", policy) == 2
     assert capsys.readouterr() == ("", f"{policy}:4:5: {NOT_YET.format('`apply`')}\n")
 

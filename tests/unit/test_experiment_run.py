@@ -10,7 +10,7 @@ import pytest
 
 from fairslice.alloc.slices import allocate_slices
 from fairslice.alloc.view import AllocationView, view
-from fairslice.app.api import StatusView
+from fairslice.api.status import StatusView
 from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.emulation.hosts import HostCounters
 from fairslice.emulation.traffic import StreamResult

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from fairslice.app.api import problem_view
+from fairslice.api.status import problem_view
 from fairslice.errors import MachineError
 from fairslice.testing.controller import played_controller
 

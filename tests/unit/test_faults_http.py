@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.app.api import ProblemView, problem_view
-from fairslice.app.client import ControllerClient
+from fairslice.api.client import ControllerClient
+from fairslice.api.status import ProblemView, problem_view
 from fairslice.errors import FairsliceError, InfeasibleError, InputError, MachineError
 
 REFUSED = problem_view(InputError("p.yaml: nothing in it")).model_dump_json()

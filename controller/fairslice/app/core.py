@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fairslice.alloc.slices import NetworkAllocation, allocate_slices, without_guarantees
-from fairslice.app.api import StatusView
+from fairslice.api.status import StatusView
 from fairslice.app.events import (
     ArpReceived,
     Effect,

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from fairslice.alloc.view import view
-from fairslice.app.api import ProbesView, StatusView, first_fault, problem_view
+from fairslice.api.status import ProbesView, StatusView, first_fault, problem_view
 from fairslice.app.events import PolicyGiven, ProbesGiven
 from fairslice.errors import FairsliceError, InfeasibleError, InputError, MachineError
 from fairslice.files.yaml_tree import MAX_FILE_BYTES

@@ -33,7 +33,7 @@ def command(policy: Path, url: str, as_json: bool, timeout: float) -> None:
 
     A policy with faults, or with guarantees that do not fit, is refused whole; the one in force stays.
     """
-    from fairslice.app.client import ControllerClient
+    from fairslice.api.client import ControllerClient
     from fairslice.files.yaml_tree import read_file
     from fairslice.policy import parse_policy
     from fairslice.policy.enforceable import require_enforceable

@@ -34,7 +34,7 @@ def command(url: str, duration: float, as_json: bool) -> None:
     """
     import json
 
-    from fairslice.app.client import ControllerClient
+    from fairslice.api.client import ControllerClient
     from fairslice.cli.output import print_document
     from fairslice.experiment.rates import flow_rates
 

@@ -20,7 +20,7 @@ def command(url: str, as_json: bool) -> int:
 
     Exits 0 if the generation is in force, 6 if not.
     """
-    from fairslice.app.client import ControllerClient
+    from fairslice.api.client import ControllerClient
 
     with ControllerClient(url) as client:
         status = client.status()

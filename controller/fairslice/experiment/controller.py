@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from fairslice.app.client import ControllerClient
+from fairslice.api.client import ControllerClient
 
 STOP_TIMEOUT_S = 5.0
 NICENESS = 10

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairslice.agent.sync import pending
-from fairslice.app.api import StatusView
-from fairslice.app.client import ControllerClient
+from fairslice.api.client import ControllerClient
+from fairslice.api.status import StatusView
 from fairslice.app.counters import Counters
 from fairslice.emulation.network import EmulatedNetwork
 from fairslice.emulation.openvswitch import Datapath, OpenVSwitch
