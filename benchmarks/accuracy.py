@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fairslice.alloc.view import FlowView
 from fairslice.emulation.delay import INTERVAL_S, PAYLOAD_BYTES, DelayStream
 from fairslice.emulation.openvswitch import Datapath
 from fairslice.experiment.traffic import Sender
@@ -13,6 +12,7 @@ from fairslice.measure.compare import MACHINE_BUSY, SWITCH_BUSY
 from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Enforcement
 from fairslice.policy.model import PROTOCOLS
+from fairslice.slicing.view import FlowView
 from fairslice.topology.network import Host, Link, Network, Switch
 from fairslice.units import ETHERNET_HEADER_BYTES, IPV4_HEADER_BYTES, UDP_HEADER_BYTES
 

@@ -16,7 +16,6 @@ from benchmarks.accuracy import (
     slice_name,
 )
 
-from fairslice.alloc.view import AllocationView
 from fairslice.app.counters import Counters
 from fairslice.emulation.delay import DelayProbes, Delays, DelayStream, lateness, percentile, window
 from fairslice.emulation.traffic import Phase, StreamResult, run_streams
@@ -29,6 +28,7 @@ from fairslice.linux.processors import ProcessorSample, clock_ticks_per_s, load_
 from fairslice.measure.compare import Measured, jain_index
 from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Busy
+from fairslice.slicing.view import AllocationView
 from fairslice.topology.network import Network
 
 IDLE_S = 1.0

@@ -9,7 +9,7 @@ Where to begin, in Python:
     Policy files: ``load_policy``, ``parse_policy``.
 ``fairslice.topology.load``
     Networks, by what a user writes for one: ``load_network``.
-``fairslice.alloc.slices``
+``fairslice.slicing.allocation``
     The rates of a policy on a network: ``allocate_slices``.
 ``fairslice.errors``
     What they raise: ``InputError`` with all faults of an input, ``InfeasibleError`` where guarantees do not

@@ -21,7 +21,7 @@ from fairslice.errors import MachineError
 from fairslice.linux.tc import observe, run_command
 from fairslice.ovsdb.database import OvsDatabase
 from fairslice.ovsdb.rows import PortInfo
-from fairslice.state.desired import PortQos, Queue
+from fairslice.slicing.state.desired import PortQos, Queue
 
 pytestmark = pytest.mark.emulation
 

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import AllocationView, FlowView, view
 from fairslice.app.counters import Counters, FlowReading, QueueReading
 from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES
 from fairslice.errors import InputError
 from fairslice.experiment.rates import flow_rates
 from fairslice.experiment.traffic import Sender, parse_sender, plan_traffic
 from fairslice.policy.model import PROTOCOLS, Enforcement
-from fairslice.state.labels import queue_of
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.state.labels import queue_of
+from fairslice.slicing.view import AllocationView, FlowView, view
 from fairslice.testing.networks import networks
 from fairslice.testing.policies import policies
 from fairslice.units import tcp_wire_bps, udp_wire_bps

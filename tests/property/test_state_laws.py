@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.alloc.slices import NetworkAllocation, allocate_slices
 from fairslice.policy.model import Policy, Unmatched
-from fairslice.state.compile import compile_switches
-from fairslice.state.desired import FlowEntry, Meter, PortQos, Queue, SwitchState
-from fairslice.state.diff import plan
-from fairslice.state.enforced import flow_kbps, is_metered
-from fairslice.state.labels import BEST_EFFORT, FLOW_METERS, RETURN_METERS, Cookie, queue_of
-from fairslice.state.queues import MIN_QUEUE_BPS
-from fairslice.state.returns import carried_by
+from fairslice.slicing.allocation import NetworkAllocation, allocate_slices
+from fairslice.slicing.state.compile import compile_switches
+from fairslice.slicing.state.desired import FlowEntry, Meter, PortQos, Queue, SwitchState
+from fairslice.slicing.state.diff import plan
+from fairslice.slicing.state.enforced import flow_kbps, is_metered
+from fairslice.slicing.state.labels import BEST_EFFORT, FLOW_METERS, RETURN_METERS, Cookie, queue_of
+from fairslice.slicing.state.queues import MIN_QUEUE_BPS
+from fairslice.slicing.state.returns import carried_by
 from fairslice.testing.networks import build_network, networks
 from fairslice.testing.pipeline import Packet, walk
 from fairslice.testing.policies import policies

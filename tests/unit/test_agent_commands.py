@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fairslice.agent.commands import commands, lacks, stale_classes
 from fairslice.linux.tc import DscpFilter, TcState
-from fairslice.state.desired import PortQos, Queue
+from fairslice.slicing.state.desired import PortQos, Queue
 
 LEAVES = {1: 312_500, 2: 62_500, 11: 6250}
 QOS = PortQos(

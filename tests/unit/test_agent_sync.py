@@ -10,7 +10,7 @@ from fairslice.errors import MachineError
 from fairslice.linux.tc import Result
 from fairslice.ovsdb.database import OvsDatabase
 from fairslice.ovsdb.rows import OwnedPort
-from fairslice.state.desired import PortQos, Queue
+from fairslice.slicing.state.desired import PortQos, Queue
 
 
 def owned(name: str, *queue_ids: int) -> OwnedPort:

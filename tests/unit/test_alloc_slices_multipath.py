@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from fairslice.alloc.allocation import BottleneckKind
 from fairslice.alloc.multipath.free import MultipathFlow, MultipathProblem, allocate_free, split_evenly
 from fairslice.alloc.multipath.splits import PARTS, WORTH_IT, free_splits, rounded
-from fairslice.alloc.slices import NetworkAllocation, Route, allocate_slices, problem_of
-from fairslice.alloc.view import view
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError, Location
 from fairslice.policy import parse_policy
 from fairslice.policy.model import Flow, Policy, Sharing, Split
+from fairslice.slicing.allocation import NetworkAllocation, Route, allocate_slices, problem_of
+from fairslice.slicing.view import view
 from fairslice.testing.exact import exact_rates
 from fairslice.testing.networks import build_network, networks
 from fairslice.testing.policies import policies

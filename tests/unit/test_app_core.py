@@ -24,9 +24,9 @@ from fairslice.app.events import (
 from fairslice.errors import InfeasibleError, InputError, Location
 from fairslice.openflow.arp import Arp
 from fairslice.policy.model import FlowSpec, Policy, Slice
-from fairslice.state.desired import SwitchState
-from fairslice.state.forwarding import Probe
-from fairslice.state.labels import Cookie, Role
+from fairslice.slicing.state.desired import SwitchState
+from fairslice.slicing.state.forwarding import Probe
+from fairslice.slicing.state.labels import Cookie, Role
 from fairslice.testing.networks import build_network
 from fairslice.testing.switch import FakeSwitch
 from fairslice.topology.discovery import SeenLink

@@ -10,8 +10,8 @@ from fairslice.app.counters import Counters, read_counters
 from fairslice.app.session import Session
 from fairslice.errors import MachineError
 from fairslice.openflow.decode import EntryCounter, MeterCounter, PortCounter, QueueCounter
-from fairslice.state.desired import FlowEntry
-from fairslice.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
+from fairslice.slicing.state.desired import FlowEntry
+from fairslice.slicing.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
 
 
 @dataclass

@@ -4,8 +4,8 @@ import pytest
 
 from fairslice.app.passed import what_passed
 from fairslice.openflow.decode import EntryCounter, MeterCounter
-from fairslice.state.desired import FlowEntry, MatchField
-from fairslice.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
+from fairslice.slicing.state.desired import FlowEntry, MatchField
+from fairslice.slicing.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
 
 THERE: tuple[MatchField, ...] = (("ipv4_dst", "10.0.0.2"), ("ipv4_src", "10.0.0.1"))
 PROBED: tuple[MatchField, ...] = (*THERE, ("tcp_dst", 5201))

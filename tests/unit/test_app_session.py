@@ -11,9 +11,9 @@ from fairslice.app.session import Session
 from fairslice.errors import MachineError
 from fairslice.openflow.encode import ofp, parser
 from fairslice.openflow.framework import OPENFLOW_13
-from fairslice.state.desired import FlowEntry, Meter, SwitchState
-from fairslice.state.diff import plan
-from fairslice.state.labels import FLOW_METERS, Cookie, Role
+from fairslice.slicing.state.desired import FlowEntry, Meter, SwitchState
+from fairslice.slicing.state.diff import plan
+from fairslice.slicing.state.labels import FLOW_METERS, Cookie, Role
 
 from ryu.lib import hub
 

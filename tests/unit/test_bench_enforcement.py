@@ -32,14 +32,14 @@ from benchmarks.accuracy import (
     senders,
 )
 
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import AllocationView, view
 from fairslice.emulation.delay import INTERVAL_S
 from fairslice.emulation.openvswitch import Datapath
 from fairslice.errors import InputError
 from fairslice.experiment.traffic import plan_traffic
 from fairslice.policy import load_policy
 from fairslice.policy.enforceable import require_enforceable
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.view import AllocationView, view
 
 ROOT = Path(__file__).parents[2]
 ROW = Row(

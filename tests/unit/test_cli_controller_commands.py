@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import view
 from fairslice.api.status import StatusView, problem_view
 from fairslice.app.counters import Counters, FlowReading, QueueReading
 from fairslice.errors import Fault, InfeasibleError, InputError, Location
 from fairslice.policy import load_policy
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.view import view
 from fairslice.testing.commands import run_command
 from fairslice.testing.controller import FakeController, played_controller
 from fairslice.testing.networks import build_network

@@ -14,15 +14,15 @@ from click.testing import CliRunner
 
 from fairslice import cli
 from fairslice.alloc import files
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import view
 from fairslice.api.status import StatusView
 from fairslice.app.counters import Counters, FlowReading, QueueReading
 from fairslice.cli.options import json_output
 from fairslice.cli.output import document_descriptor, print_document
 from fairslice.policy import load_policy
 from fairslice.policy.model import Enforcement
-from fairslice.state.labels import queue_of
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.state.labels import queue_of
+from fairslice.slicing.view import view
 from fairslice.testing.commands import run_command
 from fairslice.testing.controller import FakeController, played_controller
 from fairslice.topology.load import load_network

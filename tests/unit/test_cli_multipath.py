@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import AllocationView, view
 from fairslice.api.status import ProblemView
 from fairslice.app.core import Core
 from fairslice.app.events import Event, Install, PolicyGiven, SwitchJoined
@@ -18,7 +16,9 @@ from fairslice.errors import InputError
 from fairslice.measure.words import why
 from fairslice.policy import load_policy, parse_policy
 from fairslice.policy.enforceable import require_enforceable
-from fairslice.state.desired import SwitchState
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.state.desired import SwitchState
+from fairslice.slicing.view import AllocationView, view
 from fairslice.testing.commands import run_command
 from fairslice.testing.networks import build_network
 from fairslice.topology.load import load_network

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import view
 from fairslice.policy import load_policy
-from fairslice.state.compile import compile_switches
-from fairslice.state.desired import FlowEntry
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.state.compile import compile_switches
+from fairslice.slicing.state.desired import FlowEntry
+from fairslice.slicing.view import view
 from fairslice.testing.commands import run_command
 from fairslice.testing.networks import build_network
 from fairslice.topology.load import load_network

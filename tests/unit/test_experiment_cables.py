@@ -4,8 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import AllocationView, view
 from fairslice.emulation.hosts import HostCounters, parse_host_counters
 from fairslice.errors import MachineError
 from fairslice.experiment.cables import HostReadings, cable_notes, excuse, host_results
@@ -14,6 +12,8 @@ from fairslice.measure.compare import Measured, compare
 from fairslice.measure.results import HostResult, RunResult
 from fairslice.measure.words import verdict_sentence
 from fairslice.policy import parse_policy
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.view import AllocationView, view
 from fairslice.testing.networks import build_network
 
 M = 1e6

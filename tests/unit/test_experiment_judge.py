@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import AllocationView, view
 from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.emulation.traffic import StreamResult
 from fairslice.errors import Location
@@ -19,6 +17,8 @@ from fairslice.measure.compare import Measured
 from fairslice.measure.iperf import goodput_bps, loss, parse_client, parse_server, retransmits
 from fairslice.policy import parse_policy
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.view import AllocationView, view
 from fairslice.testing.networks import build_network
 
 HERE = Location("policy.yaml", 1, 1)

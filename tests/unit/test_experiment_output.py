@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import view
 from fairslice.emulation.traffic import StreamResult
 from fairslice.experiment import output
 from fairslice.experiment.output import write_logs, write_outcome
@@ -15,6 +13,8 @@ from fairslice.experiment.run import Experiment, Outcome
 from fairslice.measure.compare import Measured, compare
 from fairslice.measure.results import Machine, Versions, from_json
 from fairslice.policy import load_policy
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.view import view
 from fairslice.testing.networks import build_network
 
 IPERF3 = Path(__file__).parents[1] / "fixtures" / "iperf3"

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import AllocationView, view
 from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.errors import Location, MachineError
 from fairslice.experiment.rates import flow_rates, link_rates
 from fairslice.policy.model import Enforcement, FlowSpec, Policy, Slice
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.view import AllocationView, view
 from fairslice.testing.networks import build_network
 
 HERE = Location("policy.yaml", 1, 1)

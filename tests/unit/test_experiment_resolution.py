@@ -4,8 +4,6 @@ from typing import Any
 
 import pytest
 
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import FlowView, view
 from fairslice.experiment.resolution import longer_s, uncertain_bits, warm_up_s, window_s
 from fairslice.experiment.traffic import Sender, plan_traffic
 from fairslice.measure.compare import Measured, compare
@@ -13,6 +11,8 @@ from fairslice.measure.resolution import FRAME_BITS, needed_s
 from fairslice.measure.results import RunResult
 from fairslice.policy import parse_policy
 from fairslice.policy.model import PROTOCOLS, Policy
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.view import FlowView, view
 from fairslice.testing.networks import build_network
 
 NETWORK = build_network(

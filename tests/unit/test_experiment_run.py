@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from fairslice.alloc.slices import allocate_slices
-from fairslice.alloc.view import AllocationView, view
 from fairslice.api.status import StatusView
 from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.emulation.hosts import HostCounters
@@ -18,6 +16,8 @@ from fairslice.experiment import run as run_module
 from fairslice.experiment.run import Experiment, run_experiment
 from fairslice.linux.processors import ProcessorSample
 from fairslice.policy import parse_policy
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.view import AllocationView, view
 from fairslice.testing.networks import build_network
 
 NETWORK = build_network([("s1", "s2"), ("h1", "s1"), ("h3", "s2")], capacity_bps=10e6)

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from fairslice.alloc.view import FlowView, PathView
 from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES
 from fairslice.errors import InputError
 from fairslice.experiment.traffic import (
@@ -16,6 +15,7 @@ from fairslice.experiment.traffic import (
     plan_traffic,
 )
 from fairslice.policy.model import Match
+from fairslice.slicing.view import FlowView, PathView
 from fairslice.testing.networks import build_network
 from fairslice.units import tcp_wire_bps, udp_wire_bps
 

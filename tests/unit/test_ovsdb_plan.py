@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fairslice.ovsdb.plan import Operation, plan_qos
 from fairslice.ovsdb.rows import RowError, Snapshot, snapshot_of
-from fairslice.state.desired import PortQos, Queue
+from fairslice.slicing.state.desired import PortQos, Queue
 
 DPID = 1
 NO_QOS: list[Any] = ["set", []]

@@ -10,7 +10,7 @@ from fairslice.ovsdb.rows import (
     select_operations,
     snapshot_of,
 )
-from fairslice.state.desired import PortQos, Queue
+from fairslice.slicing.state.desired import PortQos, Queue
 
 EMPTY: list[Any] = ["set", []]
 OURS = ["map", [["owner", "fairslice"]]]

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.alloc.slices import NetworkAllocation, allocate_slices
 from fairslice.errors import Location
 from fairslice.policy import load_policy
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice, Unmatched
-from fairslice.state.compile import compile_switches
-from fairslice.state.desired import FlowEntry, Meter, SwitchState
-from fairslice.state.forwarding import Probe
-from fairslice.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
-from fairslice.state.returns import LONGEST_ACKNOWLEDGEMENT_BYTES, MIN_RETURN_METER_BPS
+from fairslice.slicing.allocation import NetworkAllocation, allocate_slices
+from fairslice.slicing.state.compile import compile_switches
+from fairslice.slicing.state.desired import FlowEntry, Meter, SwitchState
+from fairslice.slicing.state.forwarding import Probe
+from fairslice.slicing.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
+from fairslice.slicing.state.returns import LONGEST_ACKNOWLEDGEMENT_BYTES, MIN_RETURN_METER_BPS
 from fairslice.testing.networks import build_network, networks
 from fairslice.testing.pipeline import Packet, walk
 from fairslice.testing.policies import policies

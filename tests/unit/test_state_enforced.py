@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.alloc.slices import NetworkAllocation, allocate_slices
 from fairslice.errors import Location
 from fairslice.openflow import encode
 from fairslice.policy import parse_policy
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice, Unmatched
-from fairslice.state.compile import compile_switches
-from fairslice.state.desired import FlowEntry, Meter
-from fairslice.state.enforced import MIN_BURST_BITS, flow_kbps, shortcomings, whole_kbps
-from fairslice.state.forwarding import Probe
-from fairslice.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
-from fairslice.state.queues import MIN_QUEUE_BPS
+from fairslice.slicing.allocation import NetworkAllocation, allocate_slices
+from fairslice.slicing.state.compile import compile_switches
+from fairslice.slicing.state.desired import FlowEntry, Meter
+from fairslice.slicing.state.enforced import MIN_BURST_BITS, flow_kbps, shortcomings, whole_kbps
+from fairslice.slicing.state.forwarding import Probe
+from fairslice.slicing.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
+from fairslice.slicing.state.queues import MIN_QUEUE_BPS
 from fairslice.testing.networks import build_network
 from fairslice.testing.pipeline import Packet, walk
 from fairslice.topology.network import Network

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.policy.model import MAX_FLOWS, MAX_SLICES, Enforcement
-from fairslice.state.labels import (
+from fairslice.slicing.state.labels import (
     BEST_EFFORT,
     COOKIE_OWNER,
     COOKIE_OWNER_MASK,

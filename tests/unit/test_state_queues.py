@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.alloc.slices import allocate_slices
 from fairslice.errors import Location
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice
-from fairslice.state.desired import PortQos, Queue
-from fairslice.state.queues import (
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.state.desired import PortQos, Queue
+from fairslice.slicing.state.queues import (
     BEST_EFFORT_SHARE,
     MIN_BUFFER_BYTES,
     MIN_QUEUE_BPS,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.alloc.slices import allocate_slices
 from fairslice.emulation.hosts import check_emulable
 from fairslice.errors import InputError
 from fairslice.policy import load_policy
+from fairslice.slicing.allocation import allocate_slices
 from fairslice.testing.commands import run_command
 from fairslice.topology.load import load_network
 from fairslice.topology.mininet_topo import as_number

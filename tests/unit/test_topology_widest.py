@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairslice.alloc.slices import NetworkAllocation, allocate_slices
 from fairslice.policy import load_policy
+from fairslice.slicing.allocation import NetworkAllocation, allocate_slices
 from fairslice.testing.commands import run_command
 from fairslice.testing.networks import build_network
 from fairslice.topology.k_paths import k_paths

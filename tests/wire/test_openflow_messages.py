@@ -12,10 +12,10 @@ from fairslice.openflow import decode, encode
 from fairslice.openflow.arp import Arp
 from fairslice.openflow.framework import OPENFLOW_13, ofproto_v1_3_parser
 from fairslice.openflow.packets import read_arp, write_arp
-from fairslice.state.desired import FlowEntry, Meter, SwitchState
-from fairslice.state.diff import plan
-from fairslice.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK, FLOW_METERS, Cookie, Role
-from fairslice.state.pipeline import CONTROLLER_PORT
+from fairslice.slicing.state.desired import FlowEntry, Meter, SwitchState
+from fairslice.slicing.state.diff import plan
+from fairslice.slicing.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK, FLOW_METERS, Cookie, Role
+from fairslice.slicing.state.pipeline import CONTROLLER_PORT
 
 from ryu.lib.packet import ethernet, packet
 

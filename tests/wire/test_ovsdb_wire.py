@@ -25,7 +25,7 @@ from fairslice.ovsdb.wire import (
     check_target,
     encode,
 )
-from fairslice.state.desired import PortQos, Queue
+from fairslice.slicing.state.desired import PortQos, Queue
 
 Handler = Callable[[socket.socket, dict[str, Any]], None]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fairslice.linux.tc import DscpFilter, TcState
-from fairslice.state.desired import PortQos, Queue
+from fairslice.slicing.state.desired import PortQos, Queue
 
 DEFAULT_QUEUE = 0
 """Open vSwitch always makes its class, and sends there what nothing classifies."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fairslice.alloc.slices import NetworkAllocation, allocate_slices, without_guarantees
 from fairslice.api.status import StatusView
 from fairslice.app.events import (
     ArpReceived,
@@ -25,10 +24,11 @@ from fairslice.errors import FairsliceError, InfeasibleError
 from fairslice.openflow.arp import Arp
 from fairslice.policy.enforceable import require_enforceable
 from fairslice.policy.model import Policy
-from fairslice.state.compile import compile_switches
-from fairslice.state.desired import SwitchState
-from fairslice.state.diff import plan
-from fairslice.state.forwarding import Probe, broadcast_ports
+from fairslice.slicing.allocation import NetworkAllocation, allocate_slices, without_guarantees
+from fairslice.slicing.state.compile import compile_switches
+from fairslice.slicing.state.desired import SwitchState
+from fairslice.slicing.state.diff import plan
+from fairslice.slicing.state.forwarding import Probe, broadcast_ports
 from fairslice.topology.discovery import Discovery, SeenHost, SeenLink, merge
 from fairslice.topology.network import Network
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from fairslice.app.passed import what_passed
-from fairslice.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role, is_our_meter
+from fairslice.slicing.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role, is_our_meter
 
 if TYPE_CHECKING:
     from fairslice.app.session import Session

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from fairslice.openflow.arp import Arp
 from fairslice.policy.model import Policy
-from fairslice.state.desired import SwitchState
-from fairslice.state.diff import Plan
-from fairslice.state.forwarding import Probe
+from fairslice.slicing.state.desired import SwitchState
+from fairslice.slicing.state.diff import Plan
+from fairslice.slicing.state.forwarding import Probe
 from fairslice.topology.discovery import SeenLink
 
 

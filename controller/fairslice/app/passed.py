@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fairslice.openflow.decode import EntryCounter, MeterCounter
-from fairslice.state.labels import FLOW_METERS, Cookie, Role
-from fairslice.state.pipeline import TABLE_FORWARD
+from fairslice.slicing.state.labels import FLOW_METERS, Cookie, Role
+from fairslice.slicing.state.pipeline import TABLE_FORWARD
 
 
 def what_passed(entries: Sequence[EntryCounter], meters: Sequence[MeterCounter]) -> list[EntryCounter]:

@@ -26,8 +26,8 @@ from fairslice.app.session import Session
 from fairslice.errors import FairsliceError
 from fairslice.openflow.packets import read_arp, write_arp
 from fairslice.ovsdb.database import OvsDatabase
-from fairslice.state.desired import SwitchState
-from fairslice.state.diff import Plan
+from fairslice.slicing.state.desired import SwitchState
+from fairslice.slicing.state.diff import Plan
 from fairslice.topology.discovery import SeenLink
 
 from ryu.base import app_manager

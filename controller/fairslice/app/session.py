@@ -10,8 +10,8 @@ from typing import Any
 from fairslice.errors import MachineError
 from fairslice.openflow import decode, encode
 from fairslice.openflow.encode import Message
-from fairslice.state.desired import FlowEntry, FlowKey, Meter
-from fairslice.state.diff import Plan
+from fairslice.slicing.state.desired import FlowEntry, FlowKey, Meter
+from fairslice.slicing.state.diff import Plan
 
 from ryu.lib import hub
 

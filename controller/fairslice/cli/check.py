@@ -44,9 +44,9 @@ def command(
 
     Exits 0 if all can be used, 2 if not, 3 if only guarantees do not fit.
     """
-    from fairslice.alloc.slices import allocate_slices
     from fairslice.policy.load import check_policy, load_policy
-    from fairslice.state.enforced import shortcomings
+    from fairslice.slicing.allocation import allocate_slices
+    from fairslice.slicing.state.enforced import shortcomings
 
     files += more_files
     if not files:

@@ -86,9 +86,9 @@ def command(
     takes what LLDP finds, with the capacities that OVSDB or the ports tell. Without POLICY it waits for
     `fairslice apply`.
     """
-    from fairslice.alloc.slices import allocate_slices
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
+    from fairslice.slicing.allocation import allocate_slices
 
     expected = (
         None if topology is None else load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)

@@ -62,11 +62,11 @@ def command(
     flow has its rate: who holds what of its bottleneck, and what more capacity would do to it, link by link.
     That can be a loss, where it lets others rise whom the flow meets elsewhere."""
     from fairslice.alloc.explain.filling import explain
-    from fairslice.alloc.slices import allocate_slices
     from fairslice.cli.explanation import Words, document, show
     from fairslice.cli.explanation_picture import check_picture, picture_in_rates, write_picture
     from fairslice.naming import Named, ends, find_flow
     from fairslice.policy import load_policy
+    from fairslice.slicing.allocation import allocate_slices
     from fairslice.units import format_rate
 
     check_picture(picture)

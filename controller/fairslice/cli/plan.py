@@ -19,9 +19,9 @@ from fairslice.cli.options import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fairslice.alloc.slices import NetworkAllocation
-    from fairslice.alloc.view import AllocationView, PathView
-    from fairslice.state.desired import FlowEntry, SwitchState
+    from fairslice.slicing.allocation import NetworkAllocation
+    from fairslice.slicing.state.desired import FlowEntry, SwitchState
+    from fairslice.slicing.view import AllocationView, PathView
     from fairslice.topology.options import NetworkOptions
     from fairslice.topology.ways import ShortestWays
 
@@ -75,11 +75,11 @@ def command(
 
     A flow with several paths shows what of its rate goes along each. No entries are shown for a policy with
     such flows, since several paths are not enforced yet."""
-    from fairslice.alloc.slices import allocate_slices
-    from fairslice.alloc.view import view
     from fairslice.policy import load_policy
-    from fairslice.state.compile import compile_switches
-    from fairslice.state.enforced import shortcomings
+    from fairslice.slicing.allocation import allocate_slices
+    from fairslice.slicing.state.compile import compile_switches
+    from fairslice.slicing.state.enforced import shortcomings
+    from fairslice.slicing.view import view
 
     network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     allocation = allocate_slices(load_policy(policy), network)
@@ -288,7 +288,7 @@ def _text(value: object) -> str:
 
 
 def _instructions(entry: "FlowEntry") -> str:
-    from fairslice.state.pipeline import CONTROLLER_PORT
+    from fairslice.slicing.state.pipeline import CONTROLLER_PORT
 
     words = [] if entry.meter_id is None else [f"meter:{entry.meter_id}"]
     words += [] if entry.longer_than is None else [f"check_pkt_larger({entry.longer_than})->reg0"]

@@ -227,14 +227,14 @@ def _experiment(
     """All that can be refused is refused here, before anything is built."""
     from datetime import UTC, datetime
 
-    from fairslice.alloc.slices import allocate_slices
-    from fairslice.alloc.view import view
     from fairslice.errors import InputError
     from fairslice.experiment.run import Experiment
     from fairslice.experiment.traffic import parse_sender, plan_traffic
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
-    from fairslice.state.enforced import shortcomings
+    from fairslice.slicing.allocation import allocate_slices
+    from fairslice.slicing.state.enforced import shortcomings
+    from fairslice.slicing.view import view
 
     # Outside of the namespaces it is loaded to be checked: inside it is told, once, what may not be as meant.
     network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options, quiet=not inside)

@@ -47,7 +47,7 @@ _METER_OVERLOAD, _METER_S = 10, 0.8
 _QUEUE_OVERLOAD, _QUEUE_S = 2.5, 0.8
 _FORWARD_WARMUP_S, _FORWARD_S = 0.5, 1.5
 _QUEUE = 1
-"""Also its DSCP, as in fairslice.state.labels."""
+"""Also its DSCP, as in fairslice.slicing.state.labels."""
 _TIMEOUT_S = 60.0
 _DRAIN_S = 0.2
 """Longer than any queue here."""

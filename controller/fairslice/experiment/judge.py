@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, cast
 
-from fairslice.alloc.view import AllocationView, FlowView
 from fairslice.app.counters import Counters
 from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES, StreamResult
 from fairslice.experiment.losses import Losses, losses
@@ -26,6 +25,7 @@ from fairslice.measure.resolution import SHORT
 from fairslice.measure.results import LinkResult
 from fairslice.naming import numbers
 from fairslice.policy.model import Policy
+from fairslice.slicing.view import AllocationView, FlowView
 from fairslice.units import format_duration, format_rate, udp_wire_bps
 
 ENDED = 0.1

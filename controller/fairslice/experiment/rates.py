@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from fairslice.alloc.view import AllocationView
 from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.errors import MachineError
 from fairslice.policy.model import Enforcement
-from fairslice.state.labels import queue_of
+from fairslice.slicing.state.labels import queue_of
+from fairslice.slicing.view import AllocationView
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from fairslice.alloc.view import AllocationView
 from fairslice.api.status import ProbeView, StatusView
 from fairslice.app.counters import Counters
 from fairslice.emulation.attempts import attempts
@@ -25,6 +24,7 @@ from fairslice.linux.processors import ProcessorSample, clock_ticks_per_s, load_
 from fairslice.measure.compare import compare
 from fairslice.measure.results import Busy, RunResult
 from fairslice.policy.model import PROTOCOLS, Policy
+from fairslice.slicing.view import AllocationView
 from fairslice.topology.network import Network
 from fairslice.units import format_duration
 

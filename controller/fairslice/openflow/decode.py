@@ -7,8 +7,8 @@ from typing import Any
 
 from fairslice.openflow.encode import CHECK_PKT_LARGER, NXM_REG0
 from fairslice.openflow.framework import ofproto_v1_3, ofproto_v1_3_parser
-from fairslice.state.desired import FlowEntry, MatchField, Meter
-from fairslice.state.labels import Cookie, is_our_meter
+from fairslice.slicing.state.desired import FlowEntry, MatchField, Meter
+from fairslice.slicing.state.labels import Cookie, is_our_meter
 
 ofp = ofproto_v1_3
 parser = ofproto_v1_3_parser
@@ -161,5 +161,5 @@ def _take_action(action: Any, fields: dict[str, Any]) -> None:
 
 
 def decode_match(match: Any) -> tuple[MatchField, ...]:
-    """A match in the canonical form of :class:`~fairslice.state.desired.FlowEntry`."""
+    """A match in the canonical form of :class:`~fairslice.slicing.state.desired.FlowEntry`."""
     return tuple(sorted((name, value) for name, value in match.items()))

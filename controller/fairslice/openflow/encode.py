@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from fairslice.openflow.framework import OPENFLOW_13, ofproto_v1_3, ofproto_v1_3_parser
-from fairslice.state.desired import FlowEntry, Meter
-from fairslice.state.diff import Plan
-from fairslice.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK
-from fairslice.state.pipeline import CONTROLLER_PORT
+from fairslice.slicing.state.desired import FlowEntry, Meter
+from fairslice.slicing.state.diff import Plan
+from fairslice.slicing.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK
+from fairslice.slicing.state.pipeline import CONTROLLER_PORT
 
 Message = Any
 """A message of the framework; fairslice only passes them on."""

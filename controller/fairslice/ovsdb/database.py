@@ -26,7 +26,7 @@ from fairslice.ovsdb.wire import (
     NoAnswerError,
     check_target,
 )
-from fairslice.state.desired import PortQos
+from fairslice.slicing.state.desired import PortQos
 
 DEFAULT_TARGET = "unix:/var/run/openvswitch/db.sock"
 SCHEMA = "Open_vSwitch"

@@ -16,7 +16,7 @@ from fairslice.ovsdb.rows import (
     RowError,
     Snapshot,
 )
-from fairslice.state.desired import PortQos, Queue
+from fairslice.slicing.state.desired import PortQos, Queue
 
 Operation = dict[str, Any]
 """An operation of RFC 7047 §5.2."""

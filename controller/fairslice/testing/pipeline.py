@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from fairslice.state.desired import FlowEntry, SwitchState
-from fairslice.state.pipeline import CONTROLLER_PORT
+from fairslice.slicing.state.desired import FlowEntry, SwitchState
+from fairslice.slicing.state.pipeline import CONTROLLER_PORT
 from fairslice.topology.network import Network
 from fairslice.units import FULL_FRAME_BYTES
 

@@ -1,7 +1,7 @@
 """A fake switch that does what a plan says and refuses what a real one refuses."""
 
-from fairslice.state.desired import SwitchState
-from fairslice.state.diff import Plan
+from fairslice.slicing.state.desired import SwitchState
+from fairslice.slicing.state.diff import Plan
 
 
 class FakeSwitch:

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Set
 
 from fairslice.alloc.allocation import BottleneckKind
-from fairslice.alloc.slices import NetworkAllocation
-from fairslice.state.desired import PortQos, Queue
-from fairslice.state.labels import BEST_EFFORT, queue_of
+from fairslice.slicing.allocation import NetworkAllocation
+from fairslice.slicing.state.desired import PortQos, Queue
+from fairslice.slicing.state.labels import BEST_EFFORT, queue_of
 from fairslice.topology.network import Link, LinkKey
 from fairslice.topology.paths import path_links
 from fairslice.units import FULL_FRAME_BYTES

@@ -3,11 +3,11 @@
 import math
 
 from fairslice.alloc.allocation import BottleneckKind
-from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
 from fairslice.errors import Fault
 from fairslice.naming import numbers
-from fairslice.state.desired import Meter
-from fairslice.state.queues import MIN_QUEUE_BPS
+from fairslice.slicing.allocation import AllocatedFlow, NetworkAllocation
+from fairslice.slicing.state.desired import Meter
+from fairslice.slicing.state.queues import MIN_QUEUE_BPS
 from fairslice.topology.network import LinkKey, link_name
 from fairslice.topology.paths import path_links
 from fairslice.units import FULL_FRAME_BYTES, LEAST_RATE_BPS, format_rate, is_nothing

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
 from fairslice.policy.model import PROTOCOLS
-from fairslice.state.desired import FlowEntry
-from fairslice.state.labels import BEST_EFFORT, Cookie, Role, dscp_of, queue_of
-from fairslice.state.pipeline import ETH_IPV4, TABLE_FORWARD, flow_match, match_of
+from fairslice.slicing.allocation import AllocatedFlow, NetworkAllocation
+from fairslice.slicing.state.desired import FlowEntry
+from fairslice.slicing.state.labels import BEST_EFFORT, Cookie, Role, dscp_of, queue_of
+from fairslice.slicing.state.pipeline import ETH_IPV4, TABLE_FORWARD, flow_match, match_of
 from fairslice.topology.network import Network
 from fairslice.topology.paths import in_tree, path_links, spanning_tree
 

@@ -2,7 +2,7 @@
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from fairslice.alloc.slices import NetworkAllocation
+from fairslice.slicing.allocation import NetworkAllocation
 
 
 class PathView(BaseModel):

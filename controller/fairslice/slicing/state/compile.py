@@ -6,12 +6,12 @@ argument: Saltzer, Reed and Clark, 1984; marks in place of per-flow state: RFC 2
 
 from collections.abc import Collection, Mapping, Sequence
 
-from fairslice.alloc.slices import NetworkAllocation
-from fairslice.state.desired import FlowEntry, FlowKey, Meter, SwitchState
-from fairslice.state.edge import admit_measurement, base_entries, classify, flow_meter, meter_of
-from fairslice.state.forwarding import Probe, best_effort_trees, broadcasts, deliver, slice_trees
-from fairslice.state.queues import port_queues
-from fairslice.state.returns import (
+from fairslice.slicing.allocation import NetworkAllocation
+from fairslice.slicing.state.desired import FlowEntry, FlowKey, Meter, SwitchState
+from fairslice.slicing.state.edge import admit_measurement, base_entries, classify, flow_meter, meter_of
+from fairslice.slicing.state.forwarding import Probe, best_effort_trees, broadcasts, deliver, slice_trees
+from fairslice.slicing.state.queues import port_queues
+from fairslice.slicing.state.returns import (
     carried_by,
     classify_return,
     is_acknowledged,

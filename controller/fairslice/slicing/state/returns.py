@@ -12,13 +12,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
 from fairslice.policy.model import PROTOCOLS, Match
-from fairslice.state.desired import FlowEntry, Meter
-from fairslice.state.edge import meter_of
-from fairslice.state.enforced import bucket, flow_kbps
-from fairslice.state.labels import RETURN_METERS, Cookie, Role, dscp_of, queue_of
-from fairslice.state.pipeline import TABLE_EDGE, TABLE_FORWARD, flow_match
+from fairslice.slicing.allocation import AllocatedFlow, NetworkAllocation
+from fairslice.slicing.state.desired import FlowEntry, Meter
+from fairslice.slicing.state.edge import meter_of
+from fairslice.slicing.state.enforced import bucket, flow_kbps
+from fairslice.slicing.state.labels import RETURN_METERS, Cookie, Role, dscp_of, queue_of
+from fairslice.slicing.state.pipeline import TABLE_EDGE, TABLE_FORWARD, flow_match
 from fairslice.units import LEAST_RATE_BPS, is_nothing
 
 LONGEST_ACKNOWLEDGEMENT_BYTES = 94

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from fairslice.state.desired import FlowEntry, Meter, PortQos, SwitchState
+from fairslice.slicing.state.desired import FlowEntry, Meter, PortQos, SwitchState
 
 
 @dataclass(frozen=True)

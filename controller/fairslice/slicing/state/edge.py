@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
-from fairslice.alloc.slices import AllocatedFlow, NetworkAllocation
 from fairslice.policy.model import PROTOCOLS, Match, Unmatched
-from fairslice.state.desired import FlowEntry, Meter
-from fairslice.state.enforced import bucket, flow_kbps, is_metered
-from fairslice.state.forwarding import Probe
-from fairslice.state.labels import BEST_EFFORT, FLOW_METERS, Cookie, Role, dscp_of
-from fairslice.state.pipeline import (
+from fairslice.slicing.allocation import AllocatedFlow, NetworkAllocation
+from fairslice.slicing.state.desired import FlowEntry, Meter
+from fairslice.slicing.state.enforced import bucket, flow_kbps, is_metered
+from fairslice.slicing.state.forwarding import Probe
+from fairslice.slicing.state.labels import BEST_EFFORT, FLOW_METERS, Cookie, Role, dscp_of
+from fairslice.slicing.state.pipeline import (
     CONTROLLER_PORT,
     ETH_ARP,
     ETH_IPV4,

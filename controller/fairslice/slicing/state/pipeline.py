@@ -1,7 +1,7 @@
 """The two tables of every switch, and the matches of flows: what edge and core agree on."""
 
 from fairslice.policy.model import PROTOCOLS, Match
-from fairslice.state.desired import MatchField
+from fairslice.slicing.state.desired import MatchField
 from fairslice.topology.network import Host
 
 TABLE_EDGE = 0

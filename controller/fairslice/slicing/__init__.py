@@ -1,0 +1,1 @@
+"""From a policy and a network to rates, and to what each switch should hold."""
