@@ -21,11 +21,11 @@ from fairslice.emulation.delay import DelayProbes, Delays, DelayStream, lateness
 from fairslice.emulation.traffic import Phase, StreamResult, run_streams
 from fairslice.errors import MachineError
 from fairslice.experiment.judge import measured_flows, trouble
-from fairslice.experiment.rates import FlowRates, flow_rates
 from fairslice.experiment.testbed import WORK_DIRECTORY, Testbed, open_testbed
 from fairslice.experiment.traffic import FlowTraffic, plan_traffic
 from fairslice.linux.processors import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
 from fairslice.measure.compare import Measured, jain_index
+from fairslice.measure.rates import FlowRates, flow_rates
 from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Busy
 from fairslice.slicing.view import AllocationView

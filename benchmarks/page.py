@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairslice.errors import Fault, InputError
-from fairslice.measure.drawing import FULL, MUTED, SLICE_COLOURS, SURFACE, as_svg
+from fairslice.report.drawing import FULL, MUTED, SLICE_COLOURS, SURFACE, as_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

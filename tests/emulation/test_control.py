@@ -166,7 +166,7 @@ def test_a_host_that_marks_its_packets_gains_nothing(inside: Inside, tmp_path: P
 def spoof_under_load(topology: str, policy: str) -> dict[str, Any]:
     """gold and silver are greedy; h3 floods with gold's mark: who gets what?"""
     from fairslice.emulation.traffic import Stream, run_streams
-    from fairslice.experiment.rates import flow_rates
+    from fairslice.measure.rates import flow_rates
 
     with bed(topology, policy) as opened:
         network = opened.emulated.network

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from fairslice.app.counters import Counters, FlowReading, QueueReading
 from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES
 from fairslice.errors import InputError
-from fairslice.experiment.rates import flow_rates
 from fairslice.experiment.traffic import Sender, parse_sender, plan_traffic
+from fairslice.measure.rates import flow_rates
 from fairslice.policy.model import PROTOCOLS, Enforcement
 from fairslice.slicing.allocation import allocate_slices
 from fairslice.slicing.state.labels import queue_of

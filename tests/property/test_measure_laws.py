@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.measure.compare import Measured, compare, jain_index
-from fairslice.measure.drawing import spread
 from fairslice.measure.iperf import Interval, ServerReport, goodput_bps
 from fairslice.measure.resolution import judge, needed_s, relative_error, resolution_of
 from fairslice.measure.results import Busy, HostResult, LinkResult, NotMeasured, RunResult, from_json, to_json
+from fairslice.report.drawing import spread
 from fairslice.units import LEAST_RATE_BPS, is_nothing
 
 rates = st.floats(0, 1e12) | st.sampled_from([0.0, 1.0, LEAST_RATE_BPS])

@@ -13,9 +13,9 @@ from fairslice.api.status import ProblemView
 from fairslice.app.core import Core
 from fairslice.app.events import Event, Install, PolicyGiven, SwitchJoined
 from fairslice.errors import InputError
-from fairslice.measure.words import why
 from fairslice.policy import load_policy, parse_policy
 from fairslice.policy.enforceable import require_enforceable
+from fairslice.report.words import why
 from fairslice.slicing.allocation import allocate_slices
 from fairslice.slicing.state.desired import SwitchState
 from fairslice.slicing.view import AllocationView, view

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from fairslice.measure.results import from_json
-from fairslice.measure.table import print_result
+from fairslice.report.table import print_result
 from fairslice.testing.commands import run_command
 
 ROOT = Path(__file__).parents[2]

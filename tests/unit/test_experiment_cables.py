@@ -7,11 +7,11 @@ import pytest
 from fairslice.emulation.hosts import HostCounters, parse_host_counters
 from fairslice.errors import MachineError
 from fairslice.experiment.cables import HostReadings, cable_notes, excuse, host_results
-from fairslice.experiment.rates import FlowRates
 from fairslice.measure.compare import Measured, compare
+from fairslice.measure.rates import FlowRates
 from fairslice.measure.results import HostResult, RunResult
-from fairslice.measure.words import verdict_sentence
 from fairslice.policy import parse_policy
+from fairslice.report.words import verdict_sentence
 from fairslice.slicing.allocation import allocate_slices
 from fairslice.slicing.view import AllocationView, view
 from fairslice.testing.networks import build_network

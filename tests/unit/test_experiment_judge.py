@@ -10,11 +10,11 @@ from fairslice.app.counters import Counters, FlowReading, PortReading, QueueRead
 from fairslice.emulation.traffic import StreamResult
 from fairslice.errors import Location
 from fairslice.experiment.judge import blocked_notes, greedy_notes, measured_flows, measured_links, trouble
-from fairslice.experiment.rates import FlowRates, different_switches, told_rates
 from fairslice.experiment.resolution import uncertain_bits
 from fairslice.experiment.traffic import FlowTraffic, parse_sender, plan_traffic
 from fairslice.measure.compare import Measured
 from fairslice.measure.iperf import goodput_bps, loss, parse_client, parse_server, retransmits
+from fairslice.measure.rates import FlowRates, different_switches, told_rates
 from fairslice.policy import parse_policy
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice
 from fairslice.slicing.allocation import allocate_slices

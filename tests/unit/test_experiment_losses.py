@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.experiment.losses import losses
-from fairslice.experiment.rates import FlowRates
+from fairslice.measure.rates import FlowRates
 
 M = 1e6
 RATE = st.floats(0, 1e10)

@@ -6,7 +6,7 @@ import pytest
 
 from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.errors import Location, MachineError
-from fairslice.experiment.rates import flow_rates, link_rates
+from fairslice.measure.rates import flow_rates, link_rates
 from fairslice.policy.model import Enforcement, FlowSpec, Policy, Slice
 from fairslice.slicing.allocation import allocate_slices
 from fairslice.slicing.view import AllocationView, view

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from fairslice.measure import words
 from fairslice.measure.compare import Measured, compare, jain_index
 from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Busy, LinkResult, RunResult
+from fairslice.report import words
 
 M = 1e6
 

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from fairslice.measure.drawing import SLICE_COLOURS
-from fairslice.measure.filling_picture import (
+from fairslice.report.drawing import SLICE_COLOURS
+from fairslice.report.filling_picture import (
     LABELLED,
     FillingLine,
     FillingPicture,

@@ -8,12 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from fairslice.measure.drawing import FULL, LOADED, SLICE_COLOURS, slice_colours, spread
 from fairslice.measure.iperf import Interval, ServerReport
-from fairslice.measure.layout import layout
-from fairslice.measure.pictures import Series, bars_svg, throughput_svg, wire_series
 from fairslice.measure.results import FlowResult, LinkResult, RunResult, from_json
-from fairslice.measure.topology_picture import topology_svg
+from fairslice.report.drawing import FULL, LOADED, SLICE_COLOURS, slice_colours, spread
+from fairslice.report.layout import layout
+from fairslice.report.pictures import Series, bars_svg, throughput_svg, wire_series
+from fairslice.report.topology_picture import topology_svg
 from fairslice.units import tcp_wire_bps, udp_wire_bps
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "results"

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from fairslice.errors import InputError, MachineError
-from fairslice.measure import report
-from fairslice.measure.pictures import Series
-from fairslice.measure.report import ReportInput, render_report, write_report
 from fairslice.measure.results import HostResult, RunResult, from_json
+from fairslice.report import page as report
+from fairslice.report.page import ReportInput, render_report, write_report
+from fairslice.report.pictures import Series
 from fairslice.testing.results import ping
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "results"

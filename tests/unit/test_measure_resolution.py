@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fairslice.measure.compare import Measured, compare
 from fairslice.measure.resolution import FRAME_BITS, judge, needed_s, resolution_of, why_not
 from fairslice.measure.results import FlowResult, RunResult
-from fairslice.measure.words import verdict_sentence
+from fairslice.report.words import verdict_sentence
 from fairslice.testing.results import ping
 
 UNCERTAIN = 15 * FRAME_BITS

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from fairslice.measure.results import RunResult, from_json
-from fairslice.measure.table import print_result
+from fairslice.report.table import print_result
 from fairslice.testing.results import ping
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "results"

@@ -9,7 +9,7 @@ from fairslice.errors import InputError, os_reason, writing
 if TYPE_CHECKING:
     from fairslice.alloc.explain.filling import Filling, Stop
     from fairslice.cli.explanation import Words
-    from fairslice.measure.filling_picture import FillingPicture
+    from fairslice.report.filling_picture import FillingPicture
 
 PICTURED = 4
 """Up to this many links are named in a picture with what they set aside."""
@@ -44,8 +44,8 @@ def write_picture(file: Path, picture: "FillingPicture") -> None:
         InputError: it can't be written there; no part of it stays.
         MachineError: the machine can't write now, such as to a full disk; no part of it stays.
     """
-    from fairslice.measure.filling_picture import filling_png, filling_svg
-    from fairslice.measure.report import write_whole
+    from fairslice.report.filling_picture import filling_png, filling_svg
+    from fairslice.report.page import write_whole
 
     # Matplotlib warns where it can't keep its cache of fonts, as under a home that can't be written.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
@@ -60,7 +60,7 @@ def write_picture(file: Path, picture: "FillingPicture") -> None:
 
 def picture_in_rates(filling: "Filling", words: "Words") -> "FillingPicture":
     """The filling as it is drawn, with rates in a unit that suits them."""
-    from fairslice.measure.words import scale_for
+    from fairslice.report.words import scale_for
 
     scale = scale_for(filling.allocation.rates.values())
     return picture_of(filling, words, scale.size_bps, scale.unit)
@@ -69,7 +69,7 @@ def picture_in_rates(filling: "Filling", words: "Words") -> "FillingPicture":
 def picture_of(filling: "Filling", words: "Words", size: float = 1.0, unit: str = "") -> "FillingPicture":
     """The filling as it is drawn, with rates in ``unit``, which is ``size`` of the problem's."""
     from fairslice.alloc.allocation import BottleneckKind
-    from fairslice.measure.filling_picture import FillingLine, FillingPicture, FillingStep
+    from fairslice.report.filling_picture import FillingLine, FillingPicture, FillingStep
 
     clock = size if filling.per_weight else filling.end / 100 or 1.0
     slices = {flow.id: flow.slice or "" for flow in filling.problem.flows}

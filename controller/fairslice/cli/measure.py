@@ -36,7 +36,7 @@ def command(url: str, duration: float, as_json: bool) -> None:
 
     from fairslice.api.client import ControllerClient
     from fairslice.cli.output import print_document
-    from fairslice.experiment.rates import flow_rates
+    from fairslice.measure.rates import flow_rates
 
     with ControllerClient(url) as client:
         allocation = client.allocation()

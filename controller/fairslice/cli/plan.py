@@ -162,8 +162,8 @@ def _table(title: str, *columns: str) -> "Table":
 
 def _rates(shown: "AllocationView") -> "Table":
     from fairslice.cli.explanation import NUMBER
-    from fairslice.measure.words import why
     from fairslice.naming import ends
+    from fairslice.report.words import why
     from fairslice.units import format_rate
 
     table = _table(f"Rates of {shown.policy}", NUMBER, "slice", "flow", "rate", "why not more", "path")

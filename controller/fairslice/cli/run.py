@@ -278,7 +278,7 @@ def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
     from fairslice.experiment.output import write_logs, write_outcome
     from fairslice.experiment.run import run_experiment
     from fairslice.measure.results import to_json
-    from fairslice.measure.table import print_result
+    from fairslice.report.table import print_result
 
     # Matplotlib keeps a cache of fonts; in here it vanishes with the run.
     os.environ["MPLCONFIGDIR"] = tempfile.gettempdir()

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fairslice.emulation.hosts import HostCounters
-from fairslice.experiment.rates import FlowRates
 from fairslice.measure.compare import Measured
+from fairslice.measure.rates import FlowRates
 from fairslice.measure.results import HostResult
 from fairslice.slicing.view import AllocationView, FlowView
 from fairslice.units import format_rate
@@ -44,7 +44,7 @@ def host_results(
         allocation: with the rates that were in force.
         readings: of the hosts.
         rates: of the flows, by id; flows without are left out.
-        links: what each link carried, in bit/s (:func:`fairslice.experiment.rates.link_rates`).
+        links: what each link carried, in bit/s (:func:`fairslice.measure.rates.link_rates`).
     """
     results = []
     for link in allocation.links:

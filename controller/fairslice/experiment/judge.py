@@ -8,7 +8,6 @@ from typing import Literal, cast
 from fairslice.app.counters import Counters
 from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES, StreamResult
 from fairslice.experiment.losses import Losses, losses
-from fairslice.experiment.rates import FlowRates, link_rates, told_rates
 from fairslice.experiment.resolution import has_meter, uncertain_bits
 from fairslice.experiment.traffic import UDP_GREED, FlowTraffic
 from fairslice.measure.compare import Measured
@@ -21,6 +20,7 @@ from fairslice.measure.iperf import (
     retransmits,
     sent_bps,
 )
+from fairslice.measure.rates import FlowRates, link_rates, told_rates
 from fairslice.measure.resolution import SHORT
 from fairslice.measure.results import LinkResult
 from fairslice.naming import numbers

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fairslice.experiment.rates import FlowRates
+from fairslice.measure.rates import FlowRates
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def write_outcome(out: Path, experiment: Experiment, outcome: Outcome) -> Path:
         MachineError: the machine can't write now, such as to a full disk.
     """
     from fairslice.experiment.report import report_input
-    from fairslice.measure.report import write_report, write_whole
+    from fairslice.report.page import write_report, write_whole
 
     write_logs(out)
     raw = out / "iperf3"

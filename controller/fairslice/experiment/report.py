@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from fairslice.experiment.run import Experiment, Outcome
 from fairslice.measure.iperf import parse_server
-from fairslice.measure.pictures import wire_series
-from fairslice.measure.report import ReportInput
 from fairslice.measure.results import RunResult
+from fairslice.report.page import ReportInput
+from fairslice.report.pictures import wire_series
 
 
 def report_input(experiment: Experiment, outcome: Outcome) -> ReportInput:

@@ -16,12 +16,12 @@ from fairslice.errors import MachineError
 from fairslice.experiment.cables import HostReadings, cable_notes, excuse, host_results
 from fairslice.experiment.judge import blocked_notes, greedy_notes, measured_flows, measured_links, trouble
 from fairslice.experiment.origin import machine, versions
-from fairslice.experiment.rates import different_switches, link_rates, told_rates
 from fairslice.experiment.resolution import longer_s, warm_up_s, window_s
 from fairslice.experiment.testbed import Testbed, open_testbed
 from fairslice.experiment.traffic import FlowTraffic, Sender, not_measured, plan_traffic
 from fairslice.linux.processors import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
 from fairslice.measure.compare import compare
+from fairslice.measure.rates import different_switches, link_rates, told_rates
 from fairslice.measure.results import Busy, RunResult
 from fairslice.policy.model import PROTOCOLS, Policy
 from fairslice.slicing.view import AllocationView

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fairslice.measure.drawing import FULL, GRID, INK, LOADED, MUTED, PANEL, SURFACE, as_svg, bare
-from fairslice.measure.layout import Position, layout
 from fairslice.measure.results import LinkResult
-from fairslice.measure.words import Scale, scale_for
+from fairslice.report.drawing import FULL, GRID, INK, LOADED, MUTED, PANEL, SURFACE, as_svg, bare
+from fairslice.report.layout import Position, layout
+from fairslice.report.words import Scale, scale_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from fairslice.measure.drawing import BAD, INK, MUTED, PANEL, as_svg, slice_colours, spread
 from fairslice.measure.iperf import ServerReport
 from fairslice.measure.results import FlowResult, RunResult
-from fairslice.measure.words import Scale, error_of, flow_name, is_off, scale_for
+from fairslice.report.drawing import BAD, INK, MUTED, PANEL, as_svg, slice_colours, spread
+from fairslice.report.words import Scale, error_of, flow_name, is_off, scale_for
 from fairslice.units import TCP_PAYLOAD_BYTES, tcp_wire_bps, udp_wire_bps
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairslice.measure.drawing import GRID, INK, STYLE, SURFACE, as_svg, slice_colours, spread
+from fairslice.report.drawing import GRID, INK, STYLE, SURFACE, as_svg, slice_colours, spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

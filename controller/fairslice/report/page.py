@@ -9,12 +9,12 @@ from importlib import resources
 from pathlib import Path
 
 from fairslice.errors import writing
-from fairslice.measure import words
-from fairslice.measure.drawing import BAD, GRID, INK, MUTED, PANEL, SURFACE, slice_colours
-from fairslice.measure.layout import Position
-from fairslice.measure.pictures import Series, bars_svg, throughput_svg
 from fairslice.measure.results import LinkResult, RunResult
-from fairslice.measure.topology_picture import topology_svg
+from fairslice.report import words
+from fairslice.report.drawing import BAD, GRID, INK, MUTED, PANEL, SURFACE, slice_colours
+from fairslice.report.layout import Position
+from fairslice.report.pictures import Series, bars_svg, throughput_svg
+from fairslice.report.topology_picture import topology_svg
 from fairslice.units import format_duration, format_rate
 
 TEMPLATE = "report.html.j2"

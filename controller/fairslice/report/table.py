@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fairslice.measure.results import FlowResult, NotMeasured, RunResult, Verdict
-from fairslice.measure.words import (
+from fairslice.report.words import (
     DROPPED,
     Scale,
     answer,

@@ -1,0 +1,1 @@
+"""A result as tables, pictures and a page."""
