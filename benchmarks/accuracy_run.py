@@ -16,7 +16,7 @@ from benchmarks.accuracy import (
     slice_name,
 )
 
-from fairslice.app.counters import Counters
+from fairslice.control.app.counters import Counters
 from fairslice.emulation.delay import DelayProbes, Delays, DelayStream, lateness, percentile, window
 from fairslice.emulation.traffic import Phase, StreamResult, run_streams
 from fairslice.errors import MachineError

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from fairslice.agent.sync import pending, sync
+from fairslice.control.agent.sync import pending, sync
+from fairslice.control.ovsdb.database import OvsDatabase
+from fairslice.control.ovsdb.rows import PortInfo
 from fairslice.emulation.openvswitch import DATABASE_SOCKET, OpenVSwitch
 from fairslice.emulation.sockets import deepen_packet_sockets
 from fairslice.errors import MachineError
 from fairslice.linux.tc import observe, run_command
-from fairslice.ovsdb.database import OvsDatabase
-from fairslice.ovsdb.rows import PortInfo
 from fairslice.slicing.state.desired import PortQos, Queue
 
 pytestmark = pytest.mark.emulation

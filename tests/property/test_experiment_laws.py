@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.app.counters import Counters, FlowReading, QueueReading
+from fairslice.control.app.counters import Counters, FlowReading, QueueReading
 from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES
 from fairslice.errors import InputError
 from fairslice.experiment.traffic import Sender, parse_sender, plan_traffic

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.agent.commands import commands, lacks, stale_classes
+from fairslice.control.agent.commands import commands, lacks, stale_classes
 from fairslice.linux.tc import DscpFilter, TcState
 from fairslice.slicing.state.desired import PortQos, Queue
 

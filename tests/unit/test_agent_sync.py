@@ -4,12 +4,12 @@ from typing import cast
 
 import pytest
 
-from fairslice.agent.loop import REPAIR_S, Agent
-from fairslice.agent.sync import Outcome, pending, reconcile, sync
+from fairslice.control.agent.loop import REPAIR_S, Agent
+from fairslice.control.agent.sync import Outcome, pending, reconcile, sync
+from fairslice.control.ovsdb.database import OvsDatabase
+from fairslice.control.ovsdb.rows import OwnedPort
 from fairslice.errors import MachineError
 from fairslice.linux.tc import Result
-from fairslice.ovsdb.database import OvsDatabase
-from fairslice.ovsdb.rows import OwnedPort
 from fairslice.slicing.state.desired import PortQos, Queue
 
 

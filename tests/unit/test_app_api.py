@@ -3,7 +3,7 @@
 import pytest
 
 from fairslice.api.status import ProblemView, StatusView, problem_view, raise_problem
-from fairslice.app.core import Core
+from fairslice.control.app.core import Core
 from fairslice.errors import Fault, InfeasibleError, InputError, Location, MachineError
 
 FAULTS = (

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from fairslice.app.core import DISCOVERY_GRACE_S, MAX_TRIES, RETRY_AFTER_S, Core
-from fairslice.app.events import (
+from fairslice.control.app.core import DISCOVERY_GRACE_S, MAX_TRIES, RETRY_AFTER_S, Core
+from fairslice.control.app.events import (
     ArpReceived,
     Effect,
     Event,
@@ -21,8 +21,8 @@ from fairslice.app.events import (
     SwitchLeft,
     Tick,
 )
+from fairslice.control.openflow.arp import Arp
 from fairslice.errors import InfeasibleError, InputError, Location
-from fairslice.openflow.arp import Arp
 from fairslice.policy.model import FlowSpec, Policy, Slice
 from fairslice.slicing.state.desired import SwitchState
 from fairslice.slicing.state.forwarding import Probe

@@ -6,10 +6,10 @@ from typing import cast
 
 import pytest
 
-from fairslice.app.counters import Counters, read_counters
-from fairslice.app.session import Session
+from fairslice.control.app.counters import Counters, read_counters
+from fairslice.control.app.session import Session
+from fairslice.control.openflow.decode import EntryCounter, MeterCounter, PortCounter, QueueCounter
 from fairslice.errors import MachineError
-from fairslice.openflow.decode import EntryCounter, MeterCounter, PortCounter, QueueCounter
 from fairslice.slicing.state.desired import FlowEntry
 from fairslice.slicing.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
 

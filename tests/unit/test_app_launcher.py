@@ -6,7 +6,7 @@ import sys
 CODE = """
 import socket
 from fairslice.alloc import engine
-from fairslice.app.launcher import Listen, serve
+from fairslice.control.app.launcher import Listen, serve
 from fairslice.errors import MachineError
 
 with socket.socket() as taken:

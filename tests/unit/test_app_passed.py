@@ -2,8 +2,8 @@
 
 import pytest
 
-from fairslice.app.passed import what_passed
-from fairslice.openflow.decode import EntryCounter, MeterCounter
+from fairslice.control.app.passed import what_passed
+from fairslice.control.openflow.decode import EntryCounter, MeterCounter
 from fairslice.slicing.state.desired import FlowEntry, MatchField
 from fairslice.slicing.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from fairslice.app import session as session_module
-from fairslice.app.session import Session
+from fairslice.control.app import session as session_module
+from fairslice.control.app.session import Session
+from fairslice.control.openflow.encode import ofp, parser
+from fairslice.control.openflow.framework import OPENFLOW_13
 from fairslice.errors import MachineError
-from fairslice.openflow.encode import ofp, parser
-from fairslice.openflow.framework import OPENFLOW_13
 from fairslice.slicing.state.desired import FlowEntry, Meter, SwitchState
 from fairslice.slicing.state.diff import plan
 from fairslice.slicing.state.labels import FLOW_METERS, Cookie, Role

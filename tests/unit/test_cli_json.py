@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from fairslice import cli
 from fairslice.alloc import files
 from fairslice.api.status import StatusView
-from fairslice.app.counters import Counters, FlowReading, QueueReading
 from fairslice.cli.options import json_output
 from fairslice.cli.output import document_descriptor, print_document
+from fairslice.control.app.counters import Counters, FlowReading, QueueReading
 from fairslice.policy import load_policy
 from fairslice.policy.model import Enforcement
 from fairslice.slicing.allocation import allocate_slices

@@ -155,7 +155,7 @@ def test_a_controller_refuses_before_it_listens(
     status: int,
 ) -> None:
     # An import of the launcher would fail, and end with status 70.
-    monkeypatch.setitem(sys.modules, "fairslice.app.launcher", None)
+    monkeypatch.setitem(sys.modules, "fairslice.control.app.launcher", None)
     policy = tmp_path / "policy.yaml"
     flows = "[{from: h1, to: h2}]"
     policy.write_text(f"version: 1\nslices: {{a: {{guarantee: {guarantee}, flows: {flows}}}}}\n")

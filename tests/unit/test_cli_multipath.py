@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fairslice.api.status import ProblemView
-from fairslice.app.core import Core
-from fairslice.app.events import Event, Install, PolicyGiven, SwitchJoined
+from fairslice.control.app.core import Core
+from fairslice.control.app.events import Event, Install, PolicyGiven, SwitchJoined
 from fairslice.errors import InputError
 from fairslice.policy import load_policy, parse_policy
 from fairslice.policy.enforceable import require_enforceable
@@ -81,7 +81,7 @@ def test_a_controller_refuses_before_it_listens(
     knows_network: bool,
 ) -> None:
     # An import of the launcher would fail, and end with status 70.
-    monkeypatch.setitem(sys.modules, "fairslice.app.launcher", None)
+    monkeypatch.setitem(sys.modules, "fairslice.control.app.launcher", None)
     network = ["--network", network_file] if knows_network else []
     assert run(monkeypatch, "controller", *network, "--policy", policy) == 2
     assert capsys.readouterr() == ("", f"{policy}:4:5: {NOT_YET.format('`controller`')}\n")
@@ -162,7 +162,7 @@ def test_no_core_begins_with_it() -> None:
 
 @pytest.mark.filterwarnings("ignore:'cgi' is deprecated:DeprecationWarning")  # by Ryu's webob
 def test_rest_refuses_with_the_place() -> None:
-    from fairslice.app.rest import RestApi
+    from fairslice.control.app.http import RestApi
 
     class App:
         core = running_core()

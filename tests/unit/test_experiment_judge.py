@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
+from fairslice.control.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.emulation.traffic import StreamResult
 from fairslice.errors import Location
 from fairslice.experiment.judge import blocked_notes, greedy_notes, measured_flows, measured_links, trouble

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
+from fairslice.control.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.errors import Location, MachineError
 from fairslice.measure.rates import flow_rates, link_rates
 from fairslice.policy.model import Enforcement, FlowSpec, Policy, Slice

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fairslice.api.status import StatusView
-from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
+from fairslice.control.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.emulation.hosts import HostCounters
 from fairslice.emulation.traffic import StreamResult
 from fairslice.experiment import run as run_module

@@ -63,7 +63,7 @@ def test_what_is_promised_and_not_there_is_told() -> None:
         timeout=600,
     )
     assert done.returncode == 1
-    assert "fairslice.app.launcher can't be imported" in done.stderr
+    assert "fairslice.control.app.launcher can't be imported" in done.stderr
     assert "fairslice status" in done.stderr
 
 

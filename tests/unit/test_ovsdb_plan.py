@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.ovsdb.plan import Operation, plan_qos
-from fairslice.ovsdb.rows import RowError, Snapshot, snapshot_of
+from fairslice.control.ovsdb.plan import Operation, plan_qos
+from fairslice.control.ovsdb.rows import RowError, Snapshot, snapshot_of
 from fairslice.slicing.state.desired import PortQos, Queue
 
 DPID = 1

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from fairslice.ovsdb.rows import (
+from fairslice.control.ovsdb.rows import (
     OwnedPort,
     PortInfo,
     RowError,

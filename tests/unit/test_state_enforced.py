@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairslice.control.openflow import encode
 from fairslice.errors import Location
-from fairslice.openflow import encode
 from fairslice.policy import parse_policy
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice, Unmatched
 from fairslice.slicing.allocation import NetworkAllocation, allocate_slices

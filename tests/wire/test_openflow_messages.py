@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.openflow import decode, encode
-from fairslice.openflow.arp import Arp
-from fairslice.openflow.framework import OPENFLOW_13, ofproto_v1_3_parser
-from fairslice.openflow.packets import read_arp, write_arp
+from fairslice.control.openflow import decode, encode
+from fairslice.control.openflow.arp import Arp
+from fairslice.control.openflow.framework import OPENFLOW_13, ofproto_v1_3_parser
+from fairslice.control.openflow.packets import read_arp, write_arp
 from fairslice.slicing.state.desired import FlowEntry, Meter, SwitchState
 from fairslice.slicing.state.diff import plan
 from fairslice.slicing.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK, FLOW_METERS, Cookie, Role

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from fairslice.errors import InputError, MachineError
-from fairslice.ovsdb.database import OvsDatabase, OvsdbError, QosWatch
-from fairslice.ovsdb.plan import commit_operations
-from fairslice.ovsdb.rows import select_operations
-from fairslice.ovsdb.wire import (
+from fairslice.control.ovsdb.database import OvsDatabase, OvsdbError, QosWatch
+from fairslice.control.ovsdb.plan import commit_operations
+from fairslice.control.ovsdb.rows import select_operations
+from fairslice.control.ovsdb.wire import (
     CallRefusedError,
     Connection,
     ConnectionLostError,
@@ -25,6 +24,7 @@ from fairslice.ovsdb.wire import (
     check_target,
     encode,
 )
+from fairslice.errors import InputError, MachineError
 from fairslice.slicing.state.desired import PortQos, Queue
 
 Handler = Callable[[socket.socket, dict[str, Any]], None]
@@ -341,7 +341,7 @@ class TestDatabase:
         slept_s = [0.0]
         # Waiting costs no time here, so that a slow machine still answers each question in time.
         monkeypatch.setattr(
-            "fairslice.ovsdb.database.time",
+            "fairslice.control.ovsdb.database.time",
             SimpleNamespace(monotonic=lambda: time.monotonic() + sum(slept_s), sleep=slept_s.append),
         )
         done = [*self.DONE[:-1], {"rows": [{"next_cfg": 9}]}]

@@ -10,7 +10,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from fairslice.api.status import ProbesView, ProbeView, ProblemView, StatusView, first_fault, raise_problem
-from fairslice.app.counters import Counters
+from fairslice.control.app.counters import Counters
 from fairslice.errors import InputError, MachineError
 from fairslice.slicing.view import AllocationView
 

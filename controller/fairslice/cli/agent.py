@@ -31,7 +31,7 @@ def command(ovsdb: str, once: bool, verbose: bool) -> None:
     """
     import logging
 
-    from fairslice.agent.loop import run, run_once
+    from fairslice.control.agent.loop import run, run_once
 
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="fairslice agent: %(message)s")

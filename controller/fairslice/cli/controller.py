@@ -99,7 +99,7 @@ def command(
     if expected is not None and wanted is not None:
         allocate_slices(wanted, expected)
 
-    from fairslice.app.launcher import Listen, serve
+    from fairslice.control.app.launcher import Listen, serve
 
     return 128 + serve(
         expected,

@@ -40,7 +40,7 @@ _ADMINISTRATORS_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _TIMEOUT_S = 30.0
 _IMPORT_TIMEOUT_S = 120.0
 _BOOTSTRAP = "run script/bootstrap"
-_IMPORT_FRAMEWORK = "import fairslice.openflow.framework as f; print(f.FRAMEWORK)"
+_IMPORT_FRAMEWORK = "import fairslice.control.openflow.framework as f; print(f.FRAMEWORK)"
 _IMPORT_MININET = "import fairslice.emulation.network"
 _CONGESTION_CONTROLS = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 

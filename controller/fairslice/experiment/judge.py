@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, cast
 
-from fairslice.app.counters import Counters
+from fairslice.control.app.counters import Counters
 from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES, StreamResult
 from fairslice.experiment.losses import Losses, losses
 from fairslice.experiment.resolution import has_meter, uncertain_bits

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from fairslice.api.status import ProbeView, StatusView
-from fairslice.app.counters import Counters
+from fairslice.control.app.counters import Counters
 from fairslice.emulation.attempts import attempts
 from fairslice.emulation.hosts import HostCounters
 from fairslice.emulation.openvswitch import Datapath

@@ -8,16 +8,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from fairslice.agent.sync import pending
 from fairslice.api.client import ControllerClient
 from fairslice.api.status import StatusView
-from fairslice.app.counters import Counters
+from fairslice.control.agent.sync import pending
+from fairslice.control.app.counters import Counters
+from fairslice.control.ovsdb.database import OvsDatabase
 from fairslice.emulation.network import EmulatedNetwork
 from fairslice.emulation.openvswitch import Datapath, OpenVSwitch
 from fairslice.emulation.sockets import deepen_packet_sockets
 from fairslice.errors import MachineError
 from fairslice.experiment.controller import ControllerProcess
-from fairslice.ovsdb.database import OvsDatabase
 from fairslice.topology.network import Network
 from fairslice.topology.nodelink import to_json
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from fairslice.app.counters import Counters, FlowReading, PortReading, QueueReading
+from fairslice.control.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.errors import MachineError
 from fairslice.policy.model import Enforcement
 from fairslice.slicing.state.labels import queue_of

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from fairslice.app.passed import what_passed
+from fairslice.control.app.passed import what_passed
 from fairslice.slicing.state.labels import FLOW_METERS, RETURN_METERS, Cookie, Role, is_our_meter
 
 if TYPE_CHECKING:
-    from fairslice.app.session import Session
+    from fairslice.control.app.session import Session
 
 
 class FlowReading(BaseModel):

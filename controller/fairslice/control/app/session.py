@@ -7,9 +7,9 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
+from fairslice.control.openflow import decode, encode
+from fairslice.control.openflow.encode import Message
 from fairslice.errors import MachineError
-from fairslice.openflow import decode, encode
-from fairslice.openflow.encode import Message
 from fairslice.slicing.state.desired import FlowEntry, FlowKey, Meter
 from fairslice.slicing.state.diff import Plan
 

@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from fairslice.api.status import ProbesView, StatusView, first_fault, problem_view
-from fairslice.app.events import PolicyGiven, ProbesGiven
+from fairslice.control.app.events import PolicyGiven, ProbesGiven
+from fairslice.control.openflow.framework import FRAMEWORK
 from fairslice.errors import FairsliceError, InfeasibleError, InputError, MachineError
 from fairslice.files.yaml_tree import MAX_FILE_BYTES
-from fairslice.openflow.framework import FRAMEWORK
 from fairslice.policy import parse_policy
 from fairslice.slicing.state.forwarding import Probe
 from fairslice.slicing.view import view

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fairslice.openflow.decode import EntryCounter, MeterCounter
+from fairslice.control.openflow.decode import EntryCounter, MeterCounter
 from fairslice.slicing.state.labels import FLOW_METERS, Cookie, Role
 from fairslice.slicing.state.pipeline import TABLE_FORWARD
 

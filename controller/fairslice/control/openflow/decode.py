@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from fairslice.openflow.encode import CHECK_PKT_LARGER, NXM_REG0
-from fairslice.openflow.framework import ofproto_v1_3, ofproto_v1_3_parser
+from fairslice.control.openflow.encode import CHECK_PKT_LARGER, NXM_REG0
+from fairslice.control.openflow.framework import ofproto_v1_3, ofproto_v1_3_parser
 from fairslice.slicing.state.desired import FlowEntry, MatchField, Meter
 from fairslice.slicing.state.labels import Cookie, is_our_meter
 

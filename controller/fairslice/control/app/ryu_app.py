@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fairslice.app.core import Core
-from fairslice.app.counters import Counters, read_counters
-from fairslice.app.events import (
+from fairslice.control.app.core import Core
+from fairslice.control.app.counters import Counters, read_counters
+from fairslice.control.app.events import (
     ArpReceived,
     Effect,
     Event,
@@ -21,11 +21,11 @@ from fairslice.app.events import (
     SwitchLeft,
     Tick,
 )
-from fairslice.app.rest import RestApi, RestApplication
-from fairslice.app.session import Session
+from fairslice.control.app.http import RestApi, RestApplication
+from fairslice.control.app.session import Session
+from fairslice.control.openflow.packets import read_arp, write_arp
+from fairslice.control.ovsdb.database import OvsDatabase
 from fairslice.errors import FairsliceError
-from fairslice.openflow.packets import read_arp, write_arp
-from fairslice.ovsdb.database import OvsDatabase
 from fairslice.slicing.state.desired import SwitchState
 from fairslice.slicing.state.diff import Plan
 from fairslice.topology.discovery import SeenLink
@@ -43,7 +43,7 @@ TICK_S = 1.0
 
 
 class FairsliceApp(app_manager.RyuApp):  # type: ignore[misc]
-    """Ryu's side of fairslice; all that decides is in :class:`~fairslice.app.core.Core`."""
+    """Ryu's side of fairslice; all that decides is in :class:`~fairslice.control.app.core.Core`."""
 
     OFP_VERSIONS = (ofproto_v1_3.OFP_VERSION,)
     _CONTEXTS = {"wsgi": RestApplication}  # noqa: RUF012  the framework reads this name

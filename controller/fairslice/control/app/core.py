@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fairslice.api.status import StatusView
-from fairslice.app.events import (
+from fairslice.control.app.events import (
     ArpReceived,
     Effect,
     Event,
@@ -20,8 +20,8 @@ from fairslice.app.events import (
     SwitchLeft,
     Tick,
 )
+from fairslice.control.openflow.arp import Arp
 from fairslice.errors import FairsliceError, InfeasibleError
-from fairslice.openflow.arp import Arp
 from fairslice.policy.enforceable import require_enforceable
 from fairslice.policy.model import Policy
 from fairslice.slicing.allocation import NetworkAllocation, allocate_slices, without_guarantees

@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fairslice.agent.sync import Outcome, reconcile
+from fairslice.control.agent.sync import Outcome, reconcile
+from fairslice.control.ovsdb.database import OvsDatabase, OvsdbError, QosWatch
+from fairslice.control.ovsdb.rows import OwnedPort
+from fairslice.control.ovsdb.wire import Clock
 from fairslice.errors import MachineError
 from fairslice.linux.tc import Runner, TcAnswerError, run_command
-from fairslice.ovsdb.database import OvsDatabase, OvsdbError, QosWatch
-from fairslice.ovsdb.rows import OwnedPort
-from fairslice.ovsdb.wire import Clock
 
 _log = logging.getLogger(__name__)
 

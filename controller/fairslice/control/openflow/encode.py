@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from fairslice.openflow.framework import OPENFLOW_13, ofproto_v1_3, ofproto_v1_3_parser
+from fairslice.control.openflow.framework import OPENFLOW_13, ofproto_v1_3, ofproto_v1_3_parser
 from fairslice.slicing.state.desired import FlowEntry, Meter
 from fairslice.slicing.state.diff import Plan
 from fairslice.slicing.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK

@@ -1,7 +1,7 @@
 """ARP packets (RFC 826) as frames, read and written with the framework's packet library."""
 
-import fairslice.openflow.framework  # noqa: F401  makes ryu importable
-from fairslice.openflow.arp import Arp
+import fairslice.control.openflow.framework  # noqa: F401  makes ryu importable
+from fairslice.control.openflow.arp import Arp
 
 from ryu.lib.packet import arp, ethernet, packet
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fairslice.agent.commands import commands, lacks, stale_classes
+from fairslice.control.agent.commands import commands, lacks, stale_classes
+from fairslice.control.ovsdb.rows import OwnedPort
 from fairslice.errors import MachineError
 from fairslice.linux.tc import Runner, TcState, observe, run_command
-from fairslice.ovsdb.rows import OwnedPort
 
 _FORBIDDEN = "Operation not permitted"
 

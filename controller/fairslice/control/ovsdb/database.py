@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from fairslice.errors import MachineError
-from fairslice.ovsdb.plan import Operation, commit_operations, nudge_operations, plan_qos
-from fairslice.ovsdb.rows import (
+from fairslice.control.ovsdb.plan import Operation, commit_operations, nudge_operations, plan_qos
+from fairslice.control.ovsdb.rows import (
     OwnedPort,
     PortInfo,
     RowError,
@@ -18,7 +17,7 @@ from fairslice.ovsdb.rows import (
     select_operations,
     snapshot_of,
 )
-from fairslice.ovsdb.wire import (
+from fairslice.control.ovsdb.wire import (
     CallRefusedError,
     Connection,
     ConnectionLostError,
@@ -26,6 +25,7 @@ from fairslice.ovsdb.wire import (
     NoAnswerError,
     check_target,
 )
+from fairslice.errors import MachineError
 from fairslice.slicing.state.desired import PortQos
 
 DEFAULT_TARGET = "unix:/var/run/openvswitch/db.sock"

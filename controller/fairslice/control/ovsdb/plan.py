@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from fairslice.ovsdb.rows import (
+from fairslice.control.ovsdb.rows import (
     BUFFER_KEY,
     HTB,
     OWNER,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fairslice.openflow.arp import Arp
+from fairslice.control.openflow.arp import Arp
 from fairslice.policy.model import Policy
 from fairslice.slicing.state.desired import SwitchState
 from fairslice.slicing.state.diff import Plan

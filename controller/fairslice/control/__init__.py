@@ -1,0 +1,1 @@
+"""The control plane: the controller application and the protocols it speaks with switches."""
