@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from fairslice.emulation.delay import INTERVAL_S, PAYLOAD_BYTES, DelayStream
-from fairslice.emulation.openvswitch import Datapath
-from fairslice.experiment.traffic import Sender
+from fairslice.lab.emulation.openvswitch import Datapath
+from fairslice.lab.traffic.delay import INTERVAL_S, PAYLOAD_BYTES, DelayStream
+from fairslice.lab.traffic.plan import Sender
 from fairslice.measure.compare import MACHINE_BUSY, SWITCH_BUSY
 from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Enforcement

@@ -17,12 +17,12 @@ from benchmarks.accuracy import (
 )
 
 from fairslice.control.app.counters import Counters
-from fairslice.emulation.delay import DelayProbes, Delays, DelayStream, lateness, percentile, window
-from fairslice.emulation.traffic import Phase, StreamResult, run_streams
 from fairslice.errors import MachineError
-from fairslice.experiment.judge import measured_flows, trouble
-from fairslice.experiment.testbed import WORK_DIRECTORY, Testbed, open_testbed
-from fairslice.experiment.traffic import FlowTraffic, plan_traffic
+from fairslice.lab.traffic.delay import DelayProbes, Delays, DelayStream, lateness, percentile, window
+from fairslice.lab.traffic.iperf3_streams import Phase, StreamResult, run_streams
+from fairslice.lab.traffic.plan import FlowTraffic, plan_traffic
+from fairslice.lab.trial.measured import measured_flows, trouble
+from fairslice.lab.trial.testbed import WORK_DIRECTORY, Testbed, open_testbed
 from fairslice.linux.processors import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
 from fairslice.measure.compare import Measured, jain_index
 from fairslice.measure.rates import FlowRates, flow_rates
@@ -44,7 +44,7 @@ def run_cell(
     duration_s: float,
     now: Callable[[], float] = time.monotonic,
 ) -> tuple[Row, ...]:
-    """Measure it, inside namespaces made ready by :func:`fairslice.emulation.isolation.prepare_inside`.
+    """Measure it, inside namespaces made ready by :func:`fairslice.lab.emulation.isolation.prepare_inside`.
 
     Returns:
         A row for every slice, in the order of ``rates_bps``.

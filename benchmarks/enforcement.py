@@ -22,9 +22,9 @@ import page
 from benchmarks.accuracy import Cell, Row, Transport, bounds, rates_at_once
 from benchmarks.accuracy_run import run_cell
 
-from fairslice.emulation.isolation import check_isolation, check_visible, prepare_inside, run_isolated
-from fairslice.emulation.openvswitch import Datapath, kernel_module_loaded
 from fairslice.errors import EXIT_OK, EXIT_OUT_OF_TOLERANCE, FairsliceError, InputError
+from fairslice.lab.emulation.isolation import check_isolation, check_visible, prepare_inside, run_isolated
+from fairslice.lab.emulation.openvswitch import Datapath, kernel_module_loaded
 from fairslice.measure.results import Enforcement
 
 ROOT = Path(__file__).parents[1]

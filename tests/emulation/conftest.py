@@ -22,12 +22,12 @@ REQUIRE = "FAIRSLICE_REQUIRE_EMULATION"
 
 _SUPERVISOR = """
 import sys
-from fairslice.emulation.isolation import run_isolated
+from fairslice.lab.emulation.isolation import run_isolated
 sys.exit(run_isolated(sys.argv[1:]))
 """
 _INNER = """
 import json, runpy, sys
-from fairslice.emulation.isolation import prepare_inside
+from fairslice.lab.emulation.isolation import prepare_inside
 prepare_inside()
 file, function, arguments, result = sys.argv[1:]
 value = runpy.run_path(file)[function](*json.loads(arguments))

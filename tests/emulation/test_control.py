@@ -24,8 +24,8 @@ Inside = Callable[..., Any]
 @contextlib.contextmanager
 def bed(topology: str, policy: str) -> Iterator[Any]:
     """An emulated network with its policy in force; in fresh namespaces only."""
-    from fairslice.emulation.openvswitch import Datapath
-    from fairslice.experiment.testbed import open_testbed
+    from fairslice.lab.emulation.openvswitch import Datapath
+    from fairslice.lab.trial.testbed import open_testbed
     from fairslice.topology.load import load_network
 
     network, datapath = load_network(topology), cast(Datapath, DATAPATH)
@@ -122,7 +122,7 @@ def test_policies_change_and_foreign_entries_stay(inside: Inside) -> None:
 
 def spoof(topology: str, policy: str) -> dict[str, Any]:
     """h3, of no slice, marks its packets with every slice's DSCP in turn; what do queues count?"""
-    from fairslice.emulation.traffic import Stream, run_streams
+    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
 
     with bed(topology, policy) as opened:
         network = opened.emulated.network
@@ -165,7 +165,7 @@ def test_a_host_that_marks_its_packets_gains_nothing(inside: Inside, tmp_path: P
 
 def spoof_under_load(topology: str, policy: str) -> dict[str, Any]:
     """gold and silver are greedy; h3 floods with gold's mark: who gets what?"""
-    from fairslice.emulation.traffic import Stream, run_streams
+    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
     from fairslice.measure.rates import flow_rates
 
     with bed(topology, policy) as opened:
@@ -203,8 +203,8 @@ def test_a_flood_with_a_stolen_mark_takes_nothing_from_slices(inside: Inside, tm
 
 
 def die_and_return(topology: str, policy: str) -> dict[str, Any]:
-    from fairslice.experiment.controller import ControllerProcess
-    from fairslice.experiment.testbed import WORK_DIRECTORY
+    from fairslice.lab.trial.controller_process import ControllerProcess
+    from fairslice.lab.trial.testbed import WORK_DIRECTORY
 
     with bed(topology, policy) as opened:
         network = opened.emulated.network

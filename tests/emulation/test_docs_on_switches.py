@@ -144,7 +144,7 @@ class Terminal:
 def in_terminals(directory: str) -> dict[str, Any]:
     """Type the chapter's commands, each into its terminal; what the third one printed, by line."""
     from fairslice.api.client import ControllerClient
-    from fairslice.emulation.openvswitch import OpenVSwitch
+    from fairslice.lab.emulation.openvswitch import OpenVSwitch
 
     work = Path(directory)
     printed: dict[str, str] = {}

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from fairslice.doctor.examine import cheap_findings, quick_findings
-from fairslice.doctor.findings import SUBJECTS, Finding, require_fit
-from fairslice.doctor.processor import CORE_FAIL, Watch, processor_finding
 from fairslice.errors import MachineError
+from fairslice.lab.doctor.examine import cheap_findings, quick_findings
+from fairslice.lab.doctor.findings import SUBJECTS, Finding, require_fit
+from fairslice.lab.doctor.processor import CORE_FAIL, Watch, processor_finding
 
 pytestmark = pytest.mark.emulation
 
@@ -108,9 +108,15 @@ def wrap(tool: str, script: str) -> None:
 
 def examine_switches() -> dict[str, Any]:
     """The same switches with a fault after the other."""
-    from fairslice.doctor.packets import Rig, forwarding_findings, line_network, meter_finding, queue_finding
-    from fairslice.emulation.network import EmulatedNetwork
-    from fairslice.emulation.openvswitch import OpenVSwitch
+    from fairslice.lab.doctor.packets import (
+        Rig,
+        forwarding_findings,
+        line_network,
+        meter_finding,
+        queue_finding,
+    )
+    from fairslice.lab.emulation.network import EmulatedNetwork
+    from fairslice.lab.emulation.openvswitch import OpenVSwitch
 
     found = {}
     with (
@@ -158,8 +164,8 @@ def plain_mininet() -> dict[str, Any]:
     from mininet.net import Mininet  # type: ignore[import-not-found,unused-ignore]
     from mininet.node import OVSSwitch  # type: ignore[import-not-found,unused-ignore]
 
-    from fairslice.doctor.live import live_findings
-    from fairslice.emulation.openvswitch import OpenVSwitch
+    from fairslice.lab.doctor.live import live_findings
+    from fairslice.lab.emulation.openvswitch import OpenVSwitch
 
     setLogLevel("error")
     Mininet.inited = True

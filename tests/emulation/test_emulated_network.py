@@ -78,8 +78,8 @@ def run(*argv: str) -> str:
 
 
 def describe() -> dict[str, Any]:
-    from fairslice.emulation.network import EmulatedNetwork
-    from fairslice.emulation.openvswitch import OpenVSwitch
+    from fairslice.lab.emulation.network import EmulatedNetwork
+    from fairslice.lab.emulation.openvswitch import OpenVSwitch
 
     network = dumbbell()
     with OpenVSwitch() as switch:
@@ -153,9 +153,9 @@ def test_the_network_is_as_described(inside: Callable[..., Any]) -> None:
 
 def measure(warmup_s: float, duration_s: float) -> dict[str, Any]:
     """Ping across; then a greedy TCP and a too fast UDP sender, each on a host of its own."""
-    from fairslice.emulation.network import EmulatedNetwork
-    from fairslice.emulation.openvswitch import OpenVSwitch
-    from fairslice.emulation.traffic import Stream, run_streams
+    from fairslice.lab.emulation.network import EmulatedNetwork
+    from fairslice.lab.emulation.openvswitch import OpenVSwitch
+    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
     from fairslice.linux.processors import clock_ticks_per_s, load_between, sample_processors
 
     received: dict[str, tuple[float, dict[str, int]]] = {}
@@ -235,9 +235,9 @@ def test_two_runs_side_by_side_do_not_meet(start_inside: Callable[..., Any]) -> 
 
 
 def measure_without_a_controller() -> dict[str, Any]:
-    from fairslice.emulation.network import EmulatedNetwork
-    from fairslice.emulation.openvswitch import OpenVSwitch
-    from fairslice.emulation.traffic import Stream, run_streams
+    from fairslice.lab.emulation.network import EmulatedNetwork
+    from fairslice.lab.emulation.openvswitch import OpenVSwitch
+    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
 
     phases: list[str] = []
     with OpenVSwitch(), EmulatedNetwork(dumbbell()) as emulated:
@@ -258,8 +258,8 @@ def test_a_network_that_forwards_nothing_is_reported(inside: Callable[..., Any])
 
 
 def bring_up_a_fat_tree() -> dict[str, Any]:
-    from fairslice.emulation.network import EmulatedNetwork
-    from fairslice.emulation.openvswitch import OpenVSwitch
+    from fairslice.lab.emulation.network import EmulatedNetwork
+    from fairslice.lab.emulation.openvswitch import OpenVSwitch
 
     with OpenVSwitch(), EmulatedNetwork(fat_tree()):
         bridges = run("ovs-vsctl", "list-br").split()
@@ -275,9 +275,9 @@ def test_a_fat_tree_comes_up(inside: Callable[..., Any]) -> None:
 
 
 def refusals() -> dict[str, str]:
-    from fairslice.emulation.network import EmulatedNetwork
-    from fairslice.emulation.openvswitch import OpenVSwitch
     from fairslice.errors import FairsliceError
+    from fairslice.lab.emulation.network import EmulatedNetwork
+    from fairslice.lab.emulation.openvswitch import OpenVSwitch
 
     def refusal(act: Callable[[], object]) -> str:
         try:

@@ -85,9 +85,9 @@ def test_slices_get_what_is_promised(
 
 def wait_beside(datapath: Any, topology: str, policy: str) -> dict[str, Any]:
     """gold and silver are greedy; bronze sends a small packet now and then, and how long does it wait?"""
-    from fairslice.emulation.delay import DelayProbes, DelayStream, window
-    from fairslice.emulation.traffic import Stream, run_streams
-    from fairslice.experiment.testbed import open_testbed
+    from fairslice.lab.traffic.delay import DelayProbes, DelayStream, window
+    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
+    from fairslice.lab.trial.testbed import open_testbed
     from fairslice.topology.load import load_network
 
     network = load_network(topology)

@@ -106,7 +106,7 @@ def test_every_flow_gets_its_allocation(topology: str, policy: str, bound: float
     assert result.jain_index >= 0.995
     for flow in result.flows:
         if flow.protocol == "udp":
-            # It sends no more than its allocation: nothing may drop it (see emulation/sockets.py).
+            # It sends no more than its allocation: nothing may drop it (see lab/emulation/sockets.py).
             print(f"  {flow.slice} lost {flow.loss:.2%}, at most 0.5 %")
             assert flow.loss is not None
             assert flow.loss <= 0.005

@@ -74,8 +74,8 @@ def built_by_mininet(file: str) -> dict[str, Any]:
 
 def emulated(file: str) -> dict[str, Any]:
     """What fairslice builds of it, by the kernel and by Open vSwitch."""
-    from fairslice.emulation.network import EmulatedNetwork
-    from fairslice.emulation.openvswitch import OpenVSwitch
+    from fairslice.lab.emulation.network import EmulatedNetwork
+    from fairslice.lab.emulation.openvswitch import OpenVSwitch
     from fairslice.topology.load import load_network as load
 
     network = load(file)

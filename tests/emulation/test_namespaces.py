@@ -58,9 +58,9 @@ def wait_until_gone(running: Any, before: dict[str, Any]) -> None:
 
 def network_with_traffic() -> None:
     """A switch with two hosts and a greedy stream for a minute, temporary files included."""
-    from fairslice.emulation.network import EmulatedNetwork
-    from fairslice.emulation.openvswitch import OpenVSwitch
-    from fairslice.emulation.traffic import Stream, run_streams
+    from fairslice.lab.emulation.network import EmulatedNetwork
+    from fairslice.lab.emulation.openvswitch import OpenVSwitch
+    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
     from fairslice.topology.network import Host, Link, Network, Switch
 
     hosts = {f"h{n}": Host(f"h{n}", f"00:00:00:00:00:0{n}", f"10.0.0.{n}", "s1", n) for n in (1, 2)}
@@ -213,7 +213,7 @@ def test_an_inner_process_without_its_supervisor_ends_before_it_mounts() -> None
     read_end, write_end = os.pipe()
     os.close(write_end)
     outside = " ".join(str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in ("net", "mnt"))
-    inner = "from fairslice.emulation.isolation import prepare_inside; prepare_inside()"
+    inner = "from fairslice.lab.emulation.isolation import prepare_inside; prepare_inside()"
     done = subprocess.run(
         ["unshare", "--net", "--mount", sys.executable, "-c", inner],
         env={**os.environ, "FAIRSLICE_LIFELINE": str(read_end), "FAIRSLICE_OUTSIDE": outside},

@@ -17,9 +17,9 @@ import pytest
 from fairslice.control.agent.sync import pending, sync
 from fairslice.control.ovsdb.database import OvsDatabase
 from fairslice.control.ovsdb.rows import PortInfo
-from fairslice.emulation.openvswitch import DATABASE_SOCKET, OpenVSwitch
-from fairslice.emulation.sockets import deepen_packet_sockets
 from fairslice.errors import MachineError
+from fairslice.lab.emulation.openvswitch import DATABASE_SOCKET, OpenVSwitch
+from fairslice.lab.emulation.sockets import deepen_packet_sockets
 from fairslice.linux.tc import observe, run_command
 from fairslice.slicing.state.desired import PortQos, Queue
 

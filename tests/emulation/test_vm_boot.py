@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.vm.registers import LIBRARY, compile_library
+from fairslice.lab.vm.registers import LIBRARY, compile_library
 
 pytestmark = pytest.mark.emulation
 
@@ -20,8 +20,8 @@ TELL = '"$@"; status=$?; cd "$TMPDIR"; ls; cat -- *.log; exit $status'
 WITHOUT_LIBRARY = """
 import sys
 from pathlib import Path
-import fairslice.vm.machine, fairslice.vm.registers
-for module in (fairslice.vm.machine, fairslice.vm.registers):
+import fairslice.lab.vm.machine, fairslice.lab.vm.registers
+for module in (fairslice.lab.vm.machine, fairslice.lab.vm.registers):
     module.LIBRARY = Path("/nonexistent")
 from fairslice.cli import main
 sys.argv[0] = "fairslice"
@@ -108,7 +108,7 @@ def test_without_the_library_it_boots_where_the_processor_needs_none() -> None:
     flags = Path("/proc/cpuinfo").read_text().split()
     done = ran([sys.executable, "-c", WITHOUT_LIBRARY, "vm", "--", "echo", "up"])
     if "amx_tile" in flags:
-        assert (done.returncode, "fairslice.vm.registers" in done.stderr) == (6, True)
+        assert (done.returncode, "fairslice.lab.vm.registers" in done.stderr) == (6, True)
     else:
         assert (done.returncode, done.stdout) == (0, "up\n"), done.stderr
 
@@ -202,7 +202,7 @@ def test_a_machine_that_hangs_is_ended(dies: Callable[..., tuple[str, str]], tmp
     kernel.write_text("#!/bin/sh\necho up to here\nexec sleep 1000\n")
     kernel.chmod(0o755)
     impatient = (
-        "import fairslice.vm.machine as m; m.BOOT_LIMIT_S = 0.5\nfrom fairslice.cli import main\nmain()"
+        "import fairslice.lab.vm.machine as m; m.BOOT_LIMIT_S = 0.5\nfrom fairslice.cli import main\nmain()"
     )
     work = tmp_path / "work"
     work.mkdir()

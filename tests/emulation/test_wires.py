@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairslice.emulation.openvswitch import kernel_module_loaded
-from fairslice.emulation.wires import missing_for_wires
 from fairslice.errors import EXIT_CANT_TELL
+from fairslice.lab.emulation.openvswitch import kernel_module_loaded
+from fairslice.lab.emulation.wires import missing_for_wires
 from fairslice.measure.results import from_json
 from fairslice.testing.networks import build_network
 from fairslice.topology.network import Network
 
 if TYPE_CHECKING:
-    from fairslice.emulation.openvswitch import Datapath
+    from fairslice.lab.emulation.openvswitch import Datapath
 
 pytestmark = [pytest.mark.emulation, pytest.mark.both_datapaths]
 
@@ -109,9 +109,9 @@ def emulated(
     network: Network, act: Callable[[Any], dict[str, Any]], datapath: "Datapath | None" = None
 ) -> dict[str, Any]:
     """What ``act`` finds where switches learn by themselves, or the refusal; and what is left."""
-    from fairslice.emulation.network import EmulatedNetwork
-    from fairslice.emulation.openvswitch import OpenVSwitch
     from fairslice.errors import MachineError
+    from fairslice.lab.emulation.network import EmulatedNetwork
+    from fairslice.lab.emulation.openvswitch import OpenVSwitch
 
     with OpenVSwitch():
         try:
@@ -229,7 +229,7 @@ def test_the_delay_holds_as_many_frames_as_the_link_carries(inside: Callable[...
 
 def send_tcp() -> dict[str, Any]:
     """A greedy flow over a delay, and at the same time one over a line of its own without."""
-    from fairslice.emulation.traffic import Stream, run_streams
+    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
 
     lines = [("h1", "s1"), ("s1", "s2"), ("s2", "h2"), ("h3", "s3"), ("s3", "s4"), ("s4", "h4")]
     network = build_network(lines, capacity_bps=CAPACITY_BPS)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.control.app.counters import Counters, FlowReading, QueueReading
-from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES
 from fairslice.errors import InputError
-from fairslice.experiment.traffic import Sender, parse_sender, plan_traffic
+from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES
+from fairslice.lab.traffic.plan import Sender, parse_sender, plan_traffic
 from fairslice.measure.rates import flow_rates
 from fairslice.policy.model import PROTOCOLS, Enforcement
 from fairslice.slicing.allocation import allocate_slices

@@ -32,10 +32,10 @@ from benchmarks.accuracy import (
     senders,
 )
 
-from fairslice.emulation.delay import INTERVAL_S
-from fairslice.emulation.openvswitch import Datapath
 from fairslice.errors import InputError
-from fairslice.experiment.traffic import plan_traffic
+from fairslice.lab.emulation.openvswitch import Datapath
+from fairslice.lab.traffic.delay import INTERVAL_S
+from fairslice.lab.traffic.plan import plan_traffic
 from fairslice.policy import load_policy
 from fairslice.policy.enforceable import require_enforceable
 from fairslice.slicing.allocation import allocate_slices

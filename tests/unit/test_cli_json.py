@@ -54,8 +54,8 @@ STATUS = (0, 6)
 RUN = f"""
 import json, sys
 from types import SimpleNamespace
-from fairslice.emulation import isolation
-from fairslice.experiment import run
+from fairslice.lab.emulation import isolation
+from fairslice.lab.trial import run
 from fairslice.measure.results import from_json
 isolation.prepare_inside = lambda: None
 result = from_json(open({str(RESULT)!r}).read())
@@ -218,11 +218,11 @@ def test_a_run_hands_its_output_on(
         os.write(output, b'{"the": "document"}\n')
         return 4
 
-    monkeypatch.setattr("fairslice.vm.machine.run_in_vm", elsewhere)
-    monkeypatch.setattr("fairslice.emulation.isolation.run_isolated", elsewhere)
-    monkeypatch.setattr("fairslice.doctor.findings.require_fit", lambda _findings: None)
-    monkeypatch.setattr("fairslice.emulation.wires.check_wires", lambda _network: None)
-    monkeypatch.setattr("fairslice.experiment.choice.os.geteuid", lambda: 0)
+    monkeypatch.setattr("fairslice.lab.vm.machine.run_in_vm", elsewhere)
+    monkeypatch.setattr("fairslice.lab.emulation.isolation.run_isolated", elsewhere)
+    monkeypatch.setattr("fairslice.lab.doctor.findings.require_fit", lambda _findings: None)
+    monkeypatch.setattr("fairslice.lab.emulation.wires.check_wires", lambda _network: None)
+    monkeypatch.setattr("fairslice.lab.trial.datapath_choice.os.geteuid", lambda: 0)
     monkeypatch.delenv("FAIRSLICE_VM", raising=False)
     monkeypatch.chdir(tmp_path)
     options = ["--vm"] if vm else ["--datapath", "user"]

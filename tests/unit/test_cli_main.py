@@ -136,7 +136,7 @@ def test_a_run_refuses_before_it_builds(
     def isolated(_argv: list[str]) -> int:
         raise AssertionError("it began")
 
-    monkeypatch.setattr("fairslice.emulation.isolation.run_isolated", isolated)
+    monkeypatch.setattr("fairslice.lab.emulation.isolation.run_isolated", isolated)
     policy = tmp_path / "policy.yaml"
     policy.write_text(f"version: 1\nslices: {slices}\n")
     assert run(monkeypatch, "run", "--topology", network_file, "--policy", str(policy), *options) == status

@@ -67,7 +67,7 @@ def test_a_run_refuses_before_it_builds(
     def isolated(_argv: list[str]) -> int:
         raise AssertionError("it began")
 
-    monkeypatch.setattr("fairslice.emulation.isolation.run_isolated", isolated)
+    monkeypatch.setattr("fairslice.lab.emulation.isolation.run_isolated", isolated)
     assert run(monkeypatch, "run", "--topology", network_file, "--policy", policy) == 2
     assert capsys.readouterr() == ("", f"{policy}:4:5: {NOT_YET.format('`run`')}\n")
 

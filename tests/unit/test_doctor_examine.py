@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from fairslice.doctor import examine
-from fairslice.doctor.examine import isolated_findings
-from fairslice.doctor.findings import Finding
 from fairslice.errors import MachineError
+from fairslice.lab.doctor import examine
+from fairslice.lab.doctor.examine import isolated_findings
+from fairslice.lab.doctor.findings import Finding
 
 FOUND = (
     Finding("ok", "meters", "they drop"),

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.doctor.findings import SUBJECTS, Finding, from_json, ordered, require_fit, worst
 from fairslice.errors import EXIT_MACHINE, MachineError
+from fairslice.lab.doctor.findings import SUBJECTS, Finding, from_json, ordered, require_fit, worst
 
 GUIDE = Path(__file__).parents[2] / "docs" / "doctor.md"
 PACKAGE = Path(__file__).parents[2] / "controller" / "fairslice" / "doctor"

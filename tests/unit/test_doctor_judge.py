@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairslice.doctor.judge import (
+from fairslice.lab.doctor.judge import (
     FRAME_BITS,
     SWITCHES_OF_A_LONG_PATH,
     TRUSTED,
@@ -16,8 +16,8 @@ from fairslice.doctor.judge import (
     judge_offloads,
     judge_queue,
 )
-from fairslice.doctor.packets import class_frames, line_network
-from fairslice.emulation.hosts import check_emulable
+from fairslice.lab.doctor.packets import class_frames, line_network
+from fairslice.lab.emulation.hosts import check_emulable
 from fairslice.linux.offloads import in_namespace_of, parse_features
 
 RATE_BPS, BURST_BITS = 2e6, 100e3

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fairslice.doctor.live import (
+from fairslice.lab.doctor.live import (
     Peer,
     Port,
     find_peer,
@@ -137,7 +137,9 @@ def test_no_switch_is_no_fault(tmp_path: Path) -> None:
 
 def test_a_switch_that_does_not_answer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "db.sock").touch()
-    monkeypatch.setattr("fairslice.doctor.live.run_command", lambda *_, **__: json.dumps({"no": "tables"}))
+    monkeypatch.setattr(
+        "fairslice.lab.doctor.live.run_command", lambda *_, **__: json.dumps({"no": "tables"})
+    )
     for finding in live_findings(tmp_path):
         assert finding.status == "warn"
         assert "does not answer: ovs-vsctl answered 1 tables" in finding.found

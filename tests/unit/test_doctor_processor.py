@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.doctor.processor import (
+from fairslice.lab.doctor.processor import (
     BUSY_FAIL,
     BUSY_WARN,
     CORE_FAIL,

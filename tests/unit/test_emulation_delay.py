@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.emulation.delay import (
+from fairslice.errors import MachineError
+from fairslice.lab.emulation.hosts import Protocol, parse_sockets
+from fairslice.lab.traffic.delay import (
     GRACE_S,
     DelayProbes,
     Delays,
@@ -26,9 +28,7 @@ from fairslice.emulation.delay import (
     sender_argv,
     window,
 )
-from fairslice.emulation.delay_process import arrival_ns, send_time_s
-from fairslice.emulation.hosts import Protocol, parse_sockets
-from fairslice.errors import MachineError
+from fairslice.lab.traffic.programs.delay import arrival_ns, send_time_s
 
 LOOPBACK = DelayStream("gold", "h1", "h2", "127.0.0.1", 0, interval_s=0.01)
 

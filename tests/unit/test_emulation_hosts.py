@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from fairslice.emulation.hosts import (
+from fairslice.errors import InputError
+from fairslice.lab.emulation.hosts import (
     Socket,
     check_emulable,
     egress_arguments,
     host_script,
     parse_sockets,
 )
-from fairslice.errors import InputError
 from fairslice.topology.network import Host, Link, Network, Switch, default_interface
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.emulation import isolation
 from fairslice.errors import InputError, MachineError
+from fairslice.lab.emulation import isolation
 
 
 def test_paths_in_the_private_directory_are_refused_all_at_once(tmp_path: Path) -> None:

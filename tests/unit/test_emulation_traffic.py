@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from fairslice.emulation.traffic import (
+from fairslice.lab.traffic.iperf3_streams import (
     SPREAD_S,
     Phase,
     Stream,

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.emulation.hosts import check_emulable
-from fairslice.emulation.wires import (
+from fairslice.errors import InputError, MachineError
+from fairslice.lab.emulation.hosts import check_emulable
+from fairslice.lab.emulation.wires import (
     NAMESPACE,
     Wires,
     cables,
@@ -24,7 +25,6 @@ from fairslice.emulation.wires import (
     netem_arguments,
     traffic_commands,
 )
-from fairslice.errors import InputError, MachineError
 from fairslice.testing.networks import build_network, networks
 from fairslice.topology.network import Link, LinkKey, Network
 

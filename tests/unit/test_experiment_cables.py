@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from fairslice.emulation.hosts import HostCounters, parse_host_counters
 from fairslice.errors import MachineError
-from fairslice.experiment.cables import HostReadings, cable_notes, excuse, host_results
+from fairslice.lab.emulation.hosts import HostCounters, parse_host_counters
+from fairslice.lab.trial.cables import HostReadings, cable_notes, excuse, host_results
 from fairslice.measure.compare import Measured, compare
 from fairslice.measure.rates import FlowRates
 from fairslice.measure.results import HostResult, RunResult

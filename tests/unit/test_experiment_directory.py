@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fairslice.errors import EXIT_INPUT, EXIT_MACHINE, FairsliceError, InputError
-from fairslice.experiment.directory import default_name, results_directory
+from fairslice.lab.trial.directory import default_name, results_directory
 
 NOW = datetime(2026, 11, 26, 8, 5, 9)
 POLICY = Path("policies/ring.yaml")
@@ -139,7 +139,7 @@ def test_the_lock_ends_with_its_process_however_it_ends() -> None:
         [
             *(sys.executable, "-c"),
             "import sys, datetime, pathlib\n"
-            "from fairslice.experiment.directory import results_directory as r\n"
+            "from fairslice.lab.trial.directory import results_directory as r\n"
             "with r(pathlib.Path('a'), pathlib.Path('p'), datetime.datetime.now(), print):\n"
             "    print('held', flush=True); sys.stdin.read()",
         ],
@@ -212,7 +212,7 @@ def test_what_the_machine_says_of_it_is_told(
 
 def test_a_directory_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "fairslice.experiment.directory.os.access", lambda _path, _mode: False
+        "fairslice.lab.trial.directory.os.access", lambda _path, _mode: False
     )  # root may write everywhere
     refused(Path("a"), "a can't be written")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from fairslice.control.app.counters import Counters, FlowReading, PortReading, QueueReading
-from fairslice.emulation.traffic import StreamResult
 from fairslice.errors import Location
-from fairslice.experiment.judge import blocked_notes, greedy_notes, measured_flows, measured_links, trouble
-from fairslice.experiment.resolution import uncertain_bits
-from fairslice.experiment.traffic import FlowTraffic, parse_sender, plan_traffic
+from fairslice.lab.traffic.iperf3_streams import StreamResult
+from fairslice.lab.traffic.plan import FlowTraffic, parse_sender, plan_traffic
+from fairslice.lab.trial.measured import blocked_notes, greedy_notes, measured_flows, measured_links, trouble
+from fairslice.lab.trial.resolution import uncertain_bits
 from fairslice.measure.compare import Measured
 from fairslice.measure.iperf import goodput_bps, loss, parse_client, parse_server, retransmits
 from fairslice.measure.rates import FlowRates, different_switches, told_rates

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.experiment.losses import losses
+from fairslice.lab.trial.losses import losses
 from fairslice.measure.rates import FlowRates
 
 M = 1e6

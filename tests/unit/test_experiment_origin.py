@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fairslice import __version__
-from fairslice.experiment import origin
+from fairslice.lab.trial import origin
 
 SAID = {
     "ovs-vswitchd": "ovs-vswitchd (Open vSwitch) 3.1.0\nDPDK 22\n",
@@ -21,7 +21,7 @@ def saying(monkeypatch: pytest.MonkeyPatch, said: dict[str, str]) -> None:
             raise FileNotFoundError(argv[0])
         return subprocess.CompletedProcess(argv, 0, said[argv[0]], "")
 
-    monkeypatch.setattr("fairslice.experiment.origin.subprocess.run", run)
+    monkeypatch.setattr("fairslice.lab.trial.origin.subprocess.run", run)
 
 
 def test_versions_are_those_of_the_tools(monkeypatch: pytest.MonkeyPatch) -> None:

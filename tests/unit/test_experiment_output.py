@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.emulation.traffic import StreamResult
-from fairslice.experiment import output
-from fairslice.experiment.output import write_logs, write_outcome
-from fairslice.experiment.report import report_input
-from fairslice.experiment.run import Experiment, Outcome
+from fairslice.lab.traffic.iperf3_streams import StreamResult
+from fairslice.lab.trial import output
+from fairslice.lab.trial.output import write_logs, write_outcome
+from fairslice.lab.trial.report_input import report_input
+from fairslice.lab.trial.run import Experiment, Outcome
 from fairslice.measure.compare import Measured, compare
 from fairslice.measure.results import Machine, Versions, from_json
 from fairslice.policy import load_policy

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from fairslice.experiment.resolution import longer_s, uncertain_bits, warm_up_s, window_s
-from fairslice.experiment.traffic import Sender, plan_traffic
+from fairslice.lab.traffic.plan import Sender, plan_traffic
+from fairslice.lab.trial.resolution import longer_s, uncertain_bits, warm_up_s, window_s
 from fairslice.measure.compare import Measured, compare
 from fairslice.measure.resolution import FRAME_BITS, needed_s
 from fairslice.measure.results import RunResult

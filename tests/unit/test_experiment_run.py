@@ -10,10 +10,10 @@ import pytest
 
 from fairslice.api.status import StatusView
 from fairslice.control.app.counters import Counters, FlowReading, PortReading, QueueReading
-from fairslice.emulation.hosts import HostCounters
-from fairslice.emulation.traffic import StreamResult
-from fairslice.experiment import run as run_module
-from fairslice.experiment.run import Experiment, run_experiment
+from fairslice.lab.emulation.hosts import HostCounters
+from fairslice.lab.traffic.iperf3_streams import StreamResult
+from fairslice.lab.trial import run as run_module
+from fairslice.lab.trial.run import Experiment, run_experiment
 from fairslice.linux.processors import ProcessorSample
 from fairslice.policy import parse_policy
 from fairslice.slicing.allocation import allocate_slices

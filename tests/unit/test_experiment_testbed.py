@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fairslice.errors import MachineError
-from fairslice.experiment import testbed
+from fairslice.lab.trial import testbed
 
 
 def test_logs_outlive_the_switches_however_that_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

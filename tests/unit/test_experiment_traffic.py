@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from fairslice.emulation.traffic import UDP_PAYLOAD_BYTES
 from fairslice.errors import InputError
-from fairslice.experiment.traffic import (
+from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES
+from fairslice.lab.traffic.plan import (
     UDP_GREED,
     FlowTraffic,
     Sender,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.vm.machine import missing_for_vm
+from fairslice.lab.vm.machine import missing_for_vm
 
 ROOT = Path(__file__).parents[2]
 POLICY = str(ROOT / "policies" / "gold-silver-bronze.yaml")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.doctor.findings import Finding
+from fairslice.lab.doctor.findings import Finding
 from fairslice.testing import readiness
 from fairslice.testing.readiness import VM_MEMORY, against_emulation, reasons, told
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.emulation.hosts import check_emulable
 from fairslice.errors import InputError
+from fairslice.lab.emulation.hosts import check_emulable
 from fairslice.policy import load_policy
 from fairslice.slicing.allocation import allocate_slices
 from fairslice.testing.commands import run_command

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from fairslice.vm.death import Death, explain
+from fairslice.lab.vm.death import Death, explain
 
 NOISE = "mmapper_init - find_iomem failed\nFailed to initialize ubd device 0 :Couldn't determine size\n"
 PANIC = (
@@ -42,7 +42,7 @@ INIT = "Kernel panic - not syncing: Requested init /tmp/x/init.sh failed (error 
         (
             died(REGISTERS, 134, has_library=False),
             "(it may have AMX), and the library",
-            "`/a/python -m fairslice.vm.registers`",
+            "`/a/python -m fairslice.lab.vm.registers`",
         ),
         (died(REGISTERS, 134), "could not write them (error 14)", "report it"),
         (
@@ -107,7 +107,7 @@ def test_what_the_boot_script_complains_of_has_a_remedy() -> None:
     import re
     from pathlib import Path
 
-    from fairslice.vm import death
+    from fairslice.lab.vm import death
 
     script = Path(death.__file__).with_name("init.sh").read_text().replace("$again", "install it again")
     complaints = re.findall(r'\bfail "(.+)"', script)

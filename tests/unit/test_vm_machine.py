@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.errors import InputError, MachineError
-from fairslice.experiment.choice import Choice, Here, Wanted, choose
+from fairslice.lab.trial.datapath_choice import Choice, Here, Wanted, choose
+from fairslice.lab.vm import machine as vm
+from fairslice.lab.vm.machine import check_outputs, make_outputs, missing_for_vm, read_memory
 from fairslice.testing.networks import build_network
 from fairslice.topology.network import Network
-from fairslice.vm import machine as vm
-from fairslice.vm.machine import check_outputs, make_outputs, missing_for_vm, read_memory
 
 HERES = [Here(*flags) for flags in itertools.product((True, False), repeat=3)]
 WANTED: tuple[Wanted, ...] = ("auto", "kernel", "user")

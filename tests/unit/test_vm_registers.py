@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fairslice.errors import MachineError
-from fairslice.vm import registers
-from fairslice.vm.registers import LIBRARY, SOURCE, compile_library, preloaded
+from fairslice.lab.vm import registers
+from fairslice.lab.vm.registers import LIBRARY, SOURCE, compile_library, preloaded
 
 # A process that stops itself and is traced: its whole state is read, and a part of it written back.
 PROBE = """

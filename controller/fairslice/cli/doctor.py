@@ -11,7 +11,7 @@ from fairslice.errors import EXIT_MACHINE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fairslice.doctor.findings import Finding
+    from fairslice.lab.doctor.findings import Finding
 
 
 @click.command(
@@ -45,8 +45,8 @@ def command(quick: bool, as_json: bool, inside: bool) -> int:
 
     from fairslice.cli.output import print_document
     from fairslice.cli.progress import shown_progress
-    from fairslice.doctor.examine import cheap_findings, isolated_findings, not_tested
-    from fairslice.doctor.findings import ordered, worst
+    from fairslice.lab.doctor.examine import cheap_findings, isolated_findings, not_tested
+    from fairslice.lab.doctor.findings import ordered, worst
 
     with shown_progress(quiet=as_json) as tell:
         tell("looking at software, privileges and processors")
@@ -78,8 +78,8 @@ def _inside(as_json: bool) -> None:
 
     from fairslice.cli.output import print_document
     from fairslice.cli.progress import shown_progress
-    from fairslice.doctor.packets import packet_findings
-    from fairslice.emulation.isolation import prepare_inside
+    from fairslice.lab.doctor.packets import packet_findings
+    from fairslice.lab.emulation.isolation import prepare_inside
 
     prepare_inside()
     with shown_progress(quiet=as_json) as tell:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from fairslice.experiment.run import Progress
+    from fairslice.lab.trial.run import Progress
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from fairslice.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from fairslice.experiment.choice import Wanted
-    from fairslice.experiment.run import Experiment
+    from fairslice.lab.trial.datapath_choice import Wanted
+    from fairslice.lab.trial.run import Experiment
     from fairslice.topology.options import NetworkOptions
 
 
@@ -155,12 +155,12 @@ def command(
     for extra in ("controller", "report"):
         require(extra, "fairslice run")
     if inside:
-        from fairslice.emulation.isolation import prepare_inside
+        from fairslice.lab.emulation.isolation import prepare_inside
 
         prepare_inside()
     from dataclasses import replace
 
-    from fairslice.experiment.choice import choose, look_here
+    from fairslice.lab.trial.datapath_choice import choose, look_here
 
     experiment = _experiment(
         topology,
@@ -183,11 +183,11 @@ def command(
     from datetime import datetime
 
     from fairslice.cli.output import document_descriptor
-    from fairslice.doctor.examine import quick_findings
-    from fairslice.doctor.findings import require_fit
-    from fairslice.emulation.isolation import check_visible, run_isolated
-    from fairslice.emulation.wires import check_wires
-    from fairslice.experiment.directory import DEFAULT_PARENT, results_directory
+    from fairslice.lab.doctor.examine import quick_findings
+    from fairslice.lab.doctor.findings import require_fit
+    from fairslice.lab.emulation.isolation import check_visible, run_isolated
+    from fairslice.lab.emulation.wires import check_wires
+    from fairslice.lab.trial.directory import DEFAULT_PARENT, results_directory
 
     check_visible((policy, DEFAULT_PARENT if out is None else out))
     # The virtual machine is given a directory that is there.
@@ -203,7 +203,7 @@ def command(
             require_fit(quick_findings(choice.datapath))
             check_wires(experiment.network)
             return run_isolated([*again, "--inside", *arguments], output=document_descriptor())
-        from fairslice.vm.machine import Machine, run_in_vm
+        from fairslice.lab.vm.machine import Machine, run_in_vm
 
         if not as_json:
             click.echo(f"in a virtual machine ({choice.why})", err=True)
@@ -228,8 +228,8 @@ def _experiment(
     from datetime import UTC, datetime
 
     from fairslice.errors import InputError
-    from fairslice.experiment.run import Experiment
-    from fairslice.experiment.traffic import parse_sender, plan_traffic
+    from fairslice.lab.traffic.plan import parse_sender, plan_traffic
+    from fairslice.lab.trial.run import Experiment
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
     from fairslice.slicing.allocation import allocate_slices
@@ -275,8 +275,8 @@ def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
     from fairslice.cli.output import print_document, wide_enough
     from fairslice.cli.progress import shown_progress
     from fairslice.errors import FairsliceError
-    from fairslice.experiment.output import write_logs, write_outcome
-    from fairslice.experiment.run import run_experiment
+    from fairslice.lab.trial.output import write_logs, write_outcome
+    from fairslice.lab.trial.run import run_experiment
     from fairslice.measure.results import to_json
     from fairslice.report.table import print_result
 

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from fairslice.doctor.examine import booted_vm_finding
-from fairslice.doctor.findings import Finding
-from fairslice.doctor.software import (
+from fairslice.errors import EXIT_MACHINE
+from fairslice.lab.doctor.examine import booted_vm_finding
+from fairslice.lab.doctor.findings import Finding
+from fairslice.lab.doctor.software import (
     SWITCH_TOOLS,
     TOOLS,
     iperf3_finding,
@@ -23,8 +24,7 @@ from fairslice.doctor.software import (
     tun_trouble,
     userspace_datapath_finding,
 )
-from fairslice.errors import EXIT_MACHINE
-from fairslice.vm.machine import read_memory
+from fairslice.lab.vm.machine import read_memory
 
 VM_MEMORY = "2G"
 """What ``script/test`` gives the machine in which it tests the kernel's datapath."""

@@ -1,0 +1,1 @@
+"""The data plane, emulated: networks, traffic, and runs that are measured."""

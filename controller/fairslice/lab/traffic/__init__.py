@@ -1,0 +1,1 @@
+"""Traffic of a run: which streams there are, and the programs that send them."""

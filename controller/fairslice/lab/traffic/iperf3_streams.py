@@ -1,0 +1,330 @@
+"""iperf3 streams, all at once: one server for each flow, started, watched, timed and never left hanging."""
+
+import contextlib
+import json
+import math
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from typing import Protocol as Interface
+
+from fairslice.lab.emulation.hosts import Protocol
+
+Phase = Literal["connecting", "warming-up", "measuring", "finishing", "done"]
+"""What begins. Switch counters read at "measuring" and at "finishing" bound the measurement."""
+
+UDP_PAYLOAD_BYTES = 1448
+"""A datagram's payload; it fits one frame."""
+INTERVAL_S = 0.5
+"""How often iperf3 reports."""
+SPREAD_S = 3.0
+"""How long the last stream may take to start after the first: two lost SYNs (RFC 6298) and some more."""
+_LISTEN_TIMEOUT_S = 60.0
+_END_TIMEOUT_S = 60.0
+_DRAIN_S = 1.0
+_POLL_S = 0.02
+_ROUNDS = 2
+# A block of iperf3's own 128 KiB would make a burst of a slow stream. A look at the clock for each datagram,
+# and every millisecond, makes a slow processor send half of 60 Mbit/s.
+_BLOCK_S = 0.010
+_MAXIMUM_BLOCK_BYTES = 128 * 1024
+_MINIMUM_BLOCK_BYTES = 1448
+
+
+class Process(Interface):
+    """The part of ``subprocess.Popen[str]`` that is used."""
+
+    returncode: Any
+
+    def poll(self) -> int | None:
+        """The exit status, or None while it runs."""
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+
+    def communicate(self, input: None = None, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for the end, and return both outputs."""
+
+
+class Hosts(Interface):
+    """Where streams run: an :class:`fairslice.lab.emulation.network.EmulatedNetwork`, or a test's fake."""
+
+    def popen(self, host: str, argv: Sequence[str]) -> Process:
+        """Start a command on a host, with its outputs in pipes."""
+
+    def is_listening(self, host: str, port: int, protocol: Protocol = "tcp") -> bool:
+        """Whether a socket waits at a port."""
+
+    def connections(self, host: str, port: int, protocol: Protocol = "tcp") -> int:
+        """How many connected sockets have ``port`` as their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What iperf3 sends for one flow.
+
+    ``rate_bps`` is payload, not frames; None: a greedy TCP stream. ``client_port`` is the data's source port;
+    None: the kernel's choice. iperf3's control connection is TCP to ``server_port`` for a UDP stream too.
+    """
+
+    flow_id: str
+    source: str
+    destination_host: str
+    destination_ip: str
+    protocol: Protocol
+    server_port: int
+    client_port: int | None = None
+    rate_bps: float | None = None
+    dscp: int | None = None
+    congestion_control: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.protocol == "udp" and self.rate_bps is None:
+            raise ValueError(f"flow {self.flow_id}: a UDP stream needs a rate, since it can't be greedy")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    """What iperf3 said of one flow.
+
+    ``begin_s`` and ``end_s`` bound the measurement on the stream's own clock, the one of the JSON's intervals
+    (to about 50 ms); both are NaN for a stream that never ran. ``error`` says what went wrong, or is None.
+    """
+
+    flow_id: str
+    server_json: str
+    client_json: str
+    begin_s: float
+    end_s: float
+    error: str | None = None
+
+
+def server_argv(stream: Stream) -> list[str]:
+    """The command of a server for one test, which reports in JSON."""
+    return ["iperf3", "-s", "-4", "-1", "-J", "-p", str(stream.server_port), "-i", str(INTERVAL_S)]
+
+
+def client_argv(stream: Stream, time_s: float) -> list[str]:
+    """The command that sends for ``time_s`` seconds, rounded up, since iperf3 takes whole ones."""
+    argv = ["iperf3", "-c", stream.destination_ip, "-4", "-p", str(stream.server_port), "-J"]
+    argv += ["-t", str(math.ceil(time_s)), "-i", str(INTERVAL_S)]
+    argv += ["--connect-timeout", str(round(SPREAD_S * 1000))]
+    if stream.rate_bps is not None:
+        # iperf3 takes 0 for "no limit".
+        rate = str(max(1, round(stream.rate_bps)))
+        block_bytes = math.ceil(stream.rate_bps * _BLOCK_S / 8)
+        block_bytes = min(max(block_bytes, _MINIMUM_BLOCK_BYTES), _MAXIMUM_BLOCK_BYTES)
+        if stream.protocol == "tcp":
+            argv += ["-l", str(block_bytes)]
+        elif (datagrams := block_bytes // UDP_PAYLOAD_BYTES) > 1:
+            rate += f"/{datagrams}"
+            argv += ["--pacing-timer", str(round(_BLOCK_S * 1e6))]
+        argv += ["-b", rate]
+    if stream.protocol == "udp":
+        argv += ["-u", "-l", str(UDP_PAYLOAD_BYTES)]
+    if stream.client_port is not None:
+        argv += ["--cport", str(stream.client_port)]
+    if stream.dscp is not None:
+        argv += ["-S", str(stream.dscp << 2)]
+    if stream.congestion_control is not None and stream.protocol == "tcp":
+        argv += ["-C", stream.congestion_control]
+    return argv
+
+
+def reported_error(text: str) -> str | None:
+    """What iperf3's JSON names as its error; None if it tells of none."""
+    if not text.strip():
+        return "it printed nothing"
+    try:
+        report = json.loads(text)
+    except json.JSONDecodeError:
+        return f"it printed no JSON: {text.strip()[:200]}"
+    error = report.get("error") if isinstance(report, dict) else "its JSON is no object"
+    return None if error is None else str(error).removeprefix("error - ")
+
+
+def run_streams(
+    hosts: Hosts,
+    streams: Sequence[Stream],
+    *,
+    warmup_s: float,
+    duration_s: float,
+    reading_s: float = 0.0,
+    on_phase: Callable[[Phase], None],
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Mapping[str, StreamResult]:
+    """Run all streams at once and return what each one's iperf3 said, by flow_id.
+
+    Streams that are not all running within SPREAD_S (a lost SYN, a server that takes itself for busy,
+    esnet/iperf#1969) are all ended and started once more; what does not run then is reported, and the others
+    are measured. Whatever happens, every iperf3 is gone in the end.
+
+    Args:
+        hosts: where they run.
+        streams: with unique flow_ids, and server ports unique on each host.
+        warmup_s: from the moment when the last stream runs to the measurement.
+        duration_s: of the measurement.
+        reading_s: how long ``on_phase`` may take at "measuring" and at "finishing"; streams last that longer.
+        on_phase: called as each phase begins; "measuring" and "finishing" begin ``duration_s`` apart.
+            "measuring" is left out if no stream runs.
+        now: a monotonic clock, in seconds.
+        sleep: waits on that clock.
+
+    Raises:
+        ValueError: flow_ids or server ports are not unique.
+    """
+    _check_unique(streams)
+    on_phase("connecting")
+    with contextlib.ExitStack() as stack:
+        time_s = warmup_s + max(duration_s, reading_s) + reading_s + SPREAD_S
+        for round_ in range(1, _ROUNDS + 1):
+            runs = [_Run(hosts, stream) for stream in streams]
+            stack.callback(_kill_all, runs)
+            if _start(runs, time_s, now, sleep) or round_ == _ROUNDS:
+                break
+            _kill_all(runs)
+        on_phase("warming-up")
+        begin = end = now()
+        if any(run.began_at is not None for run in runs):
+            sleep(warmup_s)
+            begin = now()
+            on_phase("measuring")
+            sleep(max(0.0, begin + duration_s - now()))
+            end = now()
+        on_phase("finishing")
+        deadline = end + SPREAD_S + reading_s + 1 + _END_TIMEOUT_S
+        results = {run.stream.flow_id: run.collect(begin, end, deadline, now) for run in runs}
+    on_phase("done")
+    return results
+
+
+class _Run:
+    """One stream's two processes."""
+
+    def __init__(self, hosts: Hosts, stream: Stream) -> None:
+        self.hosts = hosts
+        self.stream = stream
+        self.server: Process | None = None
+        self.client: Process | None = None
+        self.began_at: float | None = None
+
+    def start_server(self) -> None:
+        self.server = self.hosts.popen(self.stream.destination_host, server_argv(self.stream))
+
+    def start_client(self, time_s: float) -> None:
+        self.client = self.hosts.popen(self.stream.source, client_argv(self.stream, time_s))
+
+    def is_listening_or_dead(self) -> bool:
+        assert self.server is not None
+        stream = self.stream
+        return self.server.poll() is not None or self.hosts.is_listening(
+            stream.destination_host, stream.server_port, "tcp"
+        )
+
+    def has_begun_or_died(self, at: float) -> bool:
+        """Look for the data connection beside the control connection, which is always TCP."""
+        assert self.client is not None
+        host, port = self.stream.destination_host, self.stream.server_port
+        if self.began_at is None:
+            if self.client.poll() is not None:
+                return True
+            if self.stream.protocol == "tcp":
+                began = self.hosts.connections(host, port, "tcp") >= 2
+            else:
+                began = self.hosts.connections(host, port, "udp") >= 1
+            if began:
+                self.began_at = at
+        return self.began_at is not None
+
+    def kill(self) -> None:
+        # The server first: its reset spares the client's port the TIME-WAIT that would refuse a second start.
+        for process in (self.server, self.client):
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.communicate()
+
+    def collect(self, begin: float, end: float, deadline: float, now: Callable[[], float]) -> StreamResult:
+        client_json, error = self._finish("client", self.client, deadline, now)
+        if error is not None and self.server is not None:
+            # Without its client a server waits for ever.
+            self.server.kill()
+        server_json, server_error = self._finish("server", self.server, deadline, now)
+        if self.began_at is None and error is None:
+            error = f"it did not run within {SPREAD_S:g} s of the others"
+        error = error or server_error
+        nan = float("nan")
+        return StreamResult(
+            flow_id=self.stream.flow_id,
+            server_json=server_json,
+            client_json=client_json,
+            begin_s=nan if self.began_at is None else begin - self.began_at,
+            end_s=nan if self.began_at is None else end - self.began_at,
+            error=None if error is None else f"flow {self.stream.flow_id}: {error}",
+        )
+
+    def _finish(
+        self, role: str, process: Process | None, deadline: float, now: Callable[[], float]
+    ) -> tuple[str, str | None]:
+        assert process is not None
+        where = (
+            f"iperf3 {role} ({self.stream.source} to {self.stream.destination_host}, "
+            f"port {self.stream.server_port})"
+        )
+        if role == "client" and self.began_at is None and process.poll() is None:
+            process.kill()
+            process.communicate()
+            return "", f"{where} did not get through within {SPREAD_S:g} s and was killed"
+        try:
+            text, complaint = process.communicate(timeout=max(_DRAIN_S, deadline - now()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            text, _ = process.communicate()
+            return text, f"{where} did not end in time and was killed"
+        error = reported_error(text)
+        if error is None:
+            return text, None
+        return text, ": ".join(part for part in (where, error, complaint.strip()) if part)
+
+
+def _check_unique(streams: Sequence[Stream]) -> None:
+    flow_ids = Counter(stream.flow_id for stream in streams)
+    ports = Counter((stream.destination_host, stream.server_port) for stream in streams)
+    twice = [str(key) for key, count in (*flow_ids.items(), *ports.items()) if count > 1]
+    if twice:
+        raise ValueError(f"not unique: {', '.join(twice)}")
+
+
+def _start(
+    runs: Sequence[_Run], time_s: float, now: Callable[[], float], sleep: Callable[[float], None]
+) -> bool:
+    """Start all servers, then all clients; whether every stream runs within SPREAD_S."""
+    for run in runs:
+        run.start_server()
+    _wait(runs, lambda run, _: run.is_listening_or_dead(), now() + _LISTEN_TIMEOUT_S, now, sleep)
+    for run in runs:
+        run.start_client(time_s)
+    _wait(runs, _Run.has_begun_or_died, now() + SPREAD_S, now, sleep)
+    return all(run.began_at is not None for run in runs)
+
+
+def _wait(
+    runs: Sequence[_Run],
+    done: Callable[[_Run, float], bool],
+    deadline: float,
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> None:
+    pending = list(runs)
+    while pending := [run for run in pending if not done(run, now())]:
+        if now() >= deadline:
+            return
+        sleep(_POLL_S)
+
+
+def _kill_all(runs: Sequence[_Run]) -> None:
+    for run in runs:
+        run.kill()

@@ -1,0 +1,1 @@
+"""Programs that run by themselves inside hosts."""
