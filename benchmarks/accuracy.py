@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fairslice.api.allocation import FlowView
 from fairslice.lab.emulation.openvswitch import Datapath
 from fairslice.lab.traffic.delay import INTERVAL_S, PAYLOAD_BYTES, DelayStream
 from fairslice.lab.traffic.plan import Sender
@@ -12,7 +13,6 @@ from fairslice.measure.compare import MACHINE_BUSY, SWITCH_BUSY
 from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Enforcement
 from fairslice.policy.model import PROTOCOLS
-from fairslice.slicing.view import FlowView
 from fairslice.topology.network import Host, Link, Network, Switch
 from fairslice.units import ETHERNET_HEADER_BYTES, IPV4_HEADER_BYTES, UDP_HEADER_BYTES
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.accuracy import (
+from accuracy import (
     Cell,
     Row,
     delay_streams,
@@ -16,7 +16,8 @@ from benchmarks.accuracy import (
     slice_name,
 )
 
-from fairslice.control.app.counters import Counters
+from fairslice.api.allocation import AllocationView
+from fairslice.api.counters import Counters
 from fairslice.errors import MachineError
 from fairslice.lab.traffic.delay import DelayProbes, Delays, DelayStream, lateness, percentile, window
 from fairslice.lab.traffic.iperf3_streams import Phase, StreamResult, run_streams
@@ -28,7 +29,6 @@ from fairslice.measure.compare import Measured, jain_index
 from fairslice.measure.rates import FlowRates, flow_rates
 from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Busy
-from fairslice.slicing.view import AllocationView
 from fairslice.topology.network import Network
 
 IDLE_S = 1.0

@@ -7,7 +7,7 @@ from itertools import groupby
 from statistics import fmean, median, stdev
 
 import page
-from benchmarks.accuracy import Row, bounds
+from accuracy import Row, bounds
 from pydantic import TypeAdapter, ValidationError
 
 from fairslice.errors import Fault, InputError
@@ -179,7 +179,7 @@ _UNITS: Mapping[str, tuple[str, float]] = {"slice": ("%", 100), "flow": ("%", 10
 
 
 def promises(rows: Iterable[Row]) -> tuple[Promise, ...]:
-    """Every promise of :func:`benchmarks.accuracy.bounds`, by enforcement, transport and flows.
+    """Every promise of :func:`accuracy.bounds`, by enforcement, transport and flows.
 
     Rows of a busy machine prove nothing, and are left out.
     """

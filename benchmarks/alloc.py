@@ -17,7 +17,7 @@ import timing
 import workloads
 from baselines import BASELINES, HAS_NUMBA, Baseline, scatter_pass
 from changes import changes_table
-from loading import guises_table, loading_table
+from loading import backends_table, loading_table
 from multipath import multipath_table
 from page import digits, duration
 from programs import TIME_LIMIT_S, GaveUpError
@@ -232,7 +232,7 @@ TABLES: tuple[Callable[[Options], Table], ...] = (
     changes_table,
     memory_table,
     multipath_table,
-    guises_table,
+    backends_table,
     loading_table,
 )
 

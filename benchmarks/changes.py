@@ -1,4 +1,4 @@
-"""Changes to a problem that was solved before: what :class:`fairslice.alloc.incremental.allocator.Allocator` saves."""
+"""Changes to a problem that was solved before: what :class:`fairslice.alloc.Allocator` saves."""
 
 import itertools
 from collections.abc import Callable, Mapping

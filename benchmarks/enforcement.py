@@ -1,7 +1,7 @@
 """Measure how exactly policies are enforced, and write docs/enforcement.md.
 
 Every run is a dumbbell of its own with slices of 1, 5, 20 and 50 Mbit/s, in the virtual machine not all at
-once, as :mod:`benchmarks.accuracy` has it: the real controller, real counters, in fresh namespaces.
+once, as :mod:`accuracy` has it: the real controller, real counters, in fresh namespaces.
 Needs root. What is measured goes to a file as it comes, so that an interrupted benchmark can go on.
 """
 
@@ -19,8 +19,8 @@ from typing import Any, get_args
 import accuracy_tables
 import click
 import page
-from benchmarks.accuracy import Cell, Row, Transport, bounds, rates_at_once
-from benchmarks.accuracy_run import run_cell
+from accuracy import Cell, Row, Transport, bounds, rates_at_once
+from accuracy_run import run_cell
 
 from fairslice.errors import EXIT_OK, EXIT_OUT_OF_TOLERANCE, FairsliceError, InputError
 from fairslice.lab.emulation.isolation import check_isolation, check_visible, prepare_inside, run_isolated

@@ -1,4 +1,4 @@
-"""When machine code pays: fillings in both guises, and what loading and compiling cost a process."""
+"""When machine code pays: fillings in both backends, and what loading and compiling cost a process."""
 
 import os
 import subprocess
@@ -35,8 +35,8 @@ print(time.perf_counter() - begun)
 
 
 @dataclass(frozen=True)
-class Guises:
-    """One problem in both guises; ``counted_s`` is the work that the account of a process counts for it."""
+class Backends:
+    """One problem in both backends; ``counted_s`` is the work that the account of a process counts for it."""
 
     name: str
     flows: int
@@ -67,19 +67,19 @@ def in_slices(workload: Workload, slices: int) -> Workload:
     return replace(workload, slice=of_slice, slice_weight=random.choice(workloads.WEIGHTS, slices))
 
 
-def compared(network: str, flows: int, slices: int, options: Options) -> Guises:
-    """Fill the same links in both guises."""
-    click.echo(f"guises: {network}, {flows} flows in {slices} slices", err=True)
+def compared(network: str, flows: int, slices: int, options: Options) -> Backends:
+    """Fill the same links in both backends."""
+    click.echo(f"backends: {network}, {flows} flows in {slices} slices", err=True)
     workload = workloads.flat(network, "mixed", flows)
     columns = (in_slices(workload, slices) if slices else workload).problem().columns
     plain, solution = measure(lambda: solve_as(interpreted(), columns), options.repeats)
     machine = measure(lambda: solve_as(compiled(), columns), options.repeats)[0] if HAS_NUMBA else None
     counted = work_s(columns) + solution.steps * STEP_S
-    return Guises(f"{network} mixed", flows, slices, plain, machine, counted)
+    return Backends(f"{network} mixed", flows, slices, plain, machine, counted)
 
 
-def guises_table(options: Options) -> Table:
-    """Small problems and slices, in both guises."""
+def backends_table(options: Options) -> Table:
+    """Small problems and slices, in both backends."""
     largest = max(options.sizes)
     sizes = dict.fromkeys((min(flows, largest), slices) for flows, slices in SIZES)
     rows = [

@@ -13,12 +13,9 @@ from tables import Options, Table
 from timing import Timing, measure
 from workloads import KINDS, Network, Reals, Workload
 
-from fairslice.alloc.multipath.free import (
-    MultipathAllocation,
-    MultipathFlow,
-    MultipathProblem,
-    allocate_free,
-)
+from fairslice.alloc.multipath.flow import MultipathFlow
+from fairslice.alloc.multipath.free import MultipathAllocation, allocate_free
+from fairslice.alloc.multipath.problem import MultipathProblem
 from fairslice.testing.referee import RefereeAnswer, max_min_by_lp
 
 NETWORK = "wan-150"

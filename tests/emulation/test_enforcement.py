@@ -4,6 +4,7 @@ The datapath is that of FAIRSLICE_TEST_DATAPATH (default: user).
 """
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -12,8 +13,11 @@ from statistics import median
 from typing import Any
 
 import pytest
-from benchmarks.accuracy import RATES_BPS, Cell, Row, bounds
-from benchmarks.accuracy_run import run_cell
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+
+from accuracy import RATES_BPS, Cell, Row, bounds
+from accuracy_run import run_cell
 
 from fairslice.measure.compare import jain_index
 

@@ -9,8 +9,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fairslice.alloc.allocation import Allocation
+from fairslice.alloc.certificate import link_sets as certificate_sets
 from fairslice.alloc.certificate.certify import Certificate, certify
-from fairslice.alloc.certificate.certify import link_sets as certificate_sets
 from fairslice.alloc.certificate.link_sets import Sets
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate

@@ -9,9 +9,11 @@ from random import Random
 import networkx as nx
 import pytest
 
-from fairslice.alloc.kernel import backends as guise
+from fairslice.alloc.kernel import backends
 from fairslice.alloc.kernel.compiled import compiled, has_numba
-from fairslice.alloc.multipath.free import MultipathFlow, MultipathProblem, allocate_free, split_evenly
+from fairslice.alloc.multipath.flow import MultipathFlow
+from fairslice.alloc.multipath.free import allocate_free
+from fairslice.alloc.multipath.problem import MultipathProblem, split_evenly
 from fairslice.alloc.multipath.subflows import BRISK, FEW, PATIENT, Rounds
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocate
@@ -240,8 +242,8 @@ def test_rounds_are_the_same_interpreted_and_compiled(seed: int, monkeypatch: py
     random = Random(seed)
     problem = sliced(drawn(random), random)
     found = []
-    for guised in (guise.interpreted(), compiled()):
-        rounds = Rounds(problem.subflows, guised)
+    for backend in (backends.interpreted(), compiled()):
+        rounds = Rounds(problem.subflows, backend)
         for tempo in (PATIENT, BRISK):
             rounds.begin()
             solution = rounds.fill()

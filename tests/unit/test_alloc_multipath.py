@@ -6,13 +6,9 @@ from collections.abc import Mapping
 import pytest
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
-from fairslice.alloc.multipath.free import (
-    MultipathAllocation,
-    MultipathFlow,
-    MultipathProblem,
-    allocate_free,
-    split_evenly,
-)
+from fairslice.alloc.multipath.flow import MultipathFlow
+from fairslice.alloc.multipath.free import MultipathAllocation, allocate_free
+from fairslice.alloc.multipath.problem import MultipathProblem, split_evenly
 from fairslice.alloc.problem import ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError, InputError

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairslice.alloc.allocation import BottleneckKind
-from fairslice.alloc.multipath.free import MultipathFlow, MultipathProblem, allocate_free, split_evenly
+from fairslice.alloc.multipath.flow import MultipathFlow
+from fairslice.alloc.multipath.free import allocate_free
+from fairslice.alloc.multipath.problem import MultipathProblem, split_evenly
 from fairslice.alloc.multipath.splits import PARTS, WORTH_IT, free_splits, rounded
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError, Location

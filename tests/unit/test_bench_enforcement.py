@@ -14,8 +14,7 @@ sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import accuracy_tables
 import enforcement
 import page
-from accuracy_tables import T_QUANTILES, interval
-from benchmarks.accuracy import (
+from accuracy import (
     BUFFER_S,
     MAX_PROBE_INTERVAL_S,
     PROBE_SHARE,
@@ -31,7 +30,9 @@ from benchmarks.accuracy import (
     rates_at_once,
     senders,
 )
+from accuracy_tables import T_QUANTILES, interval
 
+from fairslice.api.allocation import AllocationView
 from fairslice.errors import InputError
 from fairslice.lab.emulation.openvswitch import Datapath
 from fairslice.lab.traffic.delay import INTERVAL_S
@@ -39,7 +40,7 @@ from fairslice.lab.traffic.plan import plan_traffic
 from fairslice.policy import load_policy
 from fairslice.policy.enforceable import require_enforceable
 from fairslice.slicing.allocation import allocate_slices
-from fairslice.slicing.view import AllocationView, view
+from fairslice.slicing.view import view
 
 ROOT = Path(__file__).parents[2]
 ROW = Row(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from fairslice.api.counters import Counters, FlowReading, QueueReading
 from fairslice.api.status import StatusView, problem_view
-from fairslice.control.app.counters import Counters, FlowReading, QueueReading
 from fairslice.errors import Fault, InfeasibleError, InputError, Location
 from fairslice.policy import load_policy
 from fairslice.slicing.allocation import allocate_slices

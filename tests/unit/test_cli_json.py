@@ -14,14 +14,12 @@ from click.testing import CliRunner
 
 from fairslice import cli
 from fairslice.alloc import files
+from fairslice.api.counters import Counters, FlowReading, QueueReading
 from fairslice.api.status import StatusView
 from fairslice.cli.options import json_output
 from fairslice.cli.output import document_descriptor, print_document
-from fairslice.control.app.counters import Counters, FlowReading, QueueReading
 from fairslice.policy import load_policy
-from fairslice.policy.model import Enforcement
 from fairslice.slicing.allocation import allocate_slices
-from fairslice.slicing.state.labels import queue_of
 from fairslice.slicing.view import view
 from fairslice.testing.commands import run_command
 from fairslice.testing.controller import FakeController, played_controller
@@ -93,7 +91,7 @@ def controller() -> Iterator[FakeController]:
                     time_s=time_s,
                     dpid=last[flow.number][0] or 0,
                     port_no=last[flow.number][1],
-                    queue_id=queue_of(flow.slice_number, Enforcement(flow.enforcement)),
+                    queue_id=flow.queue_id,
                     entered_bytes=0,
                     sent_bytes=0,
                     sent_packets=0,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fairslice.api.allocation import AllocationView
 from fairslice.api.status import ProblemView
 from fairslice.control.app.core import Core
 from fairslice.control.app.events import Event, Install, PolicyGiven, SwitchJoined
@@ -18,7 +19,7 @@ from fairslice.policy.enforceable import require_enforceable
 from fairslice.report.words import why
 from fairslice.slicing.allocation import allocate_slices
 from fairslice.slicing.state.desired import SwitchState
-from fairslice.slicing.view import AllocationView, view
+from fairslice.slicing.view import view
 from fairslice.testing.commands import run_command
 from fairslice.testing.networks import build_network
 from fairslice.topology.load import load_network

@@ -123,7 +123,7 @@ def test_words_given_up_are_shown_nowhere(path: Path) -> None:
 
 
 def test_the_report_has_none_of_them() -> None:
-    page = (PACKAGE / "measure" / "report.html.j2").read_text(encoding="utf-8")
+    page = (PACKAGE / "report" / "page.html.j2").read_text(encoding="utf-8")
     text = re.sub(r"<style>.*?</style>|\{[{%].*?[%}]\}", "", page, flags=re.DOTALL)
     assert [word for word in WITHDRAWN if re.search(word, text, re.IGNORECASE)] == []
 

@@ -5,12 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
+from fairslice.files.words import describe, did_you_mean
 from fairslice.policy.endpoints import canonical_endpoint
 from fairslice.policy.values import (
     MAX_WEIGHT,
     MIN_WEIGHT,
-    describe,
-    did_you_mean,
     read_burst,
     read_port,
     read_proto,

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from fairslice.alloc.explain.filling import Filling, Why, explain, why
     from fairslice.alloc.explain.sensitivity import Raise, raises
     from fairslice.alloc.incremental.allocator import Allocator
-    from fairslice.alloc.multipath.free import MultipathFlow, MultipathProblem, allocate_free, split_evenly
+    from fairslice.alloc.multipath.flow import MultipathFlow
+    from fairslice.alloc.multipath.free import allocate_free
+    from fairslice.alloc.multipath.problem import MultipathProblem, split_evenly
     from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
     from fairslice.alloc.waterfilling import allocate
 
@@ -60,13 +62,15 @@ _MODULES = {
     "acknowledged": ("AcknowledgedProblem",),
     "acknowledgements": ("AcknowledgedAllocation", "allocate_acknowledged"),
     "allocation": ("Allocation", "Bottleneck", "BottleneckKind"),
-    "allocator": ("Allocator",),
-    "certificate": ("Certificate", "certify"),
+    "certificate.certify": ("Certificate", "certify"),
     "engine": ("load_compiled", "never_compile"),
-    "explain": ("Filling", "Why", "explain", "why"),
-    "multipath": ("MultipathFlow", "MultipathProblem", "allocate_free", "split_evenly"),
+    "explain.filling": ("Filling", "Why", "explain", "why"),
+    "explain.sensitivity": ("Raise", "raises"),
+    "incremental.allocator": ("Allocator",),
+    "multipath.flow": ("MultipathFlow",),
+    "multipath.free": ("allocate_free",),
+    "multipath.problem": ("MultipathProblem", "split_evenly"),
     "problem": ("AllocationProblem", "ProblemFlow", "SliceShare"),
-    "sensitivity": ("Raise", "raises"),
     "waterfilling": ("allocate",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
@@ -88,7 +92,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps the name ``explain`` for the function: importing the module of that name would take it."""
+    """Keeps the name ``explain`` for the function: importing the package of that name would take it."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if name != "explain" or not isinstance(value, ModuleType):

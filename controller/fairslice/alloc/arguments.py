@@ -3,12 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from itertools import islice
 from numbers import Real
-from typing import TYPE_CHECKING, cast
+from typing import Any, cast
 
 from fairslice.errors import InputError
-
-if TYPE_CHECKING:
-    from fairslice.alloc.problem import ProblemFlow
 
 
 def found(value: object) -> str:
@@ -56,8 +53,8 @@ def wrong_amounts(where: str, amounts: Mapping[str, float], what: str) -> Iterat
             yield f"{where}[{quoted(name)}]", f"the {what} is {found(amount)}, expected a number"
 
 
-def wrong_types_of(flow: "ProblemFlow") -> Iterator[str]:
-    """What of a flow is of another type than was asked for."""
+def wrong_types_of(flow: Any) -> Iterator[str]:
+    """What of a flow of a problem is of another type than was asked for."""
     if not isinstance(flow.id, str):
         yield f"the id is {found(flow.id)}, expected a text"
     for what, amount in (("weight", flow.weight), ("demand", flow.cap), ("floor", flow.floor)):

@@ -1,4 +1,4 @@
-"""The engine room: lays a problem out for :mod:`fairslice.alloc.kernel`, and picks the guise it runs in."""
+"""The engine room: lays a problem out for :mod:`fairslice.alloc.kernel`, and picks the backend it runs in."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from fairslice.alloc.account import STEP_S, Account, work_s
 from fairslice.alloc.columns import Columns
-from fairslice.alloc.kernel.backends import Guise, exact, interpreted
+from fairslice.alloc.kernel.backends import Backend, exact, interpreted
 from fairslice.alloc.kernel.compiled import compiled, has_numba, is_kept
 from fairslice.alloc.kernel.records import (
     CAPACITY,
@@ -54,14 +54,14 @@ class Solution:
 
 
 def solve(columns: Columns, *, instants: bool = False) -> Solution:
-    """Fill the links of a sound problem, in the guise that suits it."""
+    """Fill the links of a sound problem, in the backend that suits it."""
     work = work_s(columns)
     while True:
-        guise = guise_for(columns, work)
-        most = account.most_steps(work) if guise is interpreted() else -1
-        solution = solve_as(guise, columns, instants=instants, most_steps=most)
-        charge(guise, work, solution)
-        # It takes more than it seemed to at first: the better guise may now be another one.
+        backend = backend_for(columns, work)
+        most = account.most_steps(work) if backend is interpreted() else -1
+        solution = solve_as(backend, columns, instants=instants, most_steps=most)
+        charge(backend, work, solution)
+        # It takes more than it seemed to at first: the better backend may now be another one.
         if solution.overbooked != GIVEN_UP:
             break
     if not solution.error <= TRUSTED:
@@ -69,7 +69,7 @@ def solve(columns: Columns, *, instants: bool = False) -> Solution:
     return solution
 
 
-def guise_for(columns: Columns, work: float) -> Guise:
+def backend_for(columns: Columns, work: float) -> Backend:
     """Fractions where floats may overflow, else machine code where that pays and can be had.
 
     ``work`` is what it takes plain Python, in the seconds of :mod:`fairslice.alloc.account`.
@@ -79,9 +79,9 @@ def guise_for(columns: Columns, work: float) -> Guise:
     return compiled() if account.pays(work) else interpreted()
 
 
-def charge(guise: Guise, work: float, solution: Solution) -> None:
+def charge(backend: Backend, work: float, solution: Solution) -> None:
     """Count what a filling took, unless machine code did it or would not have helped."""
-    if guise is interpreted():
+    if backend is interpreted():
         account.charge(work + solution.steps * STEP_S)
 
 
@@ -98,30 +98,30 @@ def never_compile() -> None:
     account.may_compile = False
 
 
-def solve_as(guise: Guise, columns: Columns, *, instants: bool = False, most_steps: int = -1) -> Solution:
-    """Fill the links of a sound problem in one guise; see :meth:`Board.solve` for ``most_steps``."""
-    columns = _in(guise, columns)
+def solve_as(backend: Backend, columns: Columns, *, instants: bool = False, most_steps: int = -1) -> Solution:
+    """Fill the links of a sound problem in one backend; see :meth:`Board.solve` for ``most_steps``."""
+    columns = _in(backend, columns)
     n = len(columns.weight)
-    board = lay_board(guise, columns)
-    guise.run.single_classes(
+    board = lay_board(backend, columns)
+    backend.run.single_classes(
         *(columns.weight, columns.cap, board.floor_of(columns), board.floored, board.grouped),
         *(board.rise, board.wide, board.soon, board.mark, board.events, board.event),
     )
-    instant = guise.reals(n) if instants else None
+    instant = backend.reals(n) if instants else None
     return board.solve(columns, instant=instant, most_steps=most_steps)
 
 
-def _in(guise: Guise, columns: Columns) -> Columns:
-    if guise.is_exact:
+def _in(backend: Backend, columns: Columns) -> Columns:
+    if backend.is_exact:
         return columns.fractions()
-    return columns.arrays() if guise.is_compiled else columns.lists()
+    return columns.arrays() if backend.is_compiled else columns.lists()
 
 
 @dataclass(slots=True)
 class Board:
     """A problem laid out: its rows are those of K classes over P places, the links and then the limits."""
 
-    guise: Guise
+    backend: Backend
     n_links: int
     limited: list[int]
     """The slices whose limits are places."""
@@ -143,7 +143,7 @@ class Board:
 
     def floor_of(self, columns: Columns) -> Any:
         """The floors as they are kept, empty if there are none."""
-        return columns.kept_floor if self.floored else self.guise.reals(0)
+        return columns.kept_floor if self.floored else self.backend.reals(0)
 
     def solve(
         self, columns: Columns, of_class: Any = None, instant: Any = None, most_steps: int = -1
@@ -152,35 +152,35 @@ class Board:
 
         ``overbooked`` is GIVEN_UP if that would take more than ``most_steps``, unless these are below 0.
         """
-        guise = self.guise
-        run, reals, whole = guise.run, guise.reals, guise.whole
+        backend = self.backend
+        run, reals, whole = backend.run, backend.reals, backend.whole
         n, n_classes, n_places = len(columns.weight), len(self.indptr) - 1, len(self.capacity)
         n_groups, eager = len(self.groups[3]) // GROUP, self.grouped or self.floored
         users_of = whole(USERS * n_places)
         link, ends = reals(PLACE * n_places), reals(END * n_places)
         link[ROOM::PLACE] = self.capacity
         link[CAPACITY::PLACE] = self.capacity
-        stop, waiting = guise.filled_whole(n_classes, OPEN), n_places + (n_classes if eager else 0)
+        stop, waiting = backend.filled_whole(n_classes, OPEN), n_places + (n_classes if eager else 0)
         counts = whole(COUNTS)
         counts[MOST_STEPS] = most_steps
         overbooked, error = run.water_fill(
-            (self.indptr, guise.unsigned(self.indices), self.use, self.scaled),
+            (self.indptr, backend.unsigned(self.indices), self.use, self.scaled),
             (self.rise, self.wide, self.soon, stop, self.mark, self.rated),
             self.events,
             self.event,
             link,
             users_of,
-            guise.unsigned(whole(len(self.indices))),
+            backend.unsigned(whole(len(self.indices))),
             ends,
             self.groups,
             (whole(n_groups), whole(n_classes if self.grouped else 0), whole(n_places), counts),
             (
-                *(whole(waiting), reals(waiting), whole(waiting), guise.filled(waiting, math.inf)),
+                *(whole(waiting), reals(waiting), whole(waiting), backend.filled(waiting, math.inf)),
                 *(
                     whole(waiting),
                     reals(waiting),
                     reals(waiting),
-                    guise.unsigned(whole(len(self.indices) + 1)),
+                    backend.unsigned(whole(len(self.indices) + 1)),
                 ),
             ),
             (self.floored, self.grouped, eager),
@@ -196,8 +196,8 @@ class Board:
         if instant is not None:
             run.read_instants(self.soon, self.rise, self.wide, stop, ends, instant)
         if self.limited:
-            run.name_limits(self.n_links, guise.integers(self.limited), bottleneck)
-        if guise.is_exact:
+            run.name_limits(self.n_links, backend.integers(self.limited), bottleneck)
+        if backend.is_exact:
             rate = list(map(float, rate))
             instant = instant and list(map(float, instant))
         return Solution(
@@ -205,9 +205,9 @@ class Board:
         )
 
 
-def lay_board(guise: Guise, columns: Columns, slots: int | None = None) -> Board:
+def lay_board(backend: Backend, columns: Columns, slots: int | None = None) -> Board:
     """Lay out the rows of columns, each a class; ``slots`` is how many events there may be."""
-    run, reals, whole = guise.run, guise.reals, guise.whole
+    run, reals, whole = backend.run, backend.reals, backend.whole
     n, n_links, n_slices = len(columns.indptr) - 1, len(columns.capacity), len(columns.slice_weight)
     n_granting = n_links - columns.rooms
     of_slice: Any = columns.slice
@@ -220,9 +220,9 @@ def lay_board(guise: Guise, columns: Columns, slots: int | None = None) -> Board
     use = columns.coefficient if scaled else reals(0)
     nowhere = -1
     if limited or grouped:
-        capacity = guise.joined(capacity, [columns.slice_limit[s] for s in limited], [math.inf] * grouped)
+        capacity = backend.joined(capacity, [columns.slice_limit[s] for s in limited], [math.inf] * grouped)
         nowhere = len(capacity) - 1 if grouped else -1
-        limit = guise.filled_whole(n_slices, -1)
+        limit = backend.filled_whole(n_slices, -1)
         for place, s in enumerate(limited, n_links):
             limit[s] = place
         most = len(indices) + 2 * n
@@ -237,7 +237,7 @@ def lay_board(guise: Guise, columns: Columns, slots: int | None = None) -> Board
         uses = len(indices)
         group, first, members, weight = whole(uses), whole(uses + 1), whole(uses), reals(uses)
         n_groups = run.lay_groups(
-            *(indptr, indices, of_slice, guise.order(of_slice), n_granting, nowhere, columns.slice_weight),
+            *(indptr, indices, of_slice, backend.order(of_slice), n_granting, nowhere, columns.slice_weight),
             *(whole(len(capacity)), whole(len(capacity)), group, first, members, weight),
         )
         share = reals(GROUP * n_groups)
@@ -246,12 +246,12 @@ def lay_board(guise: Guise, columns: Columns, slots: int | None = None) -> Board
     wide = WIDE if rated or floored else NARROW
     rise = reals(wide * n)
     if rated:
-        rise[RHO::wide] = guise.filled(n, 1.0)
+        rise[RHO::wide] = backend.filled(n, 1.0)
         if not grouped:
             run.rise_by_slice(of_slice, columns.slice_weight, rise, wide)
     slots = n * (2 if floored else 1) if slots is None else slots
     return Board(
-        guise=guise,
+        backend=backend,
         n_links=n_links,
         limited=limited,
         capacity=capacity,

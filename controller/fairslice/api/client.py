@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from fairslice.api.allocation import AllocationView
+from fairslice.api.counters import Counters
 from fairslice.api.status import ProbesView, ProbeView, ProblemView, StatusView, first_fault, raise_problem
-from fairslice.control.app.counters import Counters
 from fairslice.errors import InputError, MachineError
-from fairslice.slicing.view import AllocationView
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 

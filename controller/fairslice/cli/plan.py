@@ -19,9 +19,9 @@ from fairslice.cli.options import (
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from fairslice.api.allocation import AllocationView, PathView
     from fairslice.slicing.allocation import NetworkAllocation
     from fairslice.slicing.state.desired import FlowEntry, SwitchState
-    from fairslice.slicing.view import AllocationView, PathView
     from fairslice.topology.options import NetworkOptions
     from fairslice.topology.ways import ShortestWays
 

@@ -22,8 +22,8 @@ from ruamel.yaml.events import (
 )
 
 from fairslice.errors import Fault, InputError, Location
+from fairslice.files.words import describe
 from fairslice.files.yaml_scanner import parse_events
-from fairslice.policy.values import describe
 
 MAX_FILE_BYTES = 4 << 20
 MAX_DEPTH = 20

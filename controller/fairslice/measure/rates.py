@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from fairslice.control.app.counters import Counters, FlowReading, PortReading, QueueReading
+from fairslice.api.allocation import AllocationView
+from fairslice.api.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.errors import MachineError
-from fairslice.policy.model import Enforcement
-from fairslice.slicing.state.labels import queue_of
-from fairslice.slicing.view import AllocationView
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def told_rates(
     doubts: dict[str, str] = {}
     for flow in allocation.flows:
         dpid, port_no = ports[flow.path[-2], flow.path[-1]]
-        key = (dpid or 0, port_no, queue_of(flow.slice_number, Enforcement(flow.enforcement)))
+        key = (dpid or 0, port_no, flow.queue_id)
         try:
             if key not in queues_before or key not in queues_after:
                 raise MachineError(
@@ -64,10 +62,7 @@ def told_rates(
             if first is None or last is None:
                 raise MachineError(f"{flow.id}: no switch counts it")
             own = _rates_of(flow.id, (queues_before[key], queues_after[key]), (first, last))
-            keys = [
-                (*ports[link], queue_of(flow.slice_number, Enforcement(flow.enforcement)))
-                for link in pairwise(flow.path[1:])
-            ]
+            keys = [(*ports[link], flow.queue_id) for link in pairwise(flow.path[1:])]
             pairs = [
                 (queues_before[one], queues_after[one])
                 for one in keys

@@ -4,8 +4,8 @@ import ipaddress
 import re
 from collections.abc import Mapping
 
+from fairslice.files.words import describe, did_you_mean
 from fairslice.policy.model import HostAddress
-from fairslice.policy.values import describe, did_you_mean
 
 ENDPOINT_PATTERN = r"^([^\s/:]{1,255}|[0-9.]+/[0-9.]+|([0-9a-fA-F]{2}[:]){5}[0-9a-fA-F]{2})$"
 """As much as a JSON Schema can say of :func:`canonical_endpoint`."""

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from fairslice.errors import Fault
+from fairslice.files.words import describe
 from fairslice.files.yaml_tree import Node
 from fairslice.policy.endpoints import canonical_endpoint, is_prefix
 from fairslice.policy.model import MAX_SLICES, PROTOCOLS, Split
-from fairslice.policy.values import describe, read_paths, read_proto, read_rate
+from fairslice.policy.values import read_paths, read_proto, read_rate
 
 _T = TypeVar("_T")
 _WITH_PORTS = (PROTOCOLS["tcp"], PROTOCOLS["udp"])

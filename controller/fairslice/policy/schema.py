@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from fairslice.errors import Fault
+from fairslice.files.words import describe, did_you_mean
 from fairslice.files.yaml_tree import KeyPath, Node
 from fairslice.policy.endpoints import ENDPOINT_PATTERN, canonical_endpoint
 from fairslice.policy.model import MAX_SLICES, PROTOCOLS, Enforcement, Sharing, Split, Unmatched
@@ -29,8 +30,6 @@ from fairslice.policy.values import (
     RATE_PATTERN,
     SHARE_PATTERN,
     TIME_PATTERN,
-    describe,
-    did_you_mean,
     read_burst,
     read_paths,
     read_port,

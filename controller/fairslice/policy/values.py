@@ -1,10 +1,10 @@
 """Readers of the values that a policy writes: each takes what YAML gave and says what it expected instead."""
 
-import difflib
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
+from fairslice.files.words import LONGEST_QUANTITY, describe, did_you_mean
 from fairslice.policy.model import PROTOCOLS
 from fairslice.units import parse_duration, parse_rate
 
@@ -21,44 +21,6 @@ _NUMBER_PATTERN = r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 RATE_PATTERN = rf"^\s*{_NUMBER_PATTERN}\s*(bit/s|kbit/s|Mbit/s|Gbit/s)\s*$"
 TIME_PATTERN = rf"^\s*{_NUMBER_PATTERN}\s*(us|ms|s)\s*$"
 SHARE_PATTERN = rf"^\s*{_NUMBER_PATTERN}\s*%\s*$"
-_LONGEST_SHOWN = 40
-_LONGEST_QUANTITY = 64
-
-
-def describe(value: object) -> str:
-    """What was found, in words and on one line.
-
-    >>> describe(20), describe(True), describe("x"), describe(None)
-    ('the number 20', 'true', "'x'", 'nothing')
-    """
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return f"the number {_shorten(f'{value}')}"
-    if isinstance(value, str):
-        return _shorten(repr(value))
-    return "a list" if isinstance(value, list | tuple) else "a mapping"
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 4]}...{text[-1]}"
-
-
-def did_you_mean(found: str, known: Iterable[str]) -> str:
-    """``; did you mean 'weight'?`` if a known word is close to what was found, else nothing.
-
-    Known words that have what was found as a part are all named: one can't tell which was meant.
-
-    >>> did_you_mean("port", ["src_port", "dst_port", "proto"])
-    "; did you mean 'src_port' or 'dst_port'?"
-    """
-    by_lower_case = {word.lower(): word for word in known}
-    wanted = found[:_LONGEST_QUANTITY].lower()
-    close = [word for word in by_lower_case if wanted in word.split("_")]
-    close = close or difflib.get_close_matches(wanted, by_lower_case, n=1)
-    return f"; did you mean {' or '.join(repr(by_lower_case[word]) for word in close)}?" if close else ""
 
 
 def read_rate(value: object) -> float:
@@ -118,7 +80,7 @@ def read_share(value: object) -> float:
 def _quantity(value: object, parse: Callable[[str], float], pattern: str, expected: str) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError(f"found {describe(value)} without a unit; expected {expected}")
-    if isinstance(value, str) and len(value) <= _LONGEST_QUANTITY:
+    if isinstance(value, str) and len(value) <= LONGEST_QUANTITY:
         quantity = parse(value)
         # The pattern is a little stricter than the parser (digits of other scripts, "-0 s").
         if re.search(pattern, value):

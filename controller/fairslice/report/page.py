@@ -17,7 +17,7 @@ from fairslice.report.pictures import Series, bars_svg, throughput_svg
 from fairslice.report.topology_picture import topology_svg
 from fairslice.units import format_duration, format_rate
 
-TEMPLATE = "report.html.j2"
+TEMPLATE = "page.html.j2"
 _THEMED = {INK: "ink", MUTED: "muted", GRID: "grid", SURFACE: "surface", PANEL: "panel", BAD: "bad"}
 _STYLE = re.compile(r'style="[^"]*"')
 _IDLE = 0.005
@@ -55,7 +55,7 @@ def render_report(result: RunResult, extra: ReportInput) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(
-        resources.files("fairslice.measure").joinpath(TEMPLATE).read_text(encoding="utf-8")
+        resources.files("fairslice.report").joinpath(TEMPLATE).read_text(encoding="utf-8")
     )
     loaded = sorted((link for link in result.links if _use(link) >= _IDLE), key=_use, reverse=True)
     return template.render(

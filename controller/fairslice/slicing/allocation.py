@@ -203,7 +203,8 @@ def split_freely(policy: Policy, network: Network, routes: Sequence[Route]) -> l
     }
     if not free:
         return list(routes)
-    from fairslice.alloc.multipath.free import MultipathFlow, MultipathProblem
+    from fairslice.alloc.multipath.flow import MultipathFlow
+    from fairslice.alloc.multipath.problem import MultipathProblem
     from fairslice.alloc.multipath.splits import free_splits
 
     split = list(routes)

@@ -1,81 +1,14 @@
-"""An allocation as plain data, for files, for REST and for tables."""
+"""From an allocation to plain data."""
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
-
+from fairslice.api.allocation import AllocationView, FlowView, LinkView, PathView
 from fairslice.slicing.allocation import NetworkAllocation
-
-
-class PathView(BaseModel):
-    """One of a flow's paths in node names, with its share of the flow's rate (0 to 1)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    nodes: tuple[str, ...]
-    share: float
-    rate_bps: float
-
-
-class FlowView(BaseModel):
-    """A flow with its rate; ``bottleneck`` is in words, ``path`` in node names: the first of ``paths``.
-
-    In JSON its ends are called from and to; ``from`` is a word of Python's own.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    number: int
-    id: str
-    slice: str
-    source: str = Field(validation_alias=AliasChoices("from", "source"), serialization_alias="from")
-    destination: str = Field(validation_alias=AliasChoices("to", "destination"), serialization_alias="to")
-    match: str
-    proto: int | None
-    src_port: int | None
-    dst_port: int | None
-    enforcement: str
-    slice_number: int
-    demand_bps: float | None
-    allocated_bps: float
-    return_share: float
-    bottleneck: str
-    path: tuple[str, ...]
-    paths: tuple[PathView, ...]
-    return_path: tuple[str, ...]
-
-
-class LinkView(BaseModel):
-    """A link with what flows hold of it; ``dpid`` is None where a host sends.
-
-    ``acknowledgements_bps`` is the part of ``allocated_bps`` that is set aside for acknowledgements.
-    In JSON its ends are called from and to.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    source: str = Field(validation_alias=AliasChoices("from", "source"), serialization_alias="from")
-    target: str = Field(validation_alias=AliasChoices("to", "target"), serialization_alias="to")
-    capacity_bps: float
-    allocated_bps: float
-    acknowledgements_bps: float
-    dpid: int | None
-    port_no: int
-
-
-class AllocationView(BaseModel):
-    """A policy's rates on a network; ``certified`` by the checker, which shares no code with the solver."""
-
-    model_config = ConfigDict(frozen=True)
-
-    policy: str
-    generation: int
-    certified: bool
-    flows: tuple[FlowView, ...]
-    links: tuple[LinkView, ...]
+from fairslice.slicing.state.labels import queue_of
 
 
 def view(allocation: NetworkAllocation, generation: int = 0) -> AllocationView:
     """The plain form of an allocation; unreachable flows hold nothing."""
     policy, network = allocation.policy, allocation.network
+    slices = {one.name: one for one in policy.slices}
     flows = [
         FlowView(
             number=a.flow.number,
@@ -87,8 +20,9 @@ def view(allocation: NetworkAllocation, generation: int = 0) -> AllocationView:
             proto=a.flow.match.proto,
             src_port=a.flow.match.src_port,
             dst_port=a.flow.match.dst_port,
-            enforcement=str(policy.slice_named(a.flow.slice).enforcement),
-            slice_number=policy.slice_named(a.flow.slice).number,
+            enforcement=str(slices[a.flow.slice].enforcement),
+            slice_number=slices[a.flow.slice].number,
+            queue_id=queue_of(slices[a.flow.slice].number, slices[a.flow.slice].enforcement),
             demand_bps=a.flow.demand_bps,
             allocated_bps=a.rate_bps,
             return_share=a.route.return_share,

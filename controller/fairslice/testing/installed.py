@@ -21,12 +21,21 @@ from fairslice.topology.network import Host, Link, Network, Switch
 from fairslice.topology.nodelink import to_json
 
 BASE = frozenset(
-    ("alloc", "cli", "doctor", "errors", "measure", "policy", "state", "stopping", "topology", "units", "vm")
+    f"fairslice.{room}"
+    for room in (
+        *("alloc", "api.allocation", "api.counters", "api.status", "cli", "errors", "files", "lab.doctor"),
+        *("lab.vm", "linux", "measure", "naming", "policy", "slicing", "topology", "units"),
+    )
 )
-"""The rooms that an installation without extras has whole."""
+"""The rooms, and parts of rooms, that an installation without extras has whole."""
 _LIMIT_S = 300.0
 _PROBLEM = {"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"]}]}
 _POLICY = "version: 1\nslices: {a: {flows: [{from: h1, to: h2}]}}\n"
+
+
+def in_base(module: str) -> bool:
+    """Whether an installation without extras has it."""
+    return any(module == room or module.startswith(f"{room}.") for room in BASE)
 
 
 def import_faults(extras: Sequence[str]) -> Iterator[str]:
@@ -41,7 +50,7 @@ def import_faults(extras: Sequence[str]) -> Iterator[str]:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            if parts[0] in BASE or (error.name or "").partition(".")[0] not in absent:
+            if in_base(name) or (error.name or "").partition(".")[0] not in absent:
                 yield f"{name} can't be imported: {error}"
         except MachineError as error:
             # Mininet comes with the system, not with fairslice.

@@ -28,7 +28,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fairslice.alloc.multipath.free import MultipathProblem
+from fairslice.alloc.multipath.problem import MultipathProblem
 from fairslice.errors import InputError
 
 if TYPE_CHECKING:

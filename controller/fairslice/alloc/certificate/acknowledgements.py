@@ -6,8 +6,7 @@ It is confirmed that
 * acknowledgements take no more than their room: half of the link, and no more than the floors leave of it;
 * the rates are those of the problem in which every link has :math:`C_l - a_l`, and its room is one more link,
   of which a flow uses :math:`\beta_{f,l}` for each unit of its rate, and which grants no rate. That is left
-  to :func:`~fairslice.alloc.certificate.certify.certify`: no link is overloaded, and every flow is at its cap or has
-  a bottleneck.
+  to :func:`~fairslice.alloc.certify`: no link is overloaded, and each flow is at its cap or has a bottleneck.
 
 So rates that do not agree with their own acknowledgements are not certified: where these take more than was
 set aside, a link is overloaded; where they take less, a flow lacks its bottleneck.

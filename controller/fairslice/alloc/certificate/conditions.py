@@ -1,4 +1,4 @@
-"""The conditions that :mod:`fairslice.alloc.certificate.certify` states, checked one after the other on columns."""
+"""The conditions that :mod:`.certify` states, checked one after the other on columns."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 r"""Bounds on when water-filling stopped the flows of slices, from their rates alone.
 
-The words and the reasoning are those of :mod:`fairslice.alloc.certificate.certify`. A *key* is a slice at a link; a
+The words and the reasoning are those of :mod:`.certify`. A *key* is a slice at a link; a
 slice's flows that use no link share one of their own. All sums are of positive terms in long doubles.
 """
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fairslice.alloc.account import work_s
 from fairslice.alloc.columns import Columns
-from fairslice.alloc.engine import Solution, charge, guise_for, lay_board, solve
+from fairslice.alloc.engine import Solution, backend_for, charge, lay_board, solve
 from fairslice.alloc.incremental.classes import events_in_order, merge_rows
 from fairslice.alloc.kernel.records import (
     AT,
@@ -57,47 +57,47 @@ class Kept:
 
     def solve(self, columns: Columns) -> Solution:
         """Fill with the amounts of now; nothing of what is kept changes."""
-        if self._board.guise.is_exact:
+        if self._board.backend.is_exact:
             return solve(columns)
-        if not self._board.guise.is_compiled and guise_for(columns, work_s(self._rows)).is_compiled:
+        if not self._board.backend.is_compiled and backend_for(columns, work_s(self._rows)).is_compiled:
             # By now it pays.
             self._lay(columns)
         board = self._board
         for k in sorted(self._stale):
             self._refresh(k, columns)
         self._stale.clear()
-        board.rise, board.soon, board.mark = map(board.guise.copied, (self._rise, self._soon, self._mark))
-        board.groups = (*board.groups[:3], board.guise.copied(self._share))
-        given = columns if board.guise.is_compiled else columns.lists()
+        board.rise, board.soon, board.mark = map(board.backend.copied, (self._rise, self._soon, self._mark))
+        board.groups = (*board.groups[:3], board.backend.copied(self._share))
+        given = columns if board.backend.is_compiled else columns.lists()
         solution = board.solve(given, self._classes)
-        charge(board.guise, work_s(self._rows), solution)
+        charge(board.backend, work_s(self._rows), solution)
         return solution
 
     def _lay(self, columns: Columns) -> None:
         """Lay out the rows of classes, and put the flows in them."""
-        guise = guise_for(columns, work_s(self._rows))
+        backend = backend_for(columns, work_s(self._rows))
         rows = replace(self._rows, floor=columns.floor)
-        if not guise.is_compiled:
+        if not backend.is_compiled:
             rows = rows.lists()
         slots = len(columns.weight) * (1 if columns.floor is None else 2)
-        self._board = board = lay_board(guise, rows, slots)
-        if guise.is_exact:
+        self._board = board = lay_board(backend, rows, slots)
+        if backend.is_exact:
             return
         order = np.argsort(self._of_class, kind="stable")
         count = np.bincount(self._of_class, minlength=len(rows.indptr) - 1)
         self._members, self._first = order, np.concatenate([[0], np.cumsum(count)])
         self._per_flow = 1 if columns.floor is None else 2
         arrays = (np.asarray(columns.weight), np.asarray(columns.cap), columns.kept_floor)
-        board.event = guise.column(events_in_order(self._of_class, *arrays))
-        board.events = guise.column((self._first * self._per_flow).astype(np.int32))
-        self._classes = guise.column(self._of_class)
-        given = columns if guise.is_compiled else columns.lists()
-        guise.run.merge_flows(
+        board.event = backend.column(events_in_order(self._of_class, *arrays))
+        board.events = backend.column((self._first * self._per_flow).astype(np.int32))
+        self._classes = backend.column(self._of_class)
+        given = columns if backend.is_compiled else columns.lists()
+        backend.run.merge_flows(
             *(self._classes, given.weight, board.floor_of(given), board.floored, board.grouped),
             *(board.rise, board.wide, board.soon, board.mark, board.events, board.event),
         )
-        self._rise, self._soon, self._mark = map(guise.copied, (board.rise, board.soon, board.mark))
-        self._share = guise.copied(board.groups[3])
+        self._rise, self._soon, self._mark = map(backend.copied, (board.rise, board.soon, board.mark))
+        self._share = backend.copied(board.groups[3])
         self._stale.clear()
 
     def _refresh(self, k: int, columns: Columns) -> None:
@@ -108,7 +108,7 @@ class Kept:
         floor = None if columns.floor is None else np.minimum(np.asarray(columns.floor)[flows], cap)
         events = events_in_order(np.zeros(len(flows), np.int32), weight, cap, floor)
         first = HAPPENING * self._per_flow * int(self._first[k])
-        board.event[first : first + len(events)] = board.guise.column(events)
+        board.event[first : first + len(events)] = board.backend.column(events)
         climbs = np.ones(len(flows), bool) if floor is None else floor == 0
         c, m = board.wide * k, MARK * k
         self._mark[m + LEFT], self._mark[m + CLIMBERS] = len(flows), int(climbs.sum())

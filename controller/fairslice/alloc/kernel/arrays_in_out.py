@@ -1,6 +1,6 @@
 """Putting flows and classes on the table, and reading off what they got.
 
-Part of the source that :mod:`fairslice.alloc.kernel.backends` runs in several guises: see
+Part of the source that :mod:`fairslice.alloc.kernel.backends` runs with several backends: see
 :mod:`fairslice.alloc.kernel.filling`.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"

@@ -1,7 +1,7 @@
-"""One source in three guises: Python on floats, Python on fractions, and compiled by numba.
+"""One source for three backends: Python on floats, Python on fractions, and compiled by numba.
 
-The source is that of all other modules of this package. A guise has a copy of every function; the globals of
-a copy are the other copies. The compiled one is in :mod:`fairslice.alloc.kernel.compiled`.
+The source is that of all other modules of this package. A backend has a copy of every function; the globals
+of a copy are the other copies. The compiled one is in :mod:`fairslice.alloc.kernel.compiled`.
 """
 
 import math
@@ -13,32 +13,32 @@ from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from fairslice.alloc.kernel import (
+    arrays_in_out,
     doubles,
     filling,
-    happenings,
-    layout,
+    flow_events,
+    heap,
     loads,
+    path_shares,
     records,
     rises,
-    shares,
-    waiting,
 )
 
 SOURCES: tuple[ModuleType, ...] = (
     records,
     doubles,
-    waiting,
+    heap,
     loads,
     rises,
-    happenings,
+    flow_events,
     filling,
-    layout,
-    shares,
+    arrays_in_out,
+    path_shares,
 )
 
 
 @dataclass(frozen=True)
-class Guise:
+class Backend:
     """The source, bound to an arithmetic and to a kind of sequence."""
 
     run: Any
@@ -102,14 +102,14 @@ class Guise:
         return sorted(range(len(keys)), key=keys.__getitem__)
 
     def number(self, value: float) -> Any:
-        """A float as a number of this guise."""
+        """A float as a number of this backend."""
         return Fraction(value) if self.is_exact and math.isfinite(value) else value
 
 
 @cache
-def interpreted() -> Guise:
+def interpreted() -> Backend:
     """Python on lists of floats: nothing to load, and quick enough for a policy."""
-    return Guise(
+    return Backend(
         SimpleNamespace(**{name: f for module in SOURCES for name, f in _functions(module).items()}),
         lambda n: [0.0] * n,
         lambda n: [0] * n,
@@ -117,7 +117,7 @@ def interpreted() -> Guise:
 
 
 @cache
-def exact() -> Guise:
+def exact() -> Backend:
     """Python on lists of fractions: no rounding at all."""
     run = bound(
         lambda copy: copy,
@@ -139,7 +139,7 @@ def exact() -> Guise:
             "ratio": lambda a, b: (a / b, 0),
         },
     )
-    return Guise(run, lambda n: [0] * n, lambda n: [0] * n, is_exact=True)
+    return Backend(run, lambda n: [0] * n, lambda n: [0] * n, is_exact=True)
 
 
 def _functions(module: ModuleType) -> dict[str, FunctionType]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from fairslice.alloc.kernel.backends import SOURCES, Guise, bound
+from fairslice.alloc.kernel.backends import SOURCES, Backend, bound
 from fairslice.alloc.kernel.records import COUNTS
 from fairslice.errors import os_reason
 
@@ -35,7 +35,7 @@ _lock = threading.Lock()
 class _Code:
     """Functions that numba compiles when they are first called, and where it keeps that."""
 
-    guise: Guise
+    backend: Backend
     digest: str
     directory: Path | None
 
@@ -66,7 +66,7 @@ def is_kept() -> bool:
     return _code().is_kept()
 
 
-def compiled() -> Guise:
+def compiled() -> Backend:
     """Machine code on numpy arrays: loaded, or compiled and kept, which is said.
 
     Raises
@@ -79,7 +79,7 @@ def compiled() -> Guise:
 
 
 @cache
-def _compiled() -> Guise:
+def _compiled() -> Backend:
     code = _code()
     if code.directory is not None:
         try:
@@ -97,14 +97,14 @@ def _compiled() -> Guise:
         )
     log.warning("compiling the allocation engine for this process: 10 to 30 seconds")
     code = _bind(keep=False)
-    call_all(code.guise)
-    return code.guise
+    call_all(code.backend)
+    return code.backend
 
 
-def _kept_in(directory: Path, code: _Code) -> Guise:
+def _kept_in(directory: Path, code: _Code) -> Backend:
     if code.is_kept():
         try:
-            call_all(code.guise)
+            call_all(code.backend)
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001 (numba and LLVM raise anything on a damaged file)
@@ -114,13 +114,13 @@ def _kept_in(directory: Path, code: _Code) -> Guise:
             _code.cache_clear()
             code = _code()
         else:
-            return code.guise
+            return code.backend
     with _held(directory / f"fairslice-{code.digest}.lock"):
         if not code.is_kept():
             log.warning("compiling the allocation engine, once: 10 to 30 seconds")
-        call_all(code.guise)
+        call_all(code.backend)
         (directory / f"fairslice_{code.digest}.kept").touch()
-    return code.guise
+    return code.backend
 
 
 @contextmanager
@@ -176,23 +176,23 @@ def _bind(*, keep: bool) -> _Code:
     run = bound(compile_, {})
     place = run.water_fill.stats.cache_path
     return _Code(
-        Guise(run, lambda n: np.zeros(n), lambda n: np.zeros(n, dtype=np.int32), is_compiled=True),
+        Backend(run, lambda n: np.zeros(n), lambda n: np.zeros(n, dtype=np.int32), is_compiled=True),
         digest,
         None if place is None else Path(place),
     )
 
 
-def call_all(guise: Guise) -> None:
+def call_all(backend: Backend) -> None:
     """Call all that is called from outside of the source once, with nothing, so that it is there.
 
     The types are those that :mod:`fairslice.alloc.engine`, :mod:`~fairslice.alloc.incremental.kept` and
     :mod:`~fairslice.alloc.multipath.subflows` call it with; a test holds them to it.
     """
-    run, reals, whole = guise.run, guise.reals, guise.whole
-    r, w, u, ptr = reals(0), whole(0), guise.unsigned(whole(0)), whole(1)
+    run, reals, whole = backend.run, backend.reals, backend.whole
+    r, w, u, ptr = reals(0), whole(0), backend.unsigned(whole(0)), whole(1)
     no = False
     run.lay_rows(ptr, w, r, no, w, w, 0, -1, ptr, w, r)
-    run.lay_groups(ptr, w, w, guise.order(w), 0, -1, r, w, w, w, ptr, w, r)
+    run.lay_groups(ptr, w, w, backend.order(w), 0, -1, r, w, w, w, ptr, w, r)
     run.rise_by_slice(w, r, r, 1)
     run.single_classes(r, r, r, no, no, r, 1, r, w, ptr, r)
     run.merge_flows(w, r, r, no, no, r, 1, r, w, ptr, r)

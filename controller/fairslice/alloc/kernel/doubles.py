@@ -1,6 +1,6 @@
 """Double-double numbers: an unevaluated pair of floats (hi, lo), which carries about 32 digits.
 
-Part of the source that :mod:`fairslice.alloc.engine` runs in several guises; see
+Part of the source that :mod:`fairslice.alloc.engine` runs with several backends; see
 :mod:`fairslice.alloc.kernel.filling`. All functions are free of branches, so they take numpy arrays as well.
 Products and quotients need magnitudes between 1e-140 and 1e140.
 

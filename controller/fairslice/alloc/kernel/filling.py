@@ -1,6 +1,6 @@
 r"""The inner loop of water-filling: one source, run by Python as it stands or compiled by numba.
 
-It is plain Python over flat sequences, in three guises (:mod:`fairslice.alloc.kernel.backends` makes them): with
+It is plain Python over flat sequences, for three backends (:mod:`.backends` makes them): with
 lists of floats; compiled, with arrays of floats; and with lists of fractions, where the arithmetic of
 :mod:`~fairslice.alloc.kernel.doubles` is replaced by that of fractions. So it may use no names but numbers
 and functions of the modules that are part of it.

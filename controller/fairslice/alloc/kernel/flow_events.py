@@ -1,6 +1,6 @@
 """What happens to classes: flows pass their floors, reach their caps, or stop at a full place.
 
-Part of the source that :mod:`fairslice.alloc.kernel.backends` runs in several guises: see
+Part of the source that :mod:`fairslice.alloc.kernel.backends` runs with several backends: see
 :mod:`fairslice.alloc.kernel.filling`.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"

@@ -2,7 +2,7 @@
 
 Four entries below each, and the keys beside the entries, so that a step down reads one line of the cache.
 
-Part of the source that :mod:`fairslice.alloc.kernel.backends` runs in several guises: see
+Part of the source that :mod:`fairslice.alloc.kernel.backends` runs with several backends: see
 :mod:`fairslice.alloc.kernel.filling`.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"

@@ -1,6 +1,6 @@
 """The loads of places: links, and limits of slices as links of all their flows.
 
-Part of the source that :mod:`fairslice.alloc.kernel.backends` runs in several guises: see
+Part of the source that :mod:`fairslice.alloc.kernel.backends` runs with several backends: see
 :mod:`fairslice.alloc.kernel.filling`.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"

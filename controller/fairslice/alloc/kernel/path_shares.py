@@ -1,6 +1,6 @@
-"""How the weights of subflows are set anew, round by round; the rule is in :mod:`fairslice.alloc.multipath.free`.
+"""How the weights of subflows are set anew, round by round; see :mod:`fairslice.alloc.multipath.free`.
 
-Part of the source that :mod:`fairslice.alloc.kernel.backends` runs in several guises, other than fractions: see
+Part of the source that :mod:`.backends` runs with several backends, other than fractions: see
 :mod:`fairslice.alloc.kernel.filling`.
 
 What can stop a subflow is a place: L links, n demands, and limits of slices.

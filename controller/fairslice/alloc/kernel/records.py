@@ -1,6 +1,6 @@
 """The records of the filling: what stands where in its flat sequences, and the constants of its arithmetic.
 
-Part of the source that :mod:`fairslice.alloc.kernel.backends` runs in several guises: see
+Part of the source that :mod:`fairslice.alloc.kernel.backends` runs with several backends: see
 :mod:`fairslice.alloc.kernel.filling`.
 """
 

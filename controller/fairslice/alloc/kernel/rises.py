@@ -2,7 +2,7 @@
 
 A group is a slice on a link: its flows there share what the slice may push into the link.
 
-Part of the source that :mod:`fairslice.alloc.kernel.backends` runs in several guises: see
+Part of the source that :mod:`fairslice.alloc.kernel.backends` runs with several backends: see
 :mod:`fairslice.alloc.kernel.filling`.
 """
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"

@@ -1,6 +1,6 @@
 r"""Free splits as fixed ones, which ordinary allocation is exact for.
 
-:func:`~fairslice.alloc.multipath.free.allocate_free` finds totals that are max-min fair, near enough, and leaves a
+:func:`~fairslice.alloc.allocate_free` finds totals that are max-min fair, near enough, and leaves a
 little of a flow on every path. With fixed splits that little counts: where it fills a link at a low level the
 whole flow stops there. So two kinds of moves follow, each round of them by one exact allocation:
 
@@ -21,7 +21,9 @@ from itertools import permutations
 
 from fairslice.alloc.allocation import Allocation, BottleneckKind
 from fairslice.alloc.kernel.path_shares import LEAST_SHARE
-from fairslice.alloc.multipath.free import MultipathFlow, MultipathProblem, allocate_free, mixed_uses
+from fairslice.alloc.multipath.flow import MultipathFlow
+from fairslice.alloc.multipath.free import allocate_free
+from fairslice.alloc.multipath.problem import MultipathProblem, mixed_uses
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
 

@@ -3,22 +3,22 @@
 The rule and its sources are in :mod:`fairslice.alloc.multipath.free`.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fairslice.alloc.account import work_s
 from fairslice.alloc.allocation import CAP
 from fairslice.alloc.columns import Columns
-from fairslice.alloc.engine import Solution, charge, guise_for, lay_board, solve, solve_as
-from fairslice.alloc.kernel import backends as guises
-from fairslice.alloc.kernel.backends import Guise
+from fairslice.alloc.engine import Solution, backend_for, charge, lay_board, solve, solve_as
+from fairslice.alloc.kernel import backends
+from fairslice.alloc.kernel.backends import Backend
 from fairslice.alloc.kernel.path_shares import LEAST_SHARE, TINY
-from fairslice.alloc.problem import AllocationProblem
+from fairslice.alloc.multipath.flow import MultipathFlow
+from fairslice.alloc.problem import AllocationProblem, SliceShare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from fairslice.alloc.multipath.free import MultipathProblem
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,23 @@ class Subflows:
     """A sound problem path by path in arrays, built once: T subflows of n flows; paths that are the same
     are one subflow. What can stop a subflow is a place: L links, n demands, and the limits of S slices."""
 
-    def __init__(self, problem: "MultipathProblem") -> None:
+    def __init__(
+        self,
+        capacities: Mapping[str, float],
+        flows: Sequence[MultipathFlow],
+        slices: Mapping[str, SliceShare],
+        *,
+        per_flow: bool,
+    ) -> None:
         import numpy as np
 
-        number = {link: index for index, link in enumerate(problem.capacities)}
-        named = {name: index for index, name in enumerate(problem.slices)}
+        number = {link: index for index, link in enumerate(capacities)}
+        named = {name: index for index, name in enumerate(slices)}
         paths: list[dict[str, float]] = []
         flow: list[int] = []
         origin: list[int] = []
         at: list[int] = []
-        for index, one in enumerate(problem.flows):
+        for index, one in enumerate(flows):
             known: dict[frozenset[tuple[str, float]], int] = {}
             for path in one.paths:
                 key = frozenset(path.items())
@@ -80,7 +87,7 @@ class Subflows:
                 origin.append(known[key])
         self.origin, self.at = np.array(origin, dtype=np.int64), np.array(at, dtype=np.int64)
         self.flow = np.array(flow, dtype=np.int64)
-        self.n, self.n_links = len(problem.flows), len(number)
+        self.n, self.n_links = len(flows), len(number)
         self.places = self.n_links + self.n + len(named)
         self.count = np.bincount(self.flow, minlength=self.n)
         self.links = np.array([number[link] for path in paths for link in path], dtype=np.int64)
@@ -88,22 +95,22 @@ class Subflows:
         lengths = np.array([len(path) for path in paths], dtype=np.int64)
         self.own = np.repeat(np.arange(len(paths)), lengths)
         self.first = np.append(0, np.cumsum(self.count))
-        self.capacity = np.array(list(problem.capacities.values()), dtype=np.float64)
-        self.weight = np.array([one.weight for one in problem.flows], dtype=np.float64)[self.flow]
-        self.cap = np.array([one.cap for one in problem.flows], dtype=np.float64)
+        self.capacity = np.array(list(capacities.values()), dtype=np.float64)
+        self.weight = np.array([one.weight for one in flows], dtype=np.float64)[self.flow]
+        self.cap = np.array([one.cap for one in flows], dtype=np.float64)
         self.plain = bool((self.use == 1).all())
-        if len(paths) > self.n and (problem.per_flow or not named):
+        if len(paths) > self.n and (per_flow or not named):
             matters = self._matters()
             self.links, self.use, self.own = self.links[matters], self.use[matters], self.own[matters]
             lengths = np.bincount(self.own, minlength=len(paths))
         self.indptr = np.append(0, np.cumsum(lengths))
-        floor = np.array([one.floor for one in problem.flows], dtype=np.float64)[self.flow]
-        slices = [-1 if one.slice is None else named[one.slice] for one in problem.flows]
-        self.slice = np.array(slices, dtype=np.int64)[self.flow]
-        shares = np.array([share.weight for share in problem.slices.values()], dtype=np.float64)
+        floor = np.array([one.floor for one in flows], dtype=np.float64)[self.flow]
+        numbers = [-1 if one.slice is None else named[one.slice] for one in flows]
+        self.slice = np.array(numbers, dtype=np.int64)[self.flow]
+        shares = np.array([share.weight for share in slices.values()], dtype=np.float64)
         # The clock tells levels where flows do not simply rise at their weights.
-        self.clocked = (bool(named) and not problem.per_flow) or bool(floor.any())
-        self.pace = self.weight * (np.append(shares, 1.0)[self.slice] if problem.per_flow else 1.0)
+        self.clocked = (bool(named) and not per_flow) or bool(floor.any())
+        self.pace = self.weight * (np.append(shares, 1.0)[self.slice] if per_flow else 1.0)
 
         several = self.count > 1
         metered = np.flatnonzero(several & np.isfinite(self.cap))
@@ -112,7 +119,7 @@ class Subflows:
         with_meter = np.flatnonzero(meter[self.flow] >= 0)
         ends = np.cumsum(lengths)[with_meter]
         # In a slice a link grants rates; so little is used of a meter that it is never the slowest.
-        little = self.use.min(initial=1.0) * LEAST_SHARE / 16 if named and not problem.per_flow else 1.0
+        little = self.use.min(initial=1.0) * LEAST_SHARE / 16 if named and not per_flow else 1.0
         use = np.insert(self.use, ends, little)
         lengths[with_meter] += 1
         self.columns: dict[str, Any] = {
@@ -124,8 +131,8 @@ class Subflows:
             "coefficient": None if (use == 1).all() else use,
             "slice": self.slice if named else None,
             "slice_weight": shares if named else None,
-            "slice_limit": np.array([s.limit for s in problem.slices.values()]) if named else None,
-            "per_flow": problem.per_flow,
+            "slice_limit": np.array([s.limit for s in slices.values()]) if named else None,
+            "per_flow": per_flow,
         }
         self._compare_paths()
 
@@ -232,27 +239,27 @@ class Subflows:
 class Rounds:
     """Fills the links with the subflows, laid out once, and sets their weights anew."""
 
-    def __init__(self, subflows: Subflows, guise: Guise | None = None) -> None:
-        self._subflows, self._given = subflows, guise is not None
+    def __init__(self, subflows: Subflows, backend: Backend | None = None) -> None:
+        self._subflows, self._given = subflows, backend is not None
         share = subflows.first_shares()
         columns = AllocationProblem.from_arrays(weight=share * subflows.weight, **subflows.columns).columns
         self._work = work_s(columns)
-        self._lay(columns, share, guise or guise_for(columns, self._work * BRISK.rounds))
+        self._lay(columns, share, backend or backend_for(columns, self._work * BRISK.rounds))
 
-    def _lay(self, columns: Columns, share: "NDArray[Any]", guise: Guise) -> None:
+    def _lay(self, columns: Columns, share: "NDArray[Any]", backend: Backend) -> None:
         subflows = self._subflows
-        self._filled_exactly, self._clocked = guise.is_exact, subflows.clocked
-        self._guise = guise = guises.interpreted() if guise.is_exact else guise
-        self._columns = columns.arrays() if guise.is_compiled else columns.lists()
+        self._filled_exactly, self._clocked = backend.is_exact, subflows.clocked
+        self._backend = backend = backends.interpreted() if backend.is_exact else backend
+        self._columns = columns.arrays() if backend.is_compiled else columns.lists()
         if not self._filled_exactly:
-            self._board = board = lay_board(guise, self._columns)
+            self._board = board = lay_board(backend, self._columns)
             self._blank = (board.rise, board.soon, board.mark, board.groups[3])
 
         def real(array: "NDArray[Any]") -> Any:
-            return guise.column(array.astype("float64"))
+            return backend.column(array.astype("float64"))
 
         def whole(array: "NDArray[Any]") -> Any:
-            return guise.column(array.astype("int32"))
+            return backend.column(array.astype("int32"))
 
         of, n, n_paths = subflows, subflows.n, len(subflows.flow)
         self._single = len(of.pair) == 0
@@ -265,55 +272,55 @@ class Rounds:
         self._rows = (whole(of.indptr), whole(of.links), real(of.use), of.plain)
         self._flows = (self._first, real(of.pace), weight, whole(of.slice), real(of.capacity))
         self._pairs = (whole(of.differing), whole(of.more_at), real(of.more))
-        self._price, self._cost = guise.reals(of.places), guise.reals(of.n_links)
-        at_places = (guise.reals(of.places) for _ in range(3))
-        self._scratch = (guise.whole(n_paths), guise.reals(n_paths), *at_places, guise.reals(n))
-        self._gain, self._part, self._total = (guise.reals(size) for size in (n_paths, n_paths, n))
+        self._price, self._cost = backend.reals(of.places), backend.reals(of.n_links)
+        at_places = (backend.reals(of.places) for _ in range(3))
+        self._scratch = (backend.whole(n_paths), backend.reals(n_paths), *at_places, backend.reals(n))
+        self._gain, self._part, self._total = (backend.reals(size) for size in (n_paths, n_paths, n))
 
     def begin(self) -> None:
         """Go back to the first shares; in machine code if that pays by now."""
-        if not (self._given or self._guise.is_compiled or self._filled_exactly):
-            guise = guise_for(self._columns, self._work * BRISK.rounds)
-            if guise.is_compiled:
-                self._lay(self._columns, self._subflows.first_shares(), guise)
-        self.share = self._guise.copied(self._first_share)
-        self._price = self._guise.reals(len(self._price))
+        if not (self._given or self._backend.is_compiled or self._filled_exactly):
+            backend = backend_for(self._columns, self._work * BRISK.rounds)
+            if backend.is_compiled:
+                self._lay(self._columns, self._subflows.first_shares(), backend)
+        self.share = self._backend.copied(self._first_share)
+        self._price = self._backend.reals(len(self._price))
 
     def fill(self) -> Solution:
         """Fill with the shares as they are."""
         if self._single:
             return solve(self._columns, instants=self._clocked)
-        guise, columns = self._guise, self._columns
-        guise.run.weigh(self.share, self._weight, columns.weight)
+        backend, columns = self._backend, self._columns
+        backend.run.weigh(self.share, self._weight, columns.weight)
         if self._filled_exactly:
-            return solve_as(guises.exact(), columns, instants=self._clocked)
+            return solve_as(backends.exact(), columns, instants=self._clocked)
         board = self._board
-        board.rise, board.soon, board.mark, share = map(guise.copied, self._blank)
+        board.rise, board.soon, board.mark, share = map(backend.copied, self._blank)
         board.groups = (*board.groups[:3], share)
-        guise.run.single_classes(
+        backend.run.single_classes(
             *(columns.weight, columns.cap, board.floor_of(columns), board.floored, board.grouped),
             *(board.rise, board.wide, board.soon, board.mark, board.events, board.event),
         )
-        solution = board.solve(columns, instant=guise.reals(len(columns.weight)) if self._clocked else None)
-        charge(guise, self._work, solution)
+        solution = board.solve(columns, instant=backend.reals(len(columns.weight)) if self._clocked else None)
+        charge(backend, self._work, solution)
         return solution
 
     def fill_exactly(self) -> Solution:
         """The same in fractions."""
-        return solve_as(guises.exact(), self._columns)
+        return solve_as(backends.exact(), self._columns)
 
     def change(self, solution: Solution) -> float:
         """By how much the totals differ from those when this was last asked, relatively and on average."""
         if self._single:
             return 0.0
-        return float(self._guise.run.add_up(self._first, solution.rate, self._total))
+        return float(self._backend.run.add_up(self._first, solution.rate, self._total))
 
     def reweigh(self, solution: Solution, tempo: Tempo, done: int) -> bool:
         """Set the shares anew, after so many rounds before that one; False if there is nothing to compare."""
         if self._single:
             return False
-        run, now = self._guise.run, tempo.at(done)
-        instant = solution.instant if self._clocked else self._guise.reals(0)
+        run, now = self._backend.run, tempo.at(done)
+        instant = solution.instant if self._clocked else self._backend.reals(0)
         filled = (self.share, solution.rate, solution.bottleneck, instant, self._clocked)
         if not run.price_places(self._rows, self._flows, filled, now, self._price, self._cost, self._scratch):
             return False

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from fairslice.api.counters import Counters
 from fairslice.control.app.core import Core
-from fairslice.control.app.counters import Counters, read_counters
+from fairslice.control.app.counters import read_counters
 from fairslice.control.app.events import (
     ArpReceived,
     Effect,

@@ -25,7 +25,7 @@ INTERVAL_S = 0.020
 GRACE_S = 1.0
 _START_TIMEOUT_S = 60.0
 _POLL_S = 0.02
-_PROGRAM = Path(__file__).with_name("delay_process.py")
+_PROGRAM = Path(__file__).parent / "programs" / "delay.py"
 
 
 class StoppableProcess(Process, Interface):

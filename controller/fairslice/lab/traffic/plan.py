@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fairslice.api.allocation import FlowView
 from fairslice.errors import Fault, InputError
-from fairslice.lab.emulation.attempts import Attempt
+from fairslice.lab.traffic.attempts import Attempt
 from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES, Stream
 from fairslice.measure.results import NotMeasured
 from fairslice.naming import Named, ends, find_flows
 from fairslice.policy.model import PROTOCOLS
-from fairslice.slicing.view import FlowView
 from fairslice.topology.network import Network
 from fairslice.units import is_nothing, tcp_goodput_bps, udp_goodput_bps
 

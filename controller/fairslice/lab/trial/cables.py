@@ -8,11 +8,11 @@ dropped, and what the switch's port received, of which the entries of the edge s
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from fairslice.api.allocation import AllocationView, FlowView
 from fairslice.lab.emulation.hosts import HostCounters
 from fairslice.measure.compare import Measured
 from fairslice.measure.rates import FlowRates
 from fairslice.measure.results import HostResult
-from fairslice.slicing.view import AllocationView, FlowView
 from fairslice.units import format_rate
 
 FULL = 0.97

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Literal, cast
 
-from fairslice.control.app.counters import Counters
+from fairslice.api.allocation import AllocationView, FlowView
+from fairslice.api.counters import Counters
 from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES, StreamResult
 from fairslice.lab.traffic.plan import UDP_GREED, FlowTraffic
 from fairslice.lab.trial.losses import Losses, losses
@@ -25,7 +26,6 @@ from fairslice.measure.resolution import SHORT
 from fairslice.measure.results import LinkResult
 from fairslice.naming import numbers
 from fairslice.policy.model import Policy
-from fairslice.slicing.view import AllocationView, FlowView
 from fairslice.units import format_duration, format_rate, udp_wire_bps
 
 ENDED = 0.1

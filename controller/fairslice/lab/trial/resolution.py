@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from fairslice.api.allocation import FlowView
 from fairslice.lab.traffic.plan import FlowTraffic
 from fairslice.measure.resolution import FRAME_BITS, SHORT, needed_s
 from fairslice.measure.results import FlowResult, RunResult, SliceResult
 from fairslice.policy.model import Enforcement, Policy
 from fairslice.slicing.state.enforced import burst_bits
 from fairslice.slicing.state.queues import MIN_QUEUE_BPS, buffer_bytes
-from fairslice.slicing.view import FlowView
 from fairslice.units import is_nothing
 
 MARGIN = 1.02

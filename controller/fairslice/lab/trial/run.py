@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
+from fairslice.api.allocation import AllocationView
+from fairslice.api.counters import Counters
 from fairslice.api.status import ProbeView, StatusView
-from fairslice.control.app.counters import Counters
 from fairslice.errors import MachineError
-from fairslice.lab.emulation.attempts import attempts
 from fairslice.lab.emulation.hosts import HostCounters
 from fairslice.lab.emulation.openvswitch import Datapath
+from fairslice.lab.traffic.attempts import attempts
 from fairslice.lab.traffic.iperf3_streams import Phase, StreamResult, run_streams
 from fairslice.lab.traffic.plan import FlowTraffic, Sender, not_measured, plan_traffic
 from fairslice.lab.trial.cables import HostReadings, cable_notes, excuse, host_results
@@ -24,7 +25,6 @@ from fairslice.measure.compare import compare
 from fairslice.measure.rates import different_switches, link_rates, told_rates
 from fairslice.measure.results import Busy, RunResult
 from fairslice.policy.model import PROTOCOLS, Policy
-from fairslice.slicing.view import AllocationView
 from fairslice.topology.network import Network
 from fairslice.units import format_duration
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairslice.api.client import ControllerClient
+from fairslice.api.counters import Counters
 from fairslice.api.status import StatusView
 from fairslice.control.agent.sync import pending
-from fairslice.control.app.counters import Counters
 from fairslice.control.ovsdb.database import OvsDatabase
 from fairslice.errors import MachineError
 from fairslice.lab.emulation.network import EmulatedNetwork

@@ -1,1 +1,1 @@
-"""What switches should hold: compile an allocation, and plan the difference. Pure."""
+"""What switches should hold, pure: compile an allocation, and plan the difference."""

@@ -1,7 +1,7 @@
 """The hosts' side of the packet tests: senders and receivers for UDP and TCP, as a command.
 
-``python -m fairslice.lab.traffic.programs.blast MODE ARGUMENTS``; a receiver prints "ready" and, when it is told to end
-(SIGTERM) or has had enough, what it saw, as JSON; a sender prints how long it sent.
+``python -m fairslice.lab.traffic.programs.blast MODE ARGUMENTS``; a receiver prints "ready" and, when it is
+told to end (SIGTERM) or has had enough, what it saw, as JSON; a sender prints how long it sent.
 All hosts share the machine's clock (CLOCK_MONOTONIC), so that a delay is a difference of two readings.
 """
 

@@ -1,7 +1,7 @@
 """Sends or receives small numbered UDP packets and says when: a program of its own, light to start in a host.
 
-    python -I -S delay_process.py send ADDRESS PORT INTERVAL_S LASTS_S PAYLOAD_BYTES [OWN_PORT]
-    python -I -S delay_process.py receive PORT FIRST_S LASTS_S
+    python -I -S delay.py send ADDRESS PORT INTERVAL_S LASTS_S PAYLOAD_BYTES [OWN_PORT]
+    python -I -S delay.py receive PORT FIRST_S LASTS_S
 
 At its end, or at SIGTERM, it prints a line for every packet: number, time of CLOCK_MONOTONIC in ns. It
 imports nothing of fairslice, so that it runs without site-packages.

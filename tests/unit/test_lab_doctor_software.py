@@ -215,7 +215,8 @@ def test_an_ordinary_user_looks_where_root_would(monkeypatch: pytest.MonkeyPatch
 def test_a_run_looks_at_nothing_that_sends_or_imports() -> None:
     """Neither networkx nor the framework nor Mininet is loaded, and every finding is of the cheap ones."""
     script = (
-        "import sys\nfrom fairslice.lab.doctor.examine import quick_findings\nfound = quick_findings('user')\n"
+        "import sys\nfrom fairslice.lab.doctor.examine import quick_findings\n"
+        "found = quick_findings('user')\n"
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
         "print(sorted(loaded & {'networkx', 'ryu', 'mininet', 'numpy'}))"
     )

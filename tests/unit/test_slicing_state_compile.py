@@ -1,4 +1,4 @@
-"""What switches hold for the example policies; the laws of packets are in test_state_laws."""
+"""What switches hold for the example policies; the laws of packets are in test_slicing_state_laws."""
 
 from collections import Counter
 from dataclasses import replace

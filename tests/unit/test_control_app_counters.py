@@ -6,7 +6,8 @@ from typing import cast
 
 import pytest
 
-from fairslice.control.app.counters import Counters, read_counters
+from fairslice.api.counters import Counters
+from fairslice.control.app.counters import read_counters
 from fairslice.control.app.session import Session
 from fairslice.control.openflow.decode import EntryCounter, MeterCounter, PortCounter, QueueCounter
 from fairslice.errors import MachineError

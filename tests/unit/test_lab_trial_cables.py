@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from fairslice.api.allocation import AllocationView
 from fairslice.errors import MachineError
 from fairslice.lab.emulation.hosts import HostCounters, parse_host_counters
 from fairslice.lab.trial.cables import HostReadings, cable_notes, excuse, host_results
@@ -13,7 +14,7 @@ from fairslice.measure.results import HostResult, RunResult
 from fairslice.policy import parse_policy
 from fairslice.report.words import verdict_sentence
 from fairslice.slicing.allocation import allocate_slices
-from fairslice.slicing.view import AllocationView, view
+from fairslice.slicing.view import view
 from fairslice.testing.networks import build_network
 
 M = 1e6

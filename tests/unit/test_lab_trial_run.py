@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from fairslice.api.allocation import AllocationView
+from fairslice.api.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.api.status import StatusView
-from fairslice.control.app.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.lab.emulation.hosts import HostCounters
 from fairslice.lab.traffic.iperf3_streams import StreamResult
 from fairslice.lab.trial import run as run_module
@@ -17,7 +18,7 @@ from fairslice.lab.trial.run import Experiment, run_experiment
 from fairslice.linux.processors import ProcessorSample
 from fairslice.policy import parse_policy
 from fairslice.slicing.allocation import allocate_slices
-from fairslice.slicing.view import AllocationView, view
+from fairslice.slicing.view import view
 from fairslice.testing.networks import build_network
 
 NETWORK = build_network([("s1", "s2"), ("h1", "s1"), ("h3", "s2")], capacity_bps=10e6)

@@ -9,7 +9,7 @@ from fairslice.errors import EXIT_MACHINE, MachineError
 from fairslice.lab.doctor.findings import SUBJECTS, Finding, from_json, ordered, require_fit, worst
 
 GUIDE = Path(__file__).parents[2] / "docs" / "doctor.md"
-PACKAGE = Path(__file__).parents[2] / "controller" / "fairslice" / "doctor"
+PACKAGE = Path(__file__).parents[2] / "controller" / "fairslice" / "lab" / "doctor"
 
 OK = Finding("ok", "Python", "3.11")
 WARN = Finding("warn", "user-mode Linux", "none", "install it")

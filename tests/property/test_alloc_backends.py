@@ -1,4 +1,4 @@
-"""The engine's guises against each other and against exact fractions; its bound against its true error."""
+"""The engine's backends against each other and against exact fractions; its bound against its true error."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,7 +11,7 @@ import pytest
 from fairslice.alloc.certificate.certify import certify
 from fairslice.alloc.columns import Columns
 from fairslice.alloc.engine import TRUSTED, Solution, solve_as
-from fairslice.alloc.kernel.backends import Guise, exact, interpreted
+from fairslice.alloc.kernel.backends import Backend, exact, interpreted
 from fairslice.alloc.kernel.compiled import compiled, has_numba
 from fairslice.alloc.kernel.records import MET, TIE
 from fairslice.alloc.problem import AllocationProblem
@@ -38,8 +38,8 @@ LARGE: dict[str, dict[str, Any]] = {
 """Arguments of :func:`large_problem`."""
 
 
-def run(guise: Guise, columns: Columns) -> Solution:
-    return solve_as(guise, columns, instants=True)
+def run(backend: Backend, columns: Columns) -> Solution:
+    return solve_as(backend, columns, instants=True)
 
 
 def drawn(family: str, number: int = NUMBER) -> Sequence[AllocationProblem]:
@@ -117,7 +117,7 @@ def test_large_problems_are_certified(kind: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_exact_guise_rounds_exact_rates(family: str) -> None:
+def test_the_exact_backend_rounds_exact_rates(family: str) -> None:
     for problem in drawn(family):
         expected, solution = exact_rates(problem), run(exact(), problem.columns)
         if expected is None:
@@ -159,7 +159,7 @@ def test_the_error_is_bounded_by_what_is_said(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_bottlenecks_are_those_of_the_exact_guise(family: str) -> None:
+def test_bottlenecks_are_those_of_the_exact_backend(family: str) -> None:
     """But where a flow just has, or just has not, the share of its cap at which its demand counts as met."""
     compared = 0
     for problem in drawn(family):

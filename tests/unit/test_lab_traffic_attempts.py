@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from fairslice.lab.emulation.attempts import Attempt, attempt_argv, attempts
+from fairslice.lab.traffic.attempts import Attempt, attempt_argv, attempts
 
 UDP = Attempt("h1", "h4", "10.0.0.4", "udp", 5004, None, 100e3)
 TCP = replace(UDP, protocol="tcp", port=80)

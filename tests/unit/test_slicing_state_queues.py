@@ -1,4 +1,4 @@
-"""The queues of ports, by example; the laws are in test_state_laws."""
+"""The queues of ports, by example; the laws are in test_slicing_state_laws."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.control.app.counters import Counters, FlowReading, QueueReading
+from fairslice.api.allocation import AllocationView, FlowView
+from fairslice.api.counters import Counters, FlowReading, QueueReading
 from fairslice.errors import InputError
 from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES
 from fairslice.lab.traffic.plan import Sender, parse_sender, plan_traffic
 from fairslice.measure.rates import flow_rates
-from fairslice.policy.model import PROTOCOLS, Enforcement
+from fairslice.policy.model import PROTOCOLS
 from fairslice.slicing.allocation import allocate_slices
-from fairslice.slicing.state.labels import queue_of
-from fairslice.slicing.view import AllocationView, FlowView, view
+from fairslice.slicing.view import view
 from fairslice.testing.networks import networks
 from fairslice.testing.policies import policies
 from fairslice.units import tcp_wire_bps, udp_wire_bps
@@ -34,7 +34,7 @@ def views(draw: st.DrawFn) -> AllocationView:
 def last_queue(shown: AllocationView, flow: FlowView) -> QueueKey:
     (link,) = [k for k in shown.links if (k.source, k.target) == flow.path[-2:]]
     assert link.dpid is not None
-    return link.dpid, link.port_no, queue_of(flow.slice_number, Enforcement(flow.enforcement))
+    return link.dpid, link.port_no, flow.queue_id
 
 
 class Traffic:

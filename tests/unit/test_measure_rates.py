@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from fairslice.control.app.counters import Counters, FlowReading, PortReading, QueueReading
+from fairslice.api.allocation import AllocationView
+from fairslice.api.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.errors import Location, MachineError
 from fairslice.measure.rates import flow_rates, link_rates
 from fairslice.policy.model import Enforcement, FlowSpec, Policy, Slice
 from fairslice.slicing.allocation import allocate_slices
-from fairslice.slicing.view import AllocationView, view
+from fairslice.slicing.view import view
 from fairslice.testing.networks import build_network
 
 HERE = Location("policy.yaml", 1, 1)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.control.app.counters import Counters, FlowReading, PortReading, QueueReading
+from fairslice.api.allocation import AllocationView
+from fairslice.api.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.errors import Location
 from fairslice.lab.traffic.iperf3_streams import StreamResult
 from fairslice.lab.traffic.plan import FlowTraffic, parse_sender, plan_traffic
@@ -18,7 +19,7 @@ from fairslice.measure.rates import FlowRates, different_switches, told_rates
 from fairslice.policy import parse_policy
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice
 from fairslice.slicing.allocation import allocate_slices
-from fairslice.slicing.view import AllocationView, view
+from fairslice.slicing.view import view
 from fairslice.testing.networks import build_network
 
 HERE = Location("policy.yaml", 1, 1)

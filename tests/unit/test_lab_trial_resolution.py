@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fairslice.api.allocation import FlowView
 from fairslice.lab.traffic.plan import Sender, plan_traffic
 from fairslice.lab.trial.resolution import longer_s, uncertain_bits, warm_up_s, window_s
 from fairslice.measure.compare import Measured, compare
@@ -12,7 +13,7 @@ from fairslice.measure.results import RunResult
 from fairslice.policy import parse_policy
 from fairslice.policy.model import PROTOCOLS, Policy
 from fairslice.slicing.allocation import allocate_slices
-from fairslice.slicing.view import FlowView, view
+from fairslice.slicing.view import view
 from fairslice.testing.networks import build_network
 
 NETWORK = build_network(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fairslice.api.allocation import FlowView, PathView
 from fairslice.errors import InputError
 from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES
 from fairslice.lab.traffic.plan import (
@@ -15,7 +16,6 @@ from fairslice.lab.traffic.plan import (
     plan_traffic,
 )
 from fairslice.policy.model import Match
-from fairslice.slicing.view import FlowView, PathView
 from fairslice.testing.networks import build_network
 from fairslice.units import tcp_wire_bps, udp_wire_bps
 
@@ -43,6 +43,7 @@ def flow(
             "dst_port": match.dst_port,
             "enforcement": "both",
             "slice_number": 1,
+            "queue_id": 1,
             "demand_bps": None,
             "allocated_bps": 10e6,
             "return_share": 0.05,
