@@ -23,12 +23,13 @@ from fairslice.lab.traffic.delay import DelayProbes, Delays, DelayStream, latene
 from fairslice.lab.traffic.iperf3_streams import Phase, StreamResult, run_streams
 from fairslice.lab.traffic.plan import FlowTraffic, plan_traffic
 from fairslice.lab.trial.measured import measured_flows, trouble
-from fairslice.lab.trial.testbed import WORK_DIRECTORY, Testbed, open_testbed
+from fairslice.lab.trial.testbed import Testbed, open_testbed
 from fairslice.linux.processors import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
 from fairslice.measure.compare import Measured, jain_index
 from fairslice.measure.rates import FlowRates, flow_rates
 from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Busy
+from fairslice.policy import parse_policy
 from fairslice.topology.network import Network
 
 IDLE_S = 1.0
@@ -53,9 +54,7 @@ def run_cell(
         FairsliceError: something did not come up, or a stream failed.
     """
     network = network_of(cell)
-    WORK_DIRECTORY.mkdir(parents=True, exist_ok=True)
-    policy = WORK_DIRECTORY / "policy.yaml"
-    policy.write_text(policy_text(cell), encoding="utf-8")
+    policy = parse_policy(policy_text(cell), "policy.yaml")
     congestion_control = None if cell.transport == "udp" else cell.transport
     with open_testbed(network, policy, datapath=cell.datapath, congestion_control=congestion_control) as bed:
         bed.wait_in_force()

@@ -26,10 +26,11 @@ def bed(topology: str, policy: str) -> Iterator[Any]:
     """An emulated network with its policy in force; in fresh namespaces only."""
     from fairslice.lab.emulation.openvswitch import Datapath
     from fairslice.lab.trial.testbed import open_testbed
+    from fairslice.policy import load_policy
     from fairslice.topology.load import load_network
 
     network, datapath = load_network(topology), cast(Datapath, DATAPATH)
-    with open_testbed(network, Path(policy), datapath=datapath, congestion_control="cubic") as opened:
+    with open_testbed(network, load_policy(policy), datapath=datapath, congestion_control="cubic") as opened:
         opened.wait_in_force()
         yield opened
 
@@ -205,6 +206,7 @@ def test_a_flood_with_a_stolen_mark_takes_nothing_from_slices(inside: Inside, tm
 def die_and_return(topology: str, policy: str) -> dict[str, Any]:
     from fairslice.lab.trial.controller_process import ControllerProcess
     from fairslice.lab.trial.testbed import WORK_DIRECTORY
+    from fairslice.policy import load_policy
 
     with bed(topology, policy) as opened:
         network = opened.emulated.network
@@ -214,7 +216,7 @@ def die_and_return(topology: str, policy: str) -> dict[str, Any]:
         time.sleep(0.5)
         opened.controller.kill()
         log = WORK_DIRECTORY / "second.log"
-        with ControllerProcess(WORK_DIRECTORY / "network.json", Path(policy), log) as second:
+        with ControllerProcess(WORK_DIRECTORY / "network.json", load_policy(policy), log) as second:
             status = second.client.wait_in_force(240, alive=second.alive)
             summary = ping.communicate(timeout=240)[0]
         return {"modifications": status.modifications, "ping": summary}

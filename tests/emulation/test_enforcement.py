@@ -92,11 +92,12 @@ def wait_beside(datapath: Any, topology: str, policy: str) -> dict[str, Any]:
     from fairslice.lab.traffic.delay import DelayProbes, DelayStream, window
     from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
     from fairslice.lab.trial.testbed import open_testbed
+    from fairslice.policy import load_policy
     from fairslice.topology.load import load_network
 
     network = load_network(topology)
     moments: dict[str, float] = {}
-    with open_testbed(network, Path(policy), datapath=datapath, congestion_control="cubic") as bed:
+    with open_testbed(network, load_policy(policy), datapath=datapath, congestion_control="cubic") as bed:
         bed.wait_in_force()
         streams = [
             Stream(name, source, target, network.hosts[target].ip, "tcp", 5201)

@@ -18,6 +18,7 @@ from fairslice.api.counters import Counters, FlowReading, QueueReading
 from fairslice.api.status import StatusView
 from fairslice.cli.options import json_output
 from fairslice.cli.output import document_descriptor, print_document
+from fairslice.lab.trial.job import Job, from_json, to_json
 from fairslice.policy import load_policy
 from fairslice.slicing.allocation import allocate_slices
 from fairslice.slicing.view import view
@@ -33,6 +34,19 @@ RESULT = ROOT / "tests" / "fixtures" / "results" / "dumbbell.json"
 PROBLEM = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"]}]}'
 INFEASIBLE = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"], "min": 11}]}'
 
+JOB = to_json(
+    Job(
+        network=load_network(TOPOLOGY),
+        topology=TOPOLOGY,
+        policy=load_policy(POLICY),
+        duration_s=10.0,
+        max_duration_s=60.0,
+        warmup_s=3.0,
+        tolerance=0.05,
+        created="2026-11-26T08:00:00+00:00",
+    )
+)
+
 # What is said, on standard input, and in place of CONTROLLER the address of one that is played.
 CALLS: dict[str, tuple[tuple[str, ...], str]] = {
     "allocate": (("-",), PROBLEM),
@@ -42,10 +56,12 @@ CALLS: dict[str, tuple[tuple[str, ...], str]] = {
     "explain": ((POLICY, "gold:h1->h4", "--topology", TOPOLOGY), ""),
     "measure": (("--controller", "CONTROLLER", "--duration", "0.5"), ""),
     "plan": ((POLICY, "--topology", TOPOLOGY), ""),
-    "run": (("--topology", TOPOLOGY, "--policy", POLICY, "--inside"), ""),
+    "run": (("--out", "nowhere"), JOB),
     "status": (("--controller", "CONTROLLER"), ""),
     "topology": ((TOPOLOGY,), ""),
 }
+INNER = {"run": "job"}
+"""What prints the document in place of a command that starts it elsewhere."""
 STATUS = (0, 6)
 """The second where ``doctor`` finds that this machine lacks something."""
 # `run` without a network: tests/emulation has it with one, and what goes on outside of the namespaces.
@@ -53,11 +69,12 @@ RUN = f"""
 import json, sys
 from types import SimpleNamespace
 from fairslice.lab.emulation import isolation
-from fairslice.lab.trial import run
+from fairslice.lab.trial import output, run
 from fairslice.measure.results import from_json
 isolation.prepare_inside = lambda: None
 result = from_json(open({str(RESULT)!r}).read())
-run.run_experiment = lambda experiment, progress: SimpleNamespace(result=result)
+run.run_job = lambda job, progress: SimpleNamespace(result=result)
+output.write_outcome = lambda out, job, outcome: out
 from fairslice.cli import main
 sys.argv[0] = "fairslice"
 main()
@@ -126,7 +143,7 @@ def call(
     # With it C would have no buffer either.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return subprocess.run(
-        [sys.executable, *start, name, *arguments],
+        [sys.executable, *start, INNER.get(name, name), *arguments],
         input=text,
         capture_output=True,
         text=True,
@@ -209,7 +226,8 @@ def test_a_run_hands_its_output_on(
     """What runs in namespaces or in a virtual machine writes the document, to where this one would."""
     descriptors = []
 
-    def elsewhere(_what: object, *, output: int | None) -> int:
+    def elsewhere(_what: object, *, output: int | None, given: bytes = b"") -> int:
+        assert vm or load_policy(POLICY) == from_json(given.decode()).policy
         assert output is not None
         descriptors.append(output)
         os.write(1, b"not the document\n")

@@ -7,9 +7,10 @@ import pytest
 
 from fairslice.lab.traffic.iperf3_streams import StreamResult
 from fairslice.lab.trial import output
+from fairslice.lab.trial.job import Job
 from fairslice.lab.trial.output import write_logs, write_outcome
 from fairslice.lab.trial.report_input import report_input
-from fairslice.lab.trial.run import Experiment, Outcome
+from fairslice.lab.trial.run import Outcome
 from fairslice.measure.compare import Measured, compare
 from fairslice.measure.results import Machine, Versions, from_json
 from fairslice.policy import load_policy
@@ -57,11 +58,10 @@ def outcome(*flows: str) -> Outcome:
     return Outcome(result, view(allocate_slices(load_policy(POLICY), NETWORK)), streams)
 
 
-EXPERIMENT = Experiment(
+JOB = Job(
     network=NETWORK,
     topology="t.py",
-    policy=POLICY,
-    rules=load_policy(POLICY),
+    policy=load_policy(POLICY),
     max_duration_s=60.0,
     duration_s=1.0,
     warmup_s=0.0,
@@ -88,7 +88,7 @@ def test_logs_are_copied_and_one_that_lacks_is_no_fault(tmp_path: Path, logs: Pa
 def test_everything_is_written(tmp_path: Path, logs: Path) -> None:
     out = tmp_path / "out"
     done = outcome(GOLD, SILVER)
-    page = write_outcome(out, EXPERIMENT, done)
+    page = write_outcome(out, JOB, done)
     assert from_json((out / "results.json").read_text(encoding="utf-8")) == done.result
     assert page == out / "report.html"
     assert "gold" in page.read_text(encoding="utf-8")
@@ -114,7 +114,7 @@ def test_every_flow_has_files_of_its_own_inside_the_directory(
 ) -> None:
     done = outcome(GOLD, SILVER)
     streams = {flow: StreamResult(flow, f"S {flow}", f"C {flow}", 0, 1, "x") for flow in flows}
-    write_outcome(tmp_path / "out", EXPERIMENT, replace(done, streams=streams))
+    write_outcome(tmp_path / "out", JOB, replace(done, streams=streams))
     files = list((tmp_path / "out" / "iperf3").iterdir())
     assert {file.read_text() for file in files} == {f"{side} {flow}" for side in "SC" for flow in flows}
 
@@ -132,7 +132,7 @@ def test_a_report_is_told_what_it_all_ran_on() -> None:
     )
     on = Machine(processor="a processor", processors=2, virtual_machine=True)
     result = replace(done.result, command="fairslice run p.yaml", versions=ran, machine=on)
-    told = report_input(EXPERIMENT, replace(done, result=result))
+    told = report_input(JOB, replace(done, result=result))
     assert told.command == "fairslice run p.yaml"
     assert told.switches == ("s1", "s2")
     assert set(told.hosts) == {f"h{i}" for i in range(1, 7)}
@@ -144,11 +144,11 @@ def test_a_report_is_told_what_it_all_ran_on() -> None:
 
 
 def test_only_streams_that_ran_are_drawn() -> None:
-    assert [series.flow for series in report_input(EXPERIMENT, outcome(GOLD, SILVER)).series] == [0]
+    assert [series.flow for series in report_input(JOB, outcome(GOLD, SILVER)).series] == [0]
 
 
 def test_a_flow_without_a_stream_keeps_its_place_among_the_drawn() -> None:
     """One that may send nothing has no iperf3."""
     whole = outcome(GOLD, SILVER, "bronze:h3->h6")
     streams = {flow: stream for flow, stream in whole.streams.items() if flow != GOLD}
-    assert [series.flow for series in report_input(EXPERIMENT, replace(whole, streams=streams)).series] == [1]
+    assert [series.flow for series in report_input(JOB, replace(whole, streams=streams)).series] == [1]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,8 @@ from fairslice.api.status import StatusView
 from fairslice.lab.emulation.hosts import HostCounters
 from fairslice.lab.traffic.iperf3_streams import StreamResult
 from fairslice.lab.trial import run as run_module
-from fairslice.lab.trial.run import Experiment, run_experiment
+from fairslice.lab.trial.job import Job
+from fairslice.lab.trial.run import run_job
 from fairslice.linux.processors import ProcessorSample
 from fairslice.policy import parse_policy
 from fairslice.slicing.allocation import allocate_slices
@@ -93,7 +93,7 @@ def measured(
     def testbed(*_: Any, **__: Any) -> Iterator[Bed]:
         yield Bed(allocation)
 
-    def measure(_experiment: Any, _bed: Any, traffic: Any, window_s: float, _progress: Any) -> Any:
+    def measure(_job: Any, _bed: Any, traffic: Any, window_s: float, _progress: Any) -> Any:
         windows.append(window_s)
         error = errors[min(errors, key=lambda window: abs(window - window_s))]
         stream = StreamResult(traffic[0].flow.id, SAID, SAID, 0.25, 0.9, None)
@@ -110,18 +110,17 @@ def measured(
 
     monkeypatch.setattr(run_module, "open_testbed", testbed)
     monkeypatch.setattr(run_module, "_measure", measure)
-    experiment = Experiment(
+    job = Job(
         network=NETWORK,
         topology="t.py",
-        policy=Path("p.yaml"),
-        rules=policy,
+        policy=policy,
         warmup_s=0.0,
         tolerance=0.05,
         created="now",
         duration_s=duration_s,
         max_duration_s=max_duration_s,
     )
-    outcome = run_experiment(experiment, progress)
+    outcome = run_job(job, progress)
     return windows, outcome.result, said
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from fairslice.errors import InputError, MachineError
 from fairslice.lab.trial.datapath_choice import Choice, Here, Wanted, choose
 from fairslice.lab.vm import machine as vm
-from fairslice.lab.vm.machine import check_outputs, make_outputs, missing_for_vm, read_memory
+from fairslice.lab.vm.machine import missing_for_vm, read_memory
+from fairslice.lab.vm.outputs import check_outputs, make_outputs
 from fairslice.testing.networks import build_network
 from fairslice.topology.network import Network
 

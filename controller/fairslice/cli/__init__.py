@@ -36,6 +36,10 @@ COMMANDS = (
 )
 
 
+INNER = ("job",)
+"""What a command starts, and nobody types."""
+
+
 class _StoppedError(BaseException):
     """A signal asks to end; what was begun is undone on the way out."""
 
@@ -64,7 +68,7 @@ class _LazyGroup(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
+        if cmd_name not in (*COMMANDS, *INNER):
             return None
         command: click.Command = importlib.import_module(f"fairslice.cli.{cmd_name}").command
         return command

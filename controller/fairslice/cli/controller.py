@@ -69,6 +69,7 @@ DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
     metavar="PORT",
     help="TCP port of the REST interface.",
 )
+@click.option("--called", hidden=True, help="How POLICY is called in messages.")
 def command(
     topology: str | None,
     bandwidth_bps: float | None,
@@ -79,6 +80,7 @@ def command(
     openflow_port: int,
     rest_host: str,
     rest_port: int,
+    called: str | None,
 ) -> int:
     """Run the controller until it is interrupted, with POLICY, a policy file, in force from the beginning.
 
@@ -93,7 +95,7 @@ def command(
     expected = (
         None if topology is None else load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     )
-    wanted = None if policy is None else load_policy(policy)
+    wanted = None if policy is None else load_policy(policy, called)
     if wanted is not None:
         require_enforceable(wanted, "`controller`")
     if expected is not None and wanted is not None:

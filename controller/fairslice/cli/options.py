@@ -204,17 +204,16 @@ def load_topology(
     *,
     bandwidth_bps: float | None = None,
     options: "NetworkOptions | None" = None,
-    quiet: bool = False,
 ) -> "Network":
     """The network of a topology, with what the shared options ask for.
 
-    What may not be as the topology means it is told on standard error, unless ``quiet``.
+    What may not be as the topology means it is told on standard error.
     """
     from fairslice.topology.load import load_network
 
     network = load_network(spec, bandwidth_bps=bandwidth_bps, options=options)
     # Whatever has hosts may stand for a network, where that is all that is asked.
-    for note in () if quiet else getattr(network, "notes", ()):
+    for note in getattr(network, "notes", ()):
         click.echo(note, err=True)
     return network
 

@@ -20,7 +20,7 @@ from fairslice.cli.options import (
 
 if TYPE_CHECKING:
     from fairslice.lab.trial.datapath_choice import Wanted
-    from fairslice.lab.trial.run import Experiment
+    from fairslice.lab.trial.job import Job
     from fairslice.topology.options import NetworkOptions
 
 
@@ -117,8 +117,6 @@ if TYPE_CHECKING:
     help="Run in a virtual machine, with its kernel's datapath (see `fairslice vm`), or never in one; without"
     " either, where this machine itself can't.",
 )
-@click.option("--inside", is_flag=True, hidden=True)
-@click.option("--typed", hidden=True)
 def command(
     topology: str,
     bandwidth_bps: float | None,
@@ -134,8 +132,6 @@ def command(
     datapath: "Wanted",
     vm: bool | None,
     as_json: bool,
-    inside: bool,
-    typed: str | None,
 ) -> int:
     """Bring up the topology, install POLICY, a policy file, measure all flows at once, and report.
 
@@ -154,15 +150,17 @@ def command(
 
     for extra in ("controller", "report"):
         require(extra, "fairslice run")
-    if inside:
-        from fairslice.lab.emulation.isolation import prepare_inside
-
-        prepare_inside()
     from dataclasses import replace
+    from datetime import datetime
 
+    from fairslice.cli.job import require_fit_for
+    from fairslice.cli.output import document_descriptor
+    from fairslice.lab.emulation.isolation import check_visible, run_isolated
     from fairslice.lab.trial.datapath_choice import choose, look_here
+    from fairslice.lab.trial.directory import DEFAULT_PARENT, results_directory
+    from fairslice.lab.trial.job import to_json
 
-    experiment = _experiment(
+    job = _job(
         topology,
         bandwidth_bps,
         options,
@@ -171,47 +169,29 @@ def command(
         tolerance,
         senders,
         congestion_control,
-        inside=inside,
-        command=typed or shlex.join(["fairslice", *sys.argv[1:]]),
     )
-    # Inside it is decided already.
-    network = None if inside else experiment.network
-    choice = choose(datapath, vm, look_here(), network)
-    experiment = replace(experiment, datapath=choice.datapath)
-    if inside:
-        return _run(experiment, out, as_json)
-    from datetime import datetime
-
-    from fairslice.cli.output import document_descriptor
-    from fairslice.lab.doctor.examine import quick_findings
-    from fairslice.lab.doctor.findings import require_fit
-    from fairslice.lab.emulation.isolation import check_visible, run_isolated
-    from fairslice.lab.emulation.wires import check_wires
-    from fairslice.lab.trial.directory import DEFAULT_PARENT, results_directory
-
-    check_visible((policy, DEFAULT_PARENT if out is None else out))
+    choice = choose(datapath, vm, look_here(), job.network)
+    job = replace(job, datapath=choice.datapath)
+    check_visible((DEFAULT_PARENT if out is None else out,))
     # The virtual machine is given a directory that is there.
     with results_directory(
         out, policy, datetime.now(), lambda text: click.echo(text, err=True), keep=choice.vm
     ) as directory:
-        again = [sys.executable, "-m", "fairslice", "run"]
-        # In front, since what was typed may end with arguments after "--".
-        added = [] if typed else ["--typed", experiment.command]
-        added += ["--out", str(directory)] if out is None else []
-        arguments = [*added, *sys.argv[2:]]
+        argv = [sys.executable, "-m", "fairslice", "job", "--out", str(directory)]
+        argv += ["--json"] if as_json else []
+        given = to_json(job).encode()
         if not choice.vm:
-            require_fit(quick_findings(choice.datapath))
-            check_wires(experiment.network)
-            return run_isolated([*again, "--inside", *arguments], output=document_descriptor())
+            require_fit_for(job)
+            return run_isolated(argv, output=document_descriptor(), given=given)
         from fairslice.lab.vm.machine import Machine, run_in_vm
 
         if not as_json:
             click.echo(f"in a virtual machine ({choice.why})", err=True)
-        machine = Machine((*again, *arguments), (directory,), reads_input=False)
+        machine = Machine((*argv, "--isolate"), (directory,), given=given)
         return run_in_vm(machine, output=document_descriptor())
 
 
-def _experiment(
+def _job(
     topology: str,
     bandwidth_bps: float | None,
     options: "NetworkOptions",
@@ -220,24 +200,20 @@ def _experiment(
     tolerance: float,
     senders: tuple[str, ...],
     congestion_control: str,
-    *,
-    inside: bool,
-    command: str,
-) -> "Experiment":
+) -> "Job":
     """All that can be refused is refused here, before anything is built."""
     from datetime import UTC, datetime
 
     from fairslice.errors import InputError
     from fairslice.lab.traffic.plan import parse_sender, plan_traffic
-    from fairslice.lab.trial.run import Experiment
+    from fairslice.lab.trial.job import Job
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
     from fairslice.slicing.allocation import allocate_slices
     from fairslice.slicing.state.enforced import shortcomings
     from fairslice.slicing.view import view
 
-    # Outside of the namespaces it is loaded to be checked: inside it is told, once, what may not be as meant.
-    network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options, quiet=not inside)
+    network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     wanted = tuple(parse_sender(text) for text in senders)
     loaded = load_policy(policy)
     require_enforceable(loaded, "`run`")
@@ -249,11 +225,10 @@ def _experiment(
         )
     plan_traffic(flows, wanted)
     duration, max_duration, warmup = times_s
-    return Experiment(
+    return Job(
         network=network,
         topology=topology,
-        policy=policy,
-        rules=loaded,
+        policy=loaded,
         notes=tuple(str(fault) for fault in shortcomings(allocation)),
         duration_s=duration,
         max_duration_s=max_duration,
@@ -262,42 +237,5 @@ def _experiment(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         senders=wanted,
         congestion_control=congestion_control,
-        command=command,
+        command=shlex.join(["fairslice", *sys.argv[1:]]),
     )
-
-
-def _run(experiment: "Experiment", out: Path | None, as_json: bool) -> int:
-    import os
-    import tempfile
-
-    from rich.console import Console
-
-    from fairslice.cli.output import print_document, wide_enough
-    from fairslice.cli.progress import shown_progress
-    from fairslice.errors import FairsliceError
-    from fairslice.lab.trial.output import write_logs, write_outcome
-    from fairslice.lab.trial.run import run_experiment
-    from fairslice.measure.results import to_json
-    from fairslice.report.table import print_result
-
-    # Matplotlib keeps a cache of fonts; in here it vanishes with the run.
-    os.environ["MPLCONFIGDIR"] = tempfile.gettempdir()
-    try:
-        with shown_progress(quiet=as_json) as progress:
-            outcome = run_experiment(experiment, progress)
-    except FairsliceError:
-        if out is not None:
-            click.echo(f"logs: {write_logs(out)}", err=True)
-        raise
-    report = None if out is None else write_outcome(out, experiment, outcome)
-    if as_json:
-        print_document(to_json(outcome.result))
-    else:
-        console = wide_enough(Console())
-        print_result(outcome.result, console)
-        on_paths = {name for flow in outcome.allocation.flows for name in flow.path}
-        if legend := experiment.network.legend(on_paths):
-            console.print(f"Here {legend}.", soft_wrap=True, highlight=False, markup=False)
-        if report is not None:
-            console.print(f"Report: {report}", soft_wrap=True, highlight=False)
-    return outcome.result.exit_status

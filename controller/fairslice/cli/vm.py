@@ -47,7 +47,8 @@ def command(memory: str, outputs: tuple[Path, ...], argv: tuple[str, ...]) -> in
 
     Exits with the command's status, 2 on bad input, 6 if this machine can't run it.
     """
-    from fairslice.lab.vm.machine import Machine, make_outputs, read_memory, run_in_vm
+    from fairslice.lab.vm.machine import Machine, read_memory, run_in_vm
+    from fairslice.lab.vm.outputs import make_outputs
 
     memory_bytes = read_memory(memory)
     if not argv:

@@ -1,7 +1,7 @@
 """Policy files: reading, checking all of it, and building the frozen policy."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -24,15 +24,15 @@ class Reading:
     faults: tuple[Fault, ...]
 
 
-def load_policy(path: str | Path) -> Policy:
-    """Read a policy file, by its name or path.
+def load_policy(path: str | Path, called: str | None = None) -> Policy:
+    """Read a policy file, by its name or path; ``called`` is what it is called where that is not its path.
 
     Raises:
         InputError: the file can't be read, or all that is wrong with it.
     """
     if not isinstance(path, str | Path):
         raise InputError(f"path: found {type(path).__name__}, expected a Path, or a text")
-    return parse_policy(read_file(Path(path)), str(path))
+    return parse_policy(read_file(Path(path)), called or str(path))
 
 
 def parse_policy(text: str, file: str) -> Policy:
@@ -82,7 +82,7 @@ def read_policy(text: str, file: str) -> Reading:
         faults.append(Fault(message, source.root.key_location(("slices",))))
         entries = {}
     keys = keys or PolicyKeys.model_construct(defaults=DefaultsKeys(), slices={})
-    policy = _build(file, entries, keys, source.root.get("defaults"))
+    policy = replace(_build(file, entries, keys, source.root.get("defaults")), text=text)
     return Reading(policy, by_location([*faults, *_overlap_faults(policy)]))
 
 

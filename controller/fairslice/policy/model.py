@@ -156,6 +156,8 @@ class Policy:
     unmatched: Unmatched = Unmatched.BEST_EFFORT
     buffer_s: float = 0.05
     return_share: float = 0.05
+    text: str = field(default="", compare=False, repr=False)
+    """What the file says, whole."""
 
     @property
     def multipath(self) -> bool:

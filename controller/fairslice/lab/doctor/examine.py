@@ -56,7 +56,7 @@ def booted_vm_finding(memory_bytes: int = DEFAULT_MEMORY_BYTES) -> Finding:
     if _inside():
         return vm_finding("", inside=True, booted=False)
     try:
-        status = run_in_vm(Machine(("true",), memory_bytes=memory_bytes, reads_input=False))
+        status = run_in_vm(Machine(("true",), memory_bytes=memory_bytes, given=b""))
     except MachineError as error:
         return vm_finding(str(error), inside=False, booted=True)
     if status in _STOPPED:

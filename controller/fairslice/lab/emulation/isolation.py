@@ -1,5 +1,6 @@
 """Network, mount and PID namespaces of the emulation's own: when it ends, the kernel takes all of it."""
 
+import contextlib
 import os
 import select
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -71,11 +72,15 @@ def check_visible(paths: Iterable[str | Path]) -> None:
 
 
 def run_isolated(
-    argv: Sequence[str], env: Mapping[str, str] | None = None, *, output: int | None = None
+    argv: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    *,
+    output: int | None = None,
+    given: bytes = b"",
 ) -> int:
     """Run a command in network, mount and PID namespaces of its own, and wait for its end.
 
-    Its standard input is /dev/null, its output this process's. It runs in a session of its own, so a
+    Its output is this process's. It runs in a session of its own, so a
     terminal's Ctrl-C reaches only the caller. SIGINT, SIGTERM or SIGHUP to the caller kills all that runs in
     the namespaces at once; so does SIGKILL, by the parent-death signals of prctl(2). Call it from the main
     thread. The command must call :func:`prepare_inside` first.
@@ -84,6 +89,7 @@ def run_isolated(
         argv: the command; found by PATH.
         env: its environment (default: the caller's).
         output: descriptor of its standard output (default: the caller's).
+        given: its standard input.
 
     Returns:
         The command's exit status, 128+n if a signal n ended it, or 128+n for a stop signal to the caller.
@@ -118,11 +124,11 @@ def run_isolated(
         if len(received) == 1:
             kill()
 
-    with lifeline, stop_signals(stop):
+    with lifeline, _readable(given) as its_input, stop_signals(stop):
         try:
             process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *_UNSHARE, *_INIT, *argv],
-                stdin=subprocess.DEVNULL,
+                stdin=its_input,
                 stdout=output,
                 env=environment,
                 pass_fds=(read_end,),
@@ -170,6 +176,16 @@ def prepare_inside() -> None:
     TEMPORARY_DIRECTORY.mkdir(mode=0o1777)
     os.environ["TMPDIR"] = str(TEMPORARY_DIRECTORY)
     tempfile.tempdir = None
+
+
+@contextlib.contextmanager
+def _readable(given: bytes) -> Iterator[int]:
+    """A descriptor that yields it, however long it is; nobody has to write meanwhile, as into a pipe."""
+    with os.fdopen(os.memfd_create("fairslice-input"), "w+b") as file:
+        file.write(given)
+        file.flush()
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        yield file.fileno()
 
 
 def _namespaces() -> str:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from fairslice.api.client import ControllerClient
+from fairslice.policy.model import Policy
 
 STOP_TIMEOUT_S = 5.0
 NICENESS = 10
@@ -18,15 +19,17 @@ class ControllerProcess:
     """``fairslice controller`` on a network file and a policy; a context manager.
 
     Args:
-        network_file: what the controller takes as ``--topology``.
-        policy: the policy file.
+        network_file: what the controller takes as ``--topology``; the policy's text goes beside it.
+        policy: the policy that is in force from the beginning.
         log: where its standard error goes.
     """
 
-    def __init__(self, network_file: Path, policy: Path, log: Path) -> None:
+    def __init__(self, network_file: Path, policy: Policy, log: Path) -> None:
+        self._policy = policy
+        self._policy_file = network_file.with_name("policy.yaml")
         self._argv = [
             *(sys.executable, "-m", "fairslice", "controller"),
-            *(str(policy), "--topology", str(network_file)),
+            *(str(self._policy_file), "--called", policy.file, "--topology", str(network_file)),
         ]
         self.log = log
         self.client = ControllerClient()
@@ -34,6 +37,7 @@ class ControllerProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        self._policy_file.write_text(self._policy.text, encoding="utf-8")
         self._output = self.log.open("wb")
         self._process = subprocess.Popen(
             self._argv, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output

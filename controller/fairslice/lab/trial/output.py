@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 from fairslice.errors import writing
-from fairslice.lab.trial.run import Experiment, Outcome
+from fairslice.lab.trial.job import Job
+from fairslice.lab.trial.run import Outcome
 from fairslice.lab.trial.testbed import LOGS
 from fairslice.measure.results import to_json
 
@@ -13,7 +14,7 @@ _LONGEST_NAME = 50
 """Characters of a flow that name its files; names of 255 bytes are the most that file systems take."""
 
 
-def write_outcome(out: Path, experiment: Experiment, outcome: Outcome) -> Path:
+def write_outcome(out: Path, job: Job, outcome: Outcome) -> Path:
     """Write everything; the path of report.html.
 
     Raises:
@@ -40,7 +41,7 @@ def write_outcome(out: Path, experiment: Experiment, outcome: Outcome) -> Path:
     with writing(out / "results.json"):
         write_whole(out / "results.json", to_json(outcome.result))
     report = out / "report.html"
-    write_report(outcome.result, report_input(experiment, outcome), report)
+    write_report(outcome.result, report_input(job, outcome), report)
     return report
 
 

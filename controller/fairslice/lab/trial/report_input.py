@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 
-from fairslice.lab.trial.run import Experiment, Outcome
+from fairslice.lab.trial.job import Job
+from fairslice.lab.trial.run import Outcome
 from fairslice.measure.iperf import parse_server
 from fairslice.measure.results import RunResult
 from fairslice.report.page import ReportInput
 from fairslice.report.pictures import wire_series
 
 
-def report_input(experiment: Experiment, outcome: Outcome) -> ReportInput:
+def report_input(job: Job, outcome: Outcome) -> ReportInput:
     """Gather it."""
     # What may send nothing has a place among the flows, but no stream.
     series = tuple(
@@ -17,12 +18,12 @@ def report_input(experiment: Experiment, outcome: Outcome) -> ReportInput:
         for index, flow in enumerate(outcome.result.flows)
         if (stream := outcome.streams.get(flow.id)) is not None and stream.error is None
     )
-    legend = experiment.network.legend((*experiment.network.switches, *experiment.network.hosts))
+    legend = job.network.legend((*job.network.switches, *job.network.hosts))
     return ReportInput(
-        switches=tuple(experiment.network.switches),
-        hosts=tuple(experiment.network.hosts),
+        switches=tuple(job.network.switches),
+        hosts=tuple(job.network.hosts),
         series=series,
-        policy_text=experiment.policy.read_text(encoding="utf-8"),
+        policy_text=job.policy.text,
         environment={**({"nodes": legend} if legend else {}), **_environment(outcome.result)},
         command=outcome.result.command,
     )

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal, Protocol
 
 from fairslice.api.allocation import AllocationView
@@ -11,11 +10,11 @@ from fairslice.api.counters import Counters
 from fairslice.api.status import ProbeView, StatusView
 from fairslice.errors import MachineError
 from fairslice.lab.emulation.hosts import HostCounters
-from fairslice.lab.emulation.openvswitch import Datapath
 from fairslice.lab.traffic.attempts import attempts
 from fairslice.lab.traffic.iperf3_streams import Phase, StreamResult, run_streams
-from fairslice.lab.traffic.plan import FlowTraffic, Sender, not_measured, plan_traffic
+from fairslice.lab.traffic.plan import FlowTraffic, not_measured, plan_traffic
 from fairslice.lab.trial.cables import HostReadings, cable_notes, excuse, host_results
+from fairslice.lab.trial.job import Job
 from fairslice.lab.trial.measured import blocked_notes, greedy_notes, measured_flows, measured_links, trouble
 from fairslice.lab.trial.origin import machine, versions
 from fairslice.lab.trial.resolution import longer_s, warm_up_s, window_s
@@ -24,39 +23,11 @@ from fairslice.linux.processors import ProcessorSample, clock_ticks_per_s, load_
 from fairslice.measure.compare import compare
 from fairslice.measure.rates import different_switches, link_rates, told_rates
 from fairslice.measure.results import Busy, RunResult
-from fairslice.policy.model import PROTOCOLS, Policy
-from fairslice.topology.network import Network
+from fairslice.policy.model import PROTOCOLS
 from fairslice.units import format_duration
 
 _STARTING_S = 120.0
 """More than connecting and finishing take at the worst."""
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """What to run: a policy file on a network, for how long, with which senders.
-
-    ``rules`` is what the file says. The window is ``duration_s``, and as much longer as it takes to tell the
-    tolerance, but no longer than ``max_duration_s``.
-    """
-
-    network: Network
-    topology: str
-    policy: Path
-    rules: Policy
-    duration_s: float
-    max_duration_s: float
-    warmup_s: float
-    tolerance: float
-    created: str
-    """When, in ISO 8601."""
-    senders: tuple[Sender, ...] = ()
-    congestion_control: str | None = None
-    datapath: Datapath = "user"
-    notes: tuple[str, ...] = ()
-    """What was known before the run that its reader should know."""
-    command: str = ""
-    """What was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +55,7 @@ class _Readings:
     hosts: list[Mapping[str, HostCounters]] = field(default_factory=list)
 
 
-def run_experiment(experiment: Experiment, progress: Progress) -> Outcome:
+def run_job(job: Job, progress: Progress) -> Outcome:
     """Do it, inside namespaces made ready by :func:`fairslice.lab.emulation.isolation.prepare_inside`.
 
     Raises:
@@ -98,41 +69,39 @@ def run_experiment(experiment: Experiment, progress: Progress) -> Outcome:
         progress("discovering the network and installing the policy")
 
     with open_testbed(
-        experiment.network,
-        experiment.policy,
-        datapath=experiment.datapath,
-        congestion_control=experiment.congestion_control,
+        job.network,
+        job.policy,
+        datapath=job.datapath,
+        congestion_control=job.congestion_control,
         built=built,
     ) as bed:
         status = bed.wait_in_force()
         allocation = bed.client.allocation()
-        traffic = plan_traffic(allocation.flows, experiment.senders)
+        traffic = plan_traffic(allocation.flows, job.senders)
         bed.client.set_probes(tuple(_probe(plan) for plan in traffic if not plan.blocked))
         bed.wait_in_force()
         timings.lap("install")
-        most_s = max(experiment.duration_s, experiment.max_duration_s)
+        most_s = max(job.duration_s, job.max_duration_s)
         flows = [plan.flow for plan in traffic]
-        asked_s: float | None = window_s(
-            flows, experiment.rules, experiment.tolerance, experiment.duration_s, most_s
-        )
+        asked_s: float | None = window_s(flows, job.policy, job.tolerance, job.duration_s, most_s)
         own_cables = {link.source: link.capacity_bps for link in allocation.links if link.dpid is None}
-        experiment = replace(
-            experiment,
-            warmup_s=warm_up_s(traffic, own_cables, experiment.rules, experiment.warmup_s, most_s),
+        job = replace(
+            job,
+            warmup_s=warm_up_s(traffic, own_cables, job.policy, job.warmup_s, most_s),
         )
         # A port that a match names is kept for a minute after its connection has ended (TIME-WAIT, RFC 9293).
         only_once = any(plan.proto == PROTOCOLS["tcp"] and plan.client_port is not None for plan in traffic)
         while asked_s is not None:
-            streams, readings = _measure(experiment, bed, traffic, asked_s, progress)
+            streams, readings = _measure(job, bed, traffic, asked_s, progress)
             timings.lap("measure")
-            result = _judge(experiment, (allocation, traffic, streams), readings, status, asked_s)
+            result = _judge(job, (allocation, traffic, streams), readings, status, asked_s)
             asked_s = None if only_once else longer_s(result, asked_s, most_s)
             if asked_s is not None:
                 progress(f"some rate can't be told yet: once more, for {format_duration(asked_s)}")
     result = replace(
         result,
         timings_s=timings.laps_s,
-        command=experiment.command,
+        command=job.command,
         versions=versions(status.framework),
         machine=machine(),
     )
@@ -140,7 +109,7 @@ def run_experiment(experiment: Experiment, progress: Progress) -> Outcome:
 
 
 def _judge(
-    experiment: Experiment,
+    job: Job,
     measured: tuple[AllocationView, Sequence[FlowTraffic], Mapping[str, StreamResult]],
     readings: "_Readings",
     status: StatusView,
@@ -149,9 +118,7 @@ def _judge(
     allocation, traffic, streams = measured
     load = load_between(readings.processors[0], readings.processors[1], clock_ticks_per_s())
     before, after = readings.counters
-    flows = measured_flows(
-        allocation, traffic, streams, before, after, policy=experiment.rules, asked_s=asked_s
-    )
+    flows = measured_flows(allocation, traffic, streams, before, after, policy=job.policy, asked_s=asked_s)
     rates, _ = told_rates(allocation, before, after)
     hosts = host_results(
         allocation,
@@ -162,21 +129,21 @@ def _judge(
     return compare(
         excuse(flows, [plan.flow.id for plan in traffic], hosts, rates),
         measured_links(allocation, before, after),
-        policy=str(experiment.policy),
-        topology=experiment.topology,
-        datapath=experiment.datapath,
+        policy=job.policy.file,
+        topology=job.topology,
+        datapath=job.datapath,
         framework=status.framework,
         generation=allocation.generation,
-        created=experiment.created,
+        created=job.created,
         window_s=load.duration_s,
-        tolerance=experiment.tolerance,
+        tolerance=job.tolerance,
         busy=Busy(machine=load.busy_fraction, switch_thread=load.busiest_thread),
         notes=(
-            *_window_notes(experiment, asked_s),
-            *cable_notes(allocation, hosts, rates, experiment.tolerance),
+            *_window_notes(job, asked_s),
+            *cable_notes(allocation, hosts, rates, job.tolerance),
             *greedy_notes(traffic),
             *blocked_notes(traffic, rates),
-            *experiment.notes,
+            *job.notes,
             *status.problems,
             *trouble(streams),
         ),
@@ -187,12 +154,12 @@ def _judge(
     )
 
 
-def _window_notes(experiment: Experiment, asked_s: float) -> tuple[str, ...]:
-    if asked_s <= experiment.duration_s:
+def _window_notes(job: Job, asked_s: float) -> tuple[str, ...]:
+    if asked_s <= job.duration_s:
         return ()
-    measured, asked = format_duration(asked_s), format_duration(experiment.duration_s)
+    measured, asked = format_duration(asked_s), format_duration(job.duration_s)
     return (
-        f"Measured for {measured}, not {asked}: {100 * experiment.tolerance:g} % of some rate can't be told "
+        f"Measured for {measured}, not {asked}: {100 * job.tolerance:g} % of some rate can't be told "
         "in less (--max-duration limits it).",
     )
 
@@ -203,7 +170,7 @@ def _probe(plan: FlowTraffic) -> ProbeView:
 
 
 def _measure(
-    experiment: Experiment,
+    job: Job,
     bed: Testbed,
     traffic: tuple[FlowTraffic, ...],
     duration_s: float,
@@ -211,26 +178,26 @@ def _measure(
 ) -> tuple[Mapping[str, StreamResult], _Readings]:
     readings = _Readings()
     sending = [plan for plan in traffic if not plan.blocked]
-    tried = [plan.attempt(experiment.network) for plan in traffic if plan.blocked]
+    tried = [plan.attempt(job.network) for plan in traffic if plan.blocked]
     sources = sorted({plan.flow.source for plan in traffic})
 
     def on_phase(phase: Phase) -> None:
-        lasts_s = {"warming-up": experiment.warmup_s, "measuring": duration_s}.get(phase)
+        lasts_s = {"warming-up": job.warmup_s, "measuring": duration_s}.get(phase)
         progress(f"{phase.replace('-', ' ')}: {len(traffic)} flows at once", lasts_s)
         if phase in ("measuring", "finishing"):
             readings.counters.append(bed.counters())
             readings.processors.append(sample_processors(bed.open_vswitch.switch_pid, time.monotonic))
             readings.hosts.append({host: bed.emulated.host_counters(host) for host in sources})
 
-    lasts_s = experiment.warmup_s + duration_s + _STARTING_S
+    lasts_s = job.warmup_s + duration_s + _STARTING_S
     with attempts(bed.emulated, [one for one in tried if one is not None], lasts_s):
         if not sending:
-            _wait_only(on_phase, experiment.warmup_s, duration_s)
+            _wait_only(on_phase, job.warmup_s, duration_s)
             return {}, readings
         streams = run_streams(
             bed.emulated,
-            [plan.stream(experiment.network) for plan in sending],
-            warmup_s=experiment.warmup_s,
+            [plan.stream(job.network) for plan in sending],
+            warmup_s=job.warmup_s,
             duration_s=duration_s,
             reading_s=bed.reading_s(),
             on_phase=on_phase,

@@ -18,6 +18,7 @@ from fairslice.lab.emulation.network import EmulatedNetwork
 from fairslice.lab.emulation.openvswitch import Datapath, OpenVSwitch
 from fairslice.lab.emulation.sockets import deepen_packet_sockets
 from fairslice.lab.trial.controller_process import ControllerProcess
+from fairslice.policy.model import Policy
 from fairslice.topology.network import Network
 from fairslice.topology.nodelink import to_json
 
@@ -126,7 +127,7 @@ def _kept(logs: tuple[Path, ...]) -> Iterator[None]:
 @contextmanager
 def open_testbed(
     network: Network,
-    policy: Path,
+    policy: Policy,
     *,
     datapath: Datapath = "user",
     congestion_control: str | None = None,

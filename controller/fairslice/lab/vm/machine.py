@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import io
 import os
 import re
 import shlex
@@ -13,7 +14,7 @@ import termios
 import threading
 import time
 import tty
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,8 +22,9 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from fairslice.errors import Fault, InputError, MachineError
+from fairslice.errors import InputError, MachineError
 from fairslice.lab.vm.death import Death, explain
+from fairslice.lab.vm.outputs import check_outputs
 from fairslice.lab.vm.registers import LIBRARY, preloaded
 from fairslice.linux.signals import stop_signals
 
@@ -35,8 +37,6 @@ The userspace datapath needs tun, but only looks whether /dev/net/tun is there.
 """
 DEFAULT_MEMORY_BYTES = 1 << 30
 MIN_MEMORY_BYTES, MAX_MEMORY_BYTES = 256 << 20, 256 << 30
-COVERED = (Path("/run"), Path("/dev"), Path("/proc"), Path("/sys"))
-"""The machine has its own; the host's can't be seen."""
 VM_VARIABLE = "FAIRSLICE_VM"
 """Set in the environment of what runs inside."""
 
@@ -94,8 +94,8 @@ class Machine:
     argv: tuple[str, ...]
     outputs: tuple[Path, ...] = ()
     memory_bytes: int = DEFAULT_MEMORY_BYTES
-    reads_input: bool = True
-    """Whether the command gets standard input; without it, it reads nothing."""
+    given: bytes | None = None
+    """The command's standard input; None: this process's."""
 
 
 def missing_for_vm() -> tuple[str, ...]:
@@ -108,27 +108,6 @@ def missing_for_vm() -> tuple[str, ...]:
     if tools := [tool for tool in ("setpriv", "setsid") if shutil.which(tool) is None]:
         missing.append(f"{' and '.join(tools)} not found; install the package util-linux")
     return tuple(missing)
-
-
-def check_outputs(outputs: Sequence[Path]) -> None:
-    """Refuse directories that can't be written from inside.
-
-    Raises:
-        InputError: names each that is none, or that lies where the machine has a file system of its own.
-    """
-    faults = []
-    for path in outputs:
-        resolved = path.resolve()
-        if any(resolved.is_relative_to(covered) for covered in COVERED):
-            faults.append(
-                Fault(f"{path} is hidden by the virtual machine's own; expected a directory elsewhere")
-            )
-        elif not resolved.is_dir():
-            faults.append(Fault(f"{path} is no directory; expected one that exists"))
-        elif not os.access(resolved, os.W_OK | os.X_OK):
-            faults.append(Fault(f"{path} can't be written; expected a directory that can"))
-    if faults:
-        raise InputError(faults)
 
 
 def read_memory(text: str) -> int:
@@ -147,32 +126,6 @@ def read_memory(text: str) -> int:
     return int(memory_bytes)
 
 
-@contextmanager
-def make_outputs(outputs: Sequence[Path]) -> Iterator[None]:
-    """Make directories that are missing; those that are still empty at the end go again."""
-    made: list[Path] = []
-    try:
-        for path in outputs:
-            absolute = path.absolute()
-            try:
-                missing = [p for p in (absolute, *absolute.parents) if not p.exists()]
-            except OSError as error:
-                raise InputError(f"{path} can't be made: {error.strerror}; expected a directory") from error
-            for directory in reversed(missing):
-                try:
-                    directory.mkdir()
-                except OSError as error:
-                    raise InputError(
-                        f"{path} can't be made: {error.strerror}; expected a directory"
-                    ) from error
-                made.append(directory)
-        yield
-    finally:
-        for directory in reversed(made):
-            with contextlib.suppress(OSError):  # Something has been written.
-                directory.rmdir()
-
-
 def run_in_vm(machine: Machine, *, output: int | None = None) -> int:
     """Boot a virtual machine, run a command in it as root, and end it with the command.
 
@@ -189,7 +142,7 @@ def run_in_vm(machine: Machine, *, output: int | None = None) -> int:
         The command's exit status, or 128+n for a stop signal to the caller.
 
     Raises:
-        InputError: see :func:`check_outputs`.
+        InputError: see :func:`~fairslice.lab.vm.outputs.check_outputs`.
         MachineError: no user-mode Linux here, or it did not boot, or died; one sentence says why, what to do,
             and which file has its messages.
     """
@@ -226,7 +179,9 @@ class _Supervisor:
         self.machine = machine
         self.output = output
         self.exchange = exchange
-        self.interactive = machine.reads_input and all(os.isatty(descriptor) for descriptor in (0, output, 2))
+        self.interactive = machine.given is None and all(
+            os.isatty(descriptor) for descriptor in (0, output, 2)
+        )
         self.received: list[int] = []
         self.process: subprocess.Popen[bytes] | None = None
         self.ended = threading.Event()
@@ -337,7 +292,9 @@ class _Supervisor:
                     self.process.terminate()
                     return
             with contextlib.suppress(OSError):  # The machine has gone.
-                while self.machine.reads_input and (chunk := os.read(0, size)):
+                text = self.machine.given
+                source = io.FileIO(0, closefd=False) if text is None else io.BytesIO(text)
+                while chunk := source.read(size):
                     line.write(chunk if self.interactive else base64.b64encode(chunk) + b"\n")
                 line.write(b"\x04")
                 self.ended.wait()
