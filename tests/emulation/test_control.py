@@ -252,12 +252,32 @@ def fail_a_link(topology: str, policy: str) -> dict[str, Any]:
             time.sleep(0.1)
         # What the controller has decided is not in the switches yet; how long that takes is the machine's.
         missing = opened.wait_in_force().missing
+        # A host goes, too, and then the same policy comes once more.
+        lost = network.hosts[network.hosts[before[-1]].name]
+        port = f"{lost.switch}-eth{lost.port_no}"
+        lines_of("ip", "link", "set", port, "down")
+        deadline = time.monotonic() + 120
+        while not opened.client.status().problems and time.monotonic() < deadline:
+            time.sleep(0.1)
+        opened.client.apply_policy(Path(policy).read_text(), policy)
+        during = opened.wait_in_force().problems
+        left = len(opened.client.allocation().flows)
+        lines_of("ip", "link", "set", port, "up")
+        deadline = time.monotonic() + 120
+        while opened.client.status().problems and time.monotonic() < deadline:
+            time.sleep(0.1)
+        repaired = opened.wait_in_force().problems
         target = network.hosts[before[-1]].ip
         answers = emulated.popen(before[0], ["ping", "-q", "-c", "5", "-i", "0.2", target])
         return {
             "before": before,
             "after": after,
             "missing": missing,
+            "during": during,
+            "left": left,
+            "lost": lost.name,
+            "repaired": repaired,
+            "flows": len(opened.client.allocation().flows),
             "bytes_sent": bytes_sent,
             "ping": answers.communicate(timeout=240)[0],
         }
@@ -271,6 +291,11 @@ def test_a_ring_survives_a_broadcast_and_a_lost_link(inside: Inside) -> None:
     assert found["after"] != found["before"]
     assert found["missing"]
     assert " 0% packet loss" in found["ping"]
+    print(f"without {found['lost']}: {found['left']} of {found['flows']} flows; {found['during']}")
+    assert 0 < found["left"] < found["flows"]
+    assert found["during"]
+    assert all(found["lost"] in problem and "no path" in problem for problem in found["during"])
+    assert found["repaired"] == []
 
 
 # Interrupts ---------------------------------------------------------------------------------------------

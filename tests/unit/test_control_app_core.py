@@ -1,5 +1,6 @@
 """The controller's core: whole networks of fake switches, without a framework and without a clock."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -211,6 +212,75 @@ def test_guarantees_that_no_longer_fit_are_set_aside() -> None:
     (problem,) = world.core.status.problems
     assert "guarantees are set aside" in problem
     assert world.core.status.in_force
+
+
+# What was in force before never matters ----------------------------------------------------------------
+
+ISLAND = build_network(
+    [("s1", "s2"), ("s2", "s3"), ("h1", "s1"), ("h2", "s2"), ("h3", "s3"), ("h4", "s2")], capacity_bps=10e6
+)
+
+
+def without_h2(world: World) -> None:
+    """The port of h2 goes down."""
+    port_no = world.network.hosts["h2"].port_no
+    world.tell(PortsChanged(2, world.ports(2) - {port_no}))
+
+
+def without_s3(world: World) -> None:
+    """The only cable of s3 is cut."""
+    for link in (world.link("s2", "s3"), world.link("s3", "s2")):
+        world.tell(LinkLost(link))
+
+
+@pytest.mark.parametrize("fail", [without_h2, without_s3])
+@pytest.mark.parametrize("guarantee_bps", [None, 6e6])
+def test_a_policy_is_taken_during_a_failure_as_before_it(
+    fail: Callable[[World], None], guarantee_bps: float | None
+) -> None:
+    """What has no path waits and is told, the rest is in force; after the repair all of it is."""
+    slices = tuple(replace(one, guarantee_bps=guarantee_bps) for one in (GOLD, SILVER))
+    policy = Policy("policy.yaml", slices)
+    another = Policy("x.yaml", (replace(GOLD, weight=9.0),))
+    before, after, other = (World(ISLAND, Core(ISLAND, given)) for given in (policy, None, another))
+    for world in (before, after, other):
+        world.come_up()
+        fail(world)
+    for world in (after, other):
+        world.tell(PolicyGiven(policy))
+    for world in (before, after, other):
+        assert world.core.allocation is not None
+        (waiting,) = world.core.allocation.unreachable
+        (left,) = world.core.allocation.flows
+        assert left.rate_bps > 0
+        assert world.core.status.problems == (f"{waiting.id}: no path",)
+        assert world.core.desired == before.core.desired
+        assert {d: s.state for d, s in world.switches.items()} == {
+            d: s.state for d, s in before.switches.items()
+        }
+    for world in (before, after, other):
+        world.come_up()
+        assert world.core.allocation is not None
+        assert world.core.status.in_force
+        assert not world.core.status.problems
+        assert [flow.rate_bps > 0 for flow in world.core.allocation.flows] == [True, True]
+
+
+def test_guarantees_that_fit_the_whole_network_are_taken_during_a_failure() -> None:
+    """They are set aside until they fit, whenever the policy came; what never fits is refused."""
+    fits = Policy("p", (replace(GOLD, guarantee_bps=6e6), replace(SILVER, guarantee_bps=6e6)))
+    never = Policy("q", (replace(GOLD, guarantee_bps=11e6),))
+    early, late = up(fits), up()
+    for world in (early, late):
+        world.tell(LinkLost(world.link("s1", "s2")))
+    late.tell(PolicyGiven(fits))
+    assert late.core.status.problems == early.core.status.problems
+    assert late.core.desired == early.core.desired
+    for world in (early, late):
+        with pytest.raises(InfeasibleError):
+            world.tell(PolicyGiven(never))
+        world.tell(LinkFound(world.link("s1", "s2")))
+        assert not world.core.status.problems
 
 
 def test_errors_of_a_switch_are_told_and_tried_again() -> None:

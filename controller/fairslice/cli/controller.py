@@ -99,7 +99,7 @@ def command(
     if wanted is not None:
         require_enforceable(wanted, "`controller`")
     if expected is not None and wanted is not None:
-        allocate_slices(wanted, expected)
+        allocate_slices(wanted, expected, omit_unreachable=True)
 
     from fairslice.control.app.launcher import Listen, serve
 

@@ -17,7 +17,7 @@ from fairslice.errors import InfeasibleError
 from fairslice.policy.model import PROTOCOLS, Flow, Policy, Sharing, Split
 from fairslice.policy.resolve import resolve
 from fairslice.topology.k_paths import k_paths
-from fairslice.topology.network import LinkKey, Network, link_name
+from fairslice.topology.network import Host, LinkKey, Network, link_name
 from fairslice.topology.paths import NoPathError, path, path_links
 from fairslice.units import format_rate
 
@@ -144,19 +144,32 @@ class NetworkAllocation:
         return held
 
 
-def allocate_slices(policy: Policy, network: Network, *, omit_unreachable: bool = False) -> NetworkAllocation:
+def allocate_slices(
+    policy: Policy,
+    network: Network,
+    *,
+    omit_unreachable: bool = False,
+    hosts: Mapping[str, Host] | None = None,
+) -> NetworkAllocation:
     """Give every flow of ``policy`` its max-min fair rate on ``network``.
 
     Splits of flows over several paths are found first; the rates are exact for these splits. Acknowledgements
     come first: see :mod:`fairslice.alloc.acknowledgements`.
 
+    Args:
+        policy: the slices and their flows.
+        network: what there is now.
+        omit_unreachable: whether flows without a path go without, in place of a refusal.
+        hosts: the hosts that the policy may name, by name, also those that ``network`` does not have now;
+            default: those of ``network``.
+
     Raises:
-        InputError: the policy names hosts that the network does not have, or flows overlap.
+        InputError: the policy names other hosts, or flows overlap.
         NoPathError: a flow has no path, unless ``omit_unreachable`` lets such flows go without.
         InfeasibleError: the guarantees do not fit.
         InconsistentError: no rates were found that agree with what their acknowledgements take.
     """
-    flows = resolve(policy, network.hosts)
+    flows = resolve(policy, network.hosts if hosts is None else hosts)
     routes, unreachable = [], []
     for flow in flows:
         try:

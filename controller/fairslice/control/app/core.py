@@ -75,6 +75,7 @@ class Core:
         self._probes: tuple[Probe, ...] = ()
         self._policy = policy or NO_POLICY
         require_enforceable(self._policy, CALLER)
+        self._taken: NetworkAllocation | None = None
         self._policy_problems: tuple[str, ...] = ()
         self._began: float | None = None
         self._generation = 0
@@ -180,22 +181,34 @@ class Core:
         """The policy on what is left of the network; what does not fit becomes a problem."""
         self._policy_problems = ()
         try:
-            allocation = allocate_slices(self._policy, network, omit_unreachable=True)
+            allocation = self._allocate(self._policy, network)
         except InfeasibleError as error:
-            # The network shrank under guarantees that once fitted: share by weight alone rather than stop.
+            # The network shrank under guarantees that fit the whole: share by weight alone rather than stop.
             self._policy_problems = (f"{error}; guarantees are set aside until they fit",)
-            allocation = allocate_slices(without_guarantees(self._policy), network, omit_unreachable=True)
+            allocation = self._allocate(without_guarantees(self._policy), network)
         except FairsliceError as error:
             self._policy_problems = (str(error),)
             return allocate_slices(NO_POLICY, network)
         self._policy_problems += tuple(f"{flow.id}: no path" for flow in allocation.unreachable)
         return allocation
 
+    def _allocate(self, policy: Policy, network: Network) -> NetworkAllocation:
+        """Rates on what there is now; flows of hosts that the network file has, and that are away, wait."""
+        if self._taken is not None and self._taken.policy is policy and self._taken.network == network:
+            return self._taken
+        hosts = network.hosts if self._expected is None else {**self._expected.hosts, **network.hosts}
+        return allocate_slices(policy, network, omit_unreachable=True, hosts=hosts)
+
     def _take_policy(self, policy: Policy) -> None:
+        """Take a policy that fits the network as the file says it is, or else as it was found.
+
+        So a link that is down now refuses no policy: what has no path waits.
+        """
         require_enforceable(policy, CALLER)
-        network = self.discovery.network if self.allocation is not None else self._expected
-        if network is not None:
-            allocate_slices(policy, network)
+        network = self._expected
+        if network is None and self.allocation is not None:
+            network = self.discovery.network
+        self._taken = None if network is None else self._allocate(policy, network)
         self._policy = policy
         self._probes = ()
 
