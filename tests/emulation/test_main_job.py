@@ -170,8 +170,9 @@ def test_a_sender_that_does_not_listen(enforcement: str, tmp_path: Path) -> None
     assert (udp.queue_dropped_bps if enforcement == "shape" else udp.metered_bps) == pytest.approx(
         on_purpose * udp.sent_bps, rel=0.05
     )
+    assert min(kept.values()) >= 0.95
     if enforcement != "shape":
-        assert min(kept.values()) >= 0.95
+        # A queue lends what others leave; a meter does not.
         assert udp.wire_bps <= 1.05 * udp.allocated_bps
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fairslice.control.agent.sync import pending, sync
+from fairslice.control.agent.sync import pending, reconcile
 from fairslice.control.ovsdb.database import OvsDatabase
 from fairslice.control.ovsdb.rows import PortInfo
 from fairslice.errors import MachineError
@@ -187,7 +187,7 @@ def foreign_qos() -> list[str]:
             database.write_qos(DPID, {1: qos(1), OUT: qos()})
         assert database.read_qos(DPID) == {}
         database.write_qos(DPID, {OUT: qos()})
-        assert sync(database.owned_ports()) == 1
+        assert reconcile(database.owned_ports()).changed == 1
         database.write_qos(DPID, {})
         assert foreign == (
             rows(switch, "QoS"),
@@ -212,7 +212,7 @@ def changes_in_place() -> list[str]:
                 (10, 11),
             }
             assert tc(port).leaf_bytes == leaves(BUFFER_BYTES)
-            assert sync(database.owned_ports()) == 0
+            assert reconcile(database.owned_ports()).changed == 0
 
             def handles() -> list[str]:
                 qdiscs = run("tc", "qdisc", "show", "dev", port).splitlines()[1:]
@@ -348,7 +348,7 @@ def three_slices(seconds: int) -> dict[str, Any]:
     with OpenVSwitch() as switch, OvsDatabase(DATABASE_SOCKET) as database:
         add_bridge(switch)
         database.write_qos(DPID, {OUT: qos()})
-        assert sync(database.owned_ports()) == 1
+        assert reconcile(database.owned_ports()).changed == 1
         # The kernel's default may be bbr, which fills a queue in waves.
         options = ("-t", str(seconds), "-O", "2", "-C", "cubic")
         flows = {number: flow(number, *options) for number in SHARES}

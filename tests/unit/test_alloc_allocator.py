@@ -1,13 +1,11 @@
 """The allocator: what makes no difference, what is refused, and what names mean after flows are added."""
 
-import doctest
 import math
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fairslice.alloc.incremental import allocator as module
 from fairslice.alloc.incremental.allocator import Allocator
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
@@ -22,12 +20,6 @@ def two_links() -> Allocator:
         ProblemFlow("other", {"B": 1}, cap=100),
     ]
     return Allocator(AllocationProblem({"A": 10, "B": 30, "C": 50}, flows))
-
-
-def test_the_examples_of_the_documentation() -> None:
-    result = doctest.testmod(module)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 """The engine as a library: short imports, copies, pickles, and what arguments of a wrong type are told."""
 
 import copy
-import doctest
 import pickle
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import fairslice
 from fairslice import alloc
 from fairslice.alloc import (
     AllocationProblem,
@@ -52,13 +50,6 @@ def test_importing_it_loads_neither_numpy_nor_numba() -> None:
     code = "import sys, fairslice.alloc; print([m for m in ('numpy', 'numba') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-@pytest.mark.parametrize("module", [fairslice, alloc])
-def test_the_examples_run(module: Any) -> None:
-    result = doctest.testmod(module)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 @pytest.mark.parametrize("copied", COPIES)

@@ -1,12 +1,10 @@
 """The solver on problems solved by hand: hierarchy, floors, limits, ties, and where floats would fail."""
 
-import doctest
 import math
 from fractions import Fraction
 
 import pytest
 
-from fairslice.alloc import waterfilling
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
 from fairslice.alloc.certificate.certify import certify
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
@@ -310,12 +308,6 @@ class TestArithmetic:
 def test_a_problem_with_faults_is_refused() -> None:
     with pytest.raises(InputError, match='the link "B" is unknown'):
         allocate(AllocationProblem({"A": 1}, (flow("f", "B"),)))
-
-
-def test_the_examples_of_the_documentation() -> None:
-    result = doctest.testmod(waterfilling)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 def test_a_bottleneck_reads_well() -> None:

@@ -5,7 +5,7 @@ from typing import cast
 import pytest
 
 from fairslice.control.agent.loop import REPAIR_S, Agent
-from fairslice.control.agent.sync import Outcome, pending, reconcile, sync
+from fairslice.control.agent.sync import Outcome, pending, reconcile
 from fairslice.control.ovsdb.database import OvsDatabase
 from fairslice.control.ovsdb.rows import OwnedPort
 from fairslice.errors import MachineError
@@ -84,10 +84,10 @@ def test_all_ports_are_changed_in_one_batch_and_then_are_ready() -> None:
     kernel = Kernel({"p1": {1, 2}, "p2": {1, 0x21}})
     ports = [owned("p1", 0, 1), owned("p2", 0, 32)]
     assert len(pending(ports, kernel)) == 2
-    assert sync(ports, kernel) == 2
+    assert reconcile(ports, kernel).changed == 2
     assert len(kernel.batches) == 1
     assert pending(ports, kernel) == ()
-    assert sync(ports, kernel) == 0
+    assert reconcile(ports, kernel).changed == 0
     assert len(kernel.batches) == 1
     assert kernel.filters["p2"] == {"800::800": (0, "1:1"), "800::801": (0x80, "1:21")}
 
@@ -95,10 +95,10 @@ def test_all_ports_are_changed_in_one_batch_and_then_are_ready() -> None:
 def test_only_the_port_that_differs_counts() -> None:
     kernel = Kernel({"p1": {1}, "p2": {1}})
     ports = [owned("p1", 0), owned("p2", 0)]
-    sync(ports, kernel)
+    reconcile(ports, kernel)
     kernel.filters["p2"].clear()
     assert pending(ports, kernel) == ("p2: no filter for DSCP 0",)
-    assert sync(ports, kernel) == 1
+    assert reconcile(ports, kernel).changed == 1
     assert {line.split()[3] for line in kernel.batches[1]} == {"p2"}
 
 
@@ -126,7 +126,7 @@ def test_without_permission_it_says_so() -> None:
     kernel = Kernel({"p1": {1}})
     kernel.forbidden = True
     with pytest.raises(MachineError, match=r"not permitted.*must run as root in the network namespace"):
-        sync([owned("p1", 0)], kernel)
+        reconcile([owned("p1", 0)], kernel)
 
 
 def test_no_ports_are_no_work() -> None:

@@ -1,13 +1,9 @@
 """Loading what a user names: specifications, Mininet topologies of any make, and their faults."""
 
-import doctest
 from pathlib import Path
 
 import pytest
 
-import fairslice.topology.load
-import fairslice.topology.mininet_topo
-import fairslice.topology.paths
 from fairslice.errors import InputError, Location, MachineError
 from fairslice.topology.load import load_network, parse_spec
 from fairslice.topology.mininet_topo import read_delay
@@ -35,15 +31,6 @@ def refused(folder: Path, body: str) -> str:
     with pytest.raises(InputError) as error:
         load_network(str(file))
     return str(error.value).replace(str(file), "net.py")
-
-
-@pytest.mark.parametrize(
-    "module", [fairslice.topology.load, fairslice.topology.mininet_topo, fairslice.topology.paths]
-)
-def test_examples_in_docstrings_run(module: object) -> None:
-    result = doctest.testmod(module)  # type: ignore[arg-type]
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 def test_a_specification_is_taken_apart_as_mn_does_it() -> None:

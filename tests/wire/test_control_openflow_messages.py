@@ -172,7 +172,8 @@ def test_arp_comes_back_from_the_wire(is_request: bool, sender: str, target: str
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_arp_or_nothing(data: bytes) -> None:
-    read_arp(b"\xff" * 6 + b"\x00" * 6 + b"\x08\x06" + data)
+    found = read_arp(b"\xff" * 6 + b"\x00" * 6 + b"\x08\x06" + data)
+    assert found is None or read_arp(write_arp(found)) == found
 
 
 def test_a_packet_out_carries_the_frame() -> None:

@@ -53,11 +53,6 @@ def reconcile(ports: Iterable[OwnedPort], runner: Runner = run_command) -> Outco
     return Outcome(changed, _pending(ports, states), stale, complaint)
 
 
-def sync(ports: Iterable[OwnedPort], runner: Runner = run_command) -> int:
-    """:func:`reconcile`, and the number of ports that it changed."""
-    return reconcile(ports, runner).changed
-
-
 def pending(ports: Iterable[OwnedPort], runner: Runner = run_command) -> tuple[str, ...]:
     """What each port still lacks, as ``s1-eth2: no filter for DSCP 3``; empty: the data plane is ready.
 

@@ -13,9 +13,10 @@ OWNER = "fairslice"
 BUFFER_KEY = "fairslice-buffer-bytes"
 """Key of a Queue's external_ids: how many bytes it holds. Open vSwitch has no such setting; the agent has.
 
-Earlier versions wrote one for all queues into the QoS; a queue without it reads as 0 and is mended.
+A queue without it reads as 0 and is mended.
 """
 CAPACITY_KEY = "fairslice-capacity-bps"
+"""Key of an Interface's external_ids: what the link that it sends to carries, in bit/s of Ethernet frames."""
 HTB = "linux-htb"
 USERSPACE = "netdev"
 _RESERVED_PORT = 0xFF00

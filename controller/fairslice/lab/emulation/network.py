@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from fairslice.control.ovsdb.rows import CAPACITY_KEY
 from fairslice.errors import InputError, MachineError
 from fairslice.lab.emulation.hosts import (
     OFFLOADS_OFF,
@@ -40,9 +41,6 @@ except ImportError as error:
         f"Mininet can't be imported ({error}); install the package mininet, and run in a virtual environment "
         "that was made by the system's Python with --system-site-packages"
     ) from error
-
-CAPACITY_KEY = "fairslice-capacity-bps"
-"""Key of an Interface's external_ids: what the link that it sends to carries, in bit/s of Ethernet frames."""
 
 _COMMAND_TIMEOUT_S = 240
 
