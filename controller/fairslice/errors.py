@@ -53,6 +53,10 @@ class InputError(FairsliceError):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
+class UnknownError(InputError):
+    """What is asked for by a name or a number is not there."""
+
+
 class InfeasibleError(FairsliceError):
     """Guarantees that can't be kept: the floors of ``flows`` need more than ``link`` carries.
 

@@ -23,7 +23,7 @@ from fairslice.control.app.events import (
     Tick,
 )
 from fairslice.control.openflow.arp import Arp
-from fairslice.errors import InfeasibleError, InputError, Location
+from fairslice.errors import InfeasibleError, InputError, Location, UnknownError
 from fairslice.policy.model import FlowSpec, Policy, Slice
 from fairslice.slicing.state.desired import SwitchState
 from fairslice.slicing.state.forwarding import Probe
@@ -339,6 +339,18 @@ def test_probes_are_counted_apart_and_go_again() -> None:
     assert world.core.status.in_force
     world.tell(ProbesGiven(()))
     assert world.switches[2].state == up().switches[2].state
+
+
+@pytest.mark.parametrize("number", [0, 3, 99_999])
+def test_a_probe_of_a_flow_that_is_not_there_changes_nothing(number: int) -> None:
+    world = up()
+    world.tell(ProbesGiven((Probe(1, 6, 5201),)))
+    before = world.core.desired
+    with pytest.raises(UnknownError, match=f"no flow {number} .* up to 2"):
+        world.tell(ProbesGiven((Probe(2, 6, 5201), Probe(number, 6, 5201))))
+    assert world.core.desired == before
+    with pytest.raises(UnknownError, match="expected a policy with flows"):
+        Core(TRIANGLE).handle(ProbesGiven((Probe(1, 6, 5201),)), 0.0)
 
 
 def test_without_a_database_queues_are_left_alone() -> None:

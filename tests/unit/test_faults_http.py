@@ -211,6 +211,7 @@ def probe(**change: object) -> bytes:
         ("PUT", "/v1/probes", b"[]", 400, "should be an object"),
         ("PUT", "/v1/probes", b"\xff", 400, "Invalid JSON"),
         ("PUT", "/v1/probes", b'{"probes": ' + b"[" * 100_000, 400, "Invalid JSON"),
+        ("PUT", "/v1/probes", probe(flow_number=99_999), 404, "there is no flow 99999"),
         ("PUT", "/v1/probes", probe(flow_number=-1), 400, "probes.0.flow_number"),
         ("PUT", "/v1/probes", probe(flow_number=1e99), 400, "probes.0.flow_number"),
         ("PUT", "/v1/probes", probe(proto=1), 400, "probes.0.proto"),

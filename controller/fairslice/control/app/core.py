@@ -21,7 +21,7 @@ from fairslice.control.app.events import (
     Tick,
 )
 from fairslice.control.openflow.arp import Arp
-from fairslice.errors import FairsliceError, InfeasibleError
+from fairslice.errors import FairsliceError, InfeasibleError, UnknownError
 from fairslice.policy.enforceable import require_enforceable
 from fairslice.policy.model import Policy
 from fairslice.slicing.allocation import NetworkAllocation, allocate_slices, without_guarantees
@@ -130,6 +130,7 @@ class Core:
             case PolicyGiven(policy):
                 self._take_policy(policy)
             case ProbesGiven(probes):
+                self._check_probes(probes)
                 self._probes = probes
                 return self._recompile()
             case ArpReceived():
@@ -211,6 +212,18 @@ class Core:
         self._taken = None if network is None else self._allocate(policy, network)
         self._policy = policy
         self._probes = ()
+
+    def _check_probes(self, probes: tuple[Probe, ...]) -> None:
+        known: set[int] = set()
+        if self.allocation is not None:
+            known = {allocated.flow.number for allocated in self.allocation.flows}
+            known |= {flow.number for flow in self.allocation.unreachable}
+        unknown = [probe.flow_number for probe in probes if probe.flow_number not in known]
+        if unknown:
+            expected = (
+                f"a number of the policy's flows, up to {max(known)}" if known else "a policy with flows"
+            )
+            raise UnknownError(f"there is no flow {unknown[0]} to be probed; expected {expected}")
 
     def _recompile(self) -> list[Effect]:
         if self.allocation is None:

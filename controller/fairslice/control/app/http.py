@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from fairslice.api.status import ProbesView, StatusView, first_fault, problem_view
 from fairslice.control.app.events import PolicyGiven, ProbesGiven
 from fairslice.control.openflow.framework import FRAMEWORK
-from fairslice.errors import FairsliceError, InfeasibleError, InputError, MachineError
+from fairslice.errors import FairsliceError, InfeasibleError, InputError, MachineError, UnknownError
 from fairslice.files.yaml_tree import MAX_FILE_BYTES
 from fairslice.policy import parse_policy
 from fairslice.slicing.state.forwarding import Probe
@@ -149,12 +149,15 @@ def _body(request: Any) -> bytes:
         raise InputError(f"the request ended before its {request.content_length} bytes had come") from error
 
 
+_STATUS = {UnknownError: 404, InfeasibleError: 409, InputError: 400, FairsliceError: 503}
+"""Of an error's kind, the first that it is of."""
+
+
 def _answer(work: Callable[[], Any]) -> Any:
     try:
         body = work()
     except FairsliceError as error:
-        status = 409 if isinstance(error, InfeasibleError) else 400 if isinstance(error, InputError) else 503
-        return _problem(status, error)
+        return _problem(next(status for kind, status in _STATUS.items() if isinstance(error, kind)), error)
     return _json(200, body) if isinstance(body, BaseModel) else Response(status=200, json=body)
 
 
