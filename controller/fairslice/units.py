@@ -55,7 +55,7 @@ def _parse(text: str, units: Mapping[str, float], what: str, example: str) -> fl
     found = _QUANTITY.fullmatch(text.strip())
     expected = f'expected {what} such as "{example}" in one of {", ".join(units)}'
     if found is None:
-        raise ValueError(f"{text!r} is no number with a unit; {expected}")
+        raise ValueError(f"{text!r} is not a number with a unit; {expected}")
     unit = (found["unit"] or "").strip()
     if not unit:
         raise ValueError(f"{text!r} has no unit; {expected}")

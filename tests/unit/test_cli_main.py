@@ -112,7 +112,7 @@ def network_file(tmp_path: Path) -> str:
     [
         ("{a: {guarantee: 11 Mbit/s, flows: [{from: h1, to: h2}]}}", [], 3, "1 Mbit/s too little"),
         ("{a: {flows: [{from: h1, to: h9}]}}", [], 2, "h9"),
-        ("{a: {flows: [{from: h1, to: h2}]}}", ["--send", "a=sctp"], 2, "is no sender"),
+        ("{a: {flows: [{from: h1, to: h2}]}}", ["--send", "a=sctp"], 2, "is not a sender"),
         ("{a: {flows: [{from: h1, to: h2}]}}", ["--send", "b=udp"], 2, "there is no flow"),
         ("{a: {flows: [{from: h1, to: h2}]}}", ["--duration", "0"], 2, "--duration"),
         (

@@ -24,7 +24,7 @@ def test_a_complaint_has_a_fix_and_nothing_else_has(status: str, fix: str) -> No
 
 
 def test_subjects_are_known() -> None:
-    with pytest.raises(ValueError, match="'weather' is no subject"):
+    with pytest.raises(ValueError, match="'weather' is not a subject"):
         Finding("ok", "weather", "fine")
 
 

@@ -92,7 +92,7 @@ def test_a_udp_stream_needs_a_rate() -> None:
         (BUSY, "the server is busy running a test. try again later"),
         ("", "it printed nothing"),
         ("iperf3: not found", "it printed no JSON: iperf3: not found"),
-        ("[]", "its JSON is no object"),
+        ("[]", "its JSON is not an object"),
     ],
 )
 def test_errors_in_the_report(text: str, expected: str | None) -> None:

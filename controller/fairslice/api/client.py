@@ -141,7 +141,7 @@ def read_url(text: str) -> str:
     """A controller's address as a URL; ``localhost:8080`` is one of http.
 
     Raises:
-        InputError: the text is no address, of another protocol, or its port is out of range.
+        InputError: the text is not an address, of another protocol, or its port is out of range.
     """
     expected = f"expected one such as {DEFAULT_URL} or localhost:8080"
     url = text if "://" in text else f"http://{text}"

@@ -34,7 +34,7 @@ def check_picture(file: Path | None) -> None:
     except OSError as error:
         raise InputError(f"{file}: can't be written: {os_reason(error)}") from None
     if not there:
-        raise InputError(f"{file}: {file.absolute().parent} is no directory; expected one that is there")
+        raise InputError(f"{file}: {file.absolute().parent} is not a directory; expected one that is there")
 
 
 def write_picture(file: Path, picture: "FillingPicture") -> None:

@@ -38,14 +38,14 @@ def canonical_endpoint(value: object) -> str:
     if ":" in value:
         if _MAC.fullmatch(value.lower()):
             return value.lower()
-        raise ValueError(f"{describe(value)} is no MAC, and IPv6 traffic is best effort; {_EXPECTED}")
+        raise ValueError(f"{describe(value)} is not a MAC, and IPv6 traffic is best effort; {_EXPECTED}")
     if _DOTTED_NUMBERS.fullmatch(value):
         try:
             return str(ipaddress.IPv4Address(value))
         except ValueError:
-            raise ValueError(f"{describe(value)} is no IPv4 address; {_EXPECTED}") from None
+            raise ValueError(f"{describe(value)} is not an IPv4 address; {_EXPECTED}") from None
     if not _NAME.fullmatch(value) or not value.isprintable():
-        raise ValueError(f"{describe(value)} is no host name; {_EXPECTED}")
+        raise ValueError(f"{describe(value)} is not a host name; {_EXPECTED}")
     return value
 
 
@@ -55,7 +55,9 @@ def _prefix(text: str) -> str:
             raise ValueError
         network = ipaddress.IPv4Network(text, strict=False)
     except ValueError:
-        raise ValueError(f"{describe(text)} is no IPv4 prefix; expected one such as 10.0.1.0/24") from None
+        raise ValueError(
+            f"{describe(text)} is not an IPv4 prefix; expected one such as 10.0.1.0/24"
+        ) from None
     if str(network.network_address) != text.partition("/")[0]:
         raise ValueError(
             f"the prefix {describe(text)} has bits set after its length; did you mean '{network}'?"

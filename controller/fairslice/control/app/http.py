@@ -130,7 +130,7 @@ def _refusal(environ: dict[str, Any]) -> Any:
         return answer
     if "HTTP_TRANSFER_ENCODING" in environ:
         return _problem(411, InputError("the request does not say how long it is; expected Content-Length"))
-    # The server has refused what is no number.
+    # The server has refused what is not a number.
     if int(environ.get("CONTENT_LENGTH") or 0) > MAX_FILE_BYTES:
         most = f"expected at most {MAX_FILE_BYTES >> 20} MiB"
         return _problem(413, InputError(f"the request has {environ['CONTENT_LENGTH']} bytes; {most}"))

@@ -134,7 +134,7 @@ def _require_free(listen: Listen) -> None:
                     f"{what} can't listen on {host}: {error.strerror}; expected an IPv4 address of this"
                     " machine"
                 ) from error
-            except (UnicodeError, TypeError) as error:  # TypeError: bytes that are no text, or a NUL.
+            except (UnicodeError, TypeError) as error:  # TypeError: bytes that are not text, or a NUL.
                 raise InputError(
                     f"{what} can't listen on {host!r}: it is not a host's name; expected an IPv4 address of"
                     " this machine"

@@ -78,7 +78,7 @@ class OvsDatabase:
         """The ports of the bridge with that datapath id, by port_no; its own internal port is left out.
 
         Raises:
-            OvsdbError: no connection, no answer in time, no such bridge, or a capacity that is no number.
+            OvsdbError: no connection, no answer in time, no such bridge, or a capacity that is not a number.
         """
         with self._named():
             return self._snapshot(self._deadline()).port_infos(dpid)

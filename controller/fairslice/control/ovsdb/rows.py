@@ -169,7 +169,7 @@ class Snapshot:
         """The ports of a bridge by port_no.
 
         Raises:
-            RowError: no such bridge, or a capacity that is no positive number.
+            RowError: no such bridge, or a capacity that is not a positive number.
         """
         bridge = self.bridge(dpid)
         return {

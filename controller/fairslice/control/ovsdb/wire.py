@@ -65,10 +65,11 @@ class Decoder:
         try:
             self._text = (self._text + self._utf8.decode(chunk)).lstrip()
         except UnicodeDecodeError as error:
-            raise ConnectionLostError(f"the peer sent what is no UTF-8 ({error.reason})") from error
+            raise ConnectionLostError(f"the peer sent what is not UTF-8 ({error.reason})") from error
         while self._text:
             if not self._text.startswith("{"):
-                raise ConnectionLostError(f"the peer sent {self._text[:40]!r}, which is no JSON-RPC message")
+                said = f"the peer sent {self._text[:40]!r}"
+                raise ConnectionLostError(f"{said}, which is not a JSON-RPC message")
             try:
                 message, end = self._json.raw_decode(self._text)
             except json.JSONDecodeError:
@@ -213,7 +214,7 @@ class Connection:
 
 
 def check_target(target: str) -> None:
-    """Refuse what is no OVSDB connection method (ovsdb(7), "Connection Methods").
+    """Refuse what is not an OVSDB connection method (ovsdb(7), "Connection Methods").
 
     Raises:
         InputError: neither ``unix:PATH`` nor ``tcp:ADDRESS:PORT``, or the port is out of range.
@@ -225,7 +226,7 @@ def check_target(target: str) -> None:
         if not _PORT.fullmatch(port) or int(port) > _MAX_PORT:
             raise InputError(f"{target!r}: the port is out of range; expected one from 1 to {_MAX_PORT}")
     elif kind != "unix" or not rest:
-        raise InputError(f"{target!r} is no OVSDB target; {expected}")
+        raise InputError(f"{target!r} is not an OVSDB target; {expected}")
 
 
 def _readable(descriptor: int) -> bool:

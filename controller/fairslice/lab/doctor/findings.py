@@ -54,7 +54,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         if self.subject not in SUBJECTS:
-            raise ValueError(f"{self.subject!r} is no subject; expected one of {', '.join(SUBJECTS)}")
+            raise ValueError(f"{self.subject!r} is not a subject; expected one of {', '.join(SUBJECTS)}")
         if (self.status == "ok") != (self.fix == ""):
             raise ValueError(f"{self.subject}: {self.status} with the fix {self.fix!r}")
 
@@ -71,7 +71,7 @@ def from_json(value: Mapping[str, str]) -> Finding:
     """
     status = value.get("status")
     if status not in _ORDER:
-        raise ValueError(f"{status!r} is no status")
+        raise ValueError(f"{status!r} is not a status")
     return Finding(
         cast(Status, status), value.get("subject", ""), value.get("found", ""), value.get("fix", "")
     )

@@ -237,7 +237,7 @@ def _rows(table: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _one(value: Sequence[str]) -> str:
     kind, uuid = value
     if kind != "uuid":
-        raise ValueError(f"{value!r} is no UUID")
+        raise ValueError(f"{value!r} is not a UUID")
     return uuid
 
 

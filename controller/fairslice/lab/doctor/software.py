@@ -175,7 +175,7 @@ def privileges_finding() -> Finding:
 
 
 def or_in_a_vm(finding: Finding, vm: Finding) -> Finding:
-    """Lack of privileges is no failure where user-mode Linux gives them to anybody."""
+    """Lack of privileges is not a failure where user-mode Linux gives them to anybody."""
     if finding.status != "fail" or vm.status != "ok":
         return finding
     fix = f"{finding.fix}; or `fairslice run --vm`, which needs no privileges"

@@ -32,7 +32,7 @@ def check_emulable(network: Network) -> None:
 
     Raises:
         InputError: every name that makes no interface name, every capacity that is not positive, every delay
-            and loss out of range, every address that is no IPv4 address.
+            and loss out of range, every address that is not an IPv4 address.
     """
     faults = [*_name_faults(network), *_link_faults(network), *_address_faults(network)]
     if faults:

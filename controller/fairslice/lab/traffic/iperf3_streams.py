@@ -142,7 +142,7 @@ def reported_error(text: str) -> str | None:
         report = json.loads(text)
     except json.JSONDecodeError:
         return f"it printed no JSON: {text.strip()[:200]}"
-    error = report.get("error") if isinstance(report, dict) else "its JSON is no object"
+    error = report.get("error") if isinstance(report, dict) else "its JSON is not an object"
     return None if error is None else str(error).removeprefix("error - ")
 
 

@@ -126,7 +126,7 @@ def parse_sender(text: str) -> Sender:
     found = _SENDER.fullmatch(text)
     if found is None:
         raise InputError(
-            f"{text!r} is no sender; expected a flow (its number, FROM->TO or a part of its id) or a slice, "
+            f"{text!r} is not a sender; expected a flow (its number, FROM->TO, a part of its id) or a slice, "
             "then =udp, =tcp or =udp,x10 (ten times the allocation)"
         )
     if found["proto"] == "tcp" and found["factor"]:

@@ -61,7 +61,7 @@ def to_json(job: Job) -> str:
 def from_json(text: str) -> Job:
     """The job of :func:`to_json`; ``from_json(to_json(job)) == job``.
 
-    It is this program's own document: what is no such document is not told in words.
+    It is this program's own document: another document is not told in words.
     """
     document = json.loads(text)
     return Job(

@@ -127,7 +127,7 @@ def _lost_in_the_network(flow: FlowView, after: Counters) -> bool:
 
 
 def _lent(flow: FlowView, unknown: Sequence[FlowView]) -> str:
-    """Why more than its allocation is no fault of a shaped flow: a queue lends what others leave."""
+    """Why more than its allocation is not a fault of a shaped flow: a queue lends what others leave."""
     if flow.enforcement != "shape":
         return ""
     mine = set(pairwise(flow.path))

@@ -118,7 +118,7 @@ def read_memory(text: str) -> int:
     """
     found = _MEMORY.fullmatch(text.strip())
     if found is None:
-        raise InputError(f"{text!r} is no amount of memory; expected a number and a unit, as 512M or 2G")
+        raise InputError(f"{text!r} is not an amount of memory; expected a number and a unit, as 512M or 2G")
     memory_bytes = float(found[1]) * _FACTORS[found[2].upper()]
     if not MIN_MEMORY_BYTES <= memory_bytes <= MAX_MEMORY_BYTES:
         wrong = f"{text!r} is too {'little' if memory_bytes < MIN_MEMORY_BYTES else 'much'} memory"

@@ -26,7 +26,7 @@ def check_outputs(outputs: Sequence[Path]) -> None:
                 Fault(f"{path} is hidden by the virtual machine's own; expected a directory elsewhere")
             )
         elif not resolved.is_dir():
-            faults.append(Fault(f"{path} is no directory; expected one that exists"))
+            faults.append(Fault(f"{path} is not a directory; expected one that exists"))
         elif not os.access(resolved, os.W_OK | os.X_OK):
             faults.append(Fault(f"{path} can't be written; expected a directory that can"))
     if faults:

@@ -22,7 +22,7 @@ from fairslice.topology.network import Network
 
 
 def base_entries(switch: str, network: Network, unmatched: Unmatched) -> Iterator[FlowEntry]:
-    """Everything that is no flow's: trunks pass, the controller answers ARP, the rest goes unmarked."""
+    """Everything that is not a flow's: trunks pass, the controller answers ARP, the rest goes unmarked."""
     cookie = int(Cookie(Role.BASE))
     for neighbour in network.graph.successors(switch):
         if neighbour in network.switches:
