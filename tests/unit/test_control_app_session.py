@@ -1,19 +1,21 @@
 """A conversation with one switch, played by a fake that answers what a script says."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from fairslice.control.app import session as session_module
-from fairslice.control.app.session import Session
-from fairslice.control.openflow.encode import ofp, parser
+from fairslice.control.app.session import CARRIERS, Session
+from fairslice.control.openflow.encode import ENCODERS, ofp, parser
 from fairslice.control.openflow.framework import OPENFLOW_13
 from fairslice.errors import MachineError
-from fairslice.slicing.state.desired import FlowEntry, Meter, SwitchState
+from fairslice.slicing.state.desired import FlowEntry, Meter, PortQos, Queue, SwitchState
 from fairslice.slicing.state.diff import plan
 from fairslice.slicing.state.labels import FLOW_METERS, Cookie, Role
+from fairslice.slicing.state.steps import ORDER, GrowQueues, ShrinkQueues
+from fairslice.testing.switch import TAKES
 
 from ryu.lib import hub
 
@@ -36,7 +38,8 @@ class FakeSwitch:
         self.answer = answer
         self.sent: list[Any] = []
         self.last_xid = 1000
-        self.session = Session(self)
+        self.queues: list[tuple[int, Mapping[int, PortQos]]] = []
+        self.session = Session(self, lambda dpid, ports: self.queues.append((dpid, ports)))
 
     def set_xid(self, message: Any) -> None:
         self.last_xid += 1
@@ -51,6 +54,12 @@ class FakeSwitch:
         message.set_xid(xid)
         return self.session.error(message)
 
+    def bundle(self, request: Any) -> None:
+        """Answer a request to open, commit or discard a bundle."""
+        reply = parser.ONFBundleCtrlMsg(OPENFLOW_13, request.bundle_id, request.type + 1, request.flags, [])
+        reply.set_xid(request.xid)
+        self.session.bundle_reply(reply)
+
     def stats(self, kind: Any, xid: int, body: list[Any], *, more: bool = False) -> None:
         reply = kind(OPENFLOW_13, flags=ofp.OFPMPF_REPLY_MORE if more else 0)
         reply.body = body
@@ -59,10 +68,26 @@ class FakeSwitch:
 
     @property
     def kinds(self) -> list[str]:
-        return [type(message).__name__ for message in self.sent]
+        """What was sent; what a bundle carries by itself, and what is done with bundles by its name."""
+        return [kind_of(message) for message in self.sent]
+
+
+BUNDLE_REQUESTS = {
+    ofp.ONF_BCT_OPEN_REQUEST: "open",
+    ofp.ONF_BCT_COMMIT_REQUEST: "commit",
+    ofp.ONF_BCT_DISCARD_REQUEST: "discard",
+}
+
+
+def kind_of(message: Any) -> str:
+    if isinstance(message, parser.ONFBundleCtrlMsg):
+        return BUNDLE_REQUESTS[message.type]
+    return type(getattr(message, "message", message)).__name__
 
 
 def obey(switch: FakeSwitch, message: Any) -> None:
+    if isinstance(message, parser.ONFBundleCtrlMsg):
+        switch.bundle(message)
     if isinstance(message, parser.OFPBarrierRequest):
         reply = parser.OFPBarrierReply(OPENFLOW_13)
         reply.set_xid(message.xid)
@@ -72,9 +97,10 @@ def obey(switch: FakeSwitch, message: Any) -> None:
 def test_a_barrier_ends_each_step() -> None:
     switch = FakeSwitch(obey)
     assert switch.session.install(CHANGE) == ()
-    mod, barrier = ["OFPFlowMod"], ["OFPBarrierRequest"]
-    meter = ["OFPMeterMod"]
-    assert switch.kinds == meter + barrier + mod + barrier + mod + barrier + meter + barrier
+    meter, barrier = ["OFPMeterMod"], ["OFPBarrierRequest"]
+    bundle = ["open", "OFPFlowMod", "OFPFlowMod", *barrier, "commit"]
+    assert switch.kinds == meter + barrier + bundle + meter + barrier
+    assert switch.session.modifications == 4
     xids = [message.xid for message in switch.sent]
     assert len(set(xids)) == len(xids)
     assert None not in xids
@@ -88,17 +114,20 @@ def test_nothing_to_do_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refused", "step", "what"),
+    ("refused", "refusal", "step", "what"),
     [
-        ("OFPMeterMod", 1, f"meter {NEW_METER.meter_id}"),
-        ("OFPFlowMod", 2, "the entry of table 0, priority 100, match {in_port=2}"),
+        ("OFPMeterMod", 1, 1, f"meter {NEW_METER.meter_id}"),
+        ("OFPFlowMod", 4, 2, "the entry of table 0, priority 100, match {in_port=2}"),
+        ("OFPFlowMod", 5, 2, "the entry of table 0, priority 100, match {in_port=1}"),
     ],
 )
 def test_a_refusal_says_what_was_refused_and_ends_the_installation(
-    refused: str, step: int, what: str
+    refused: str, refusal: int, step: int, what: str
 ) -> None:
+    """``refusal`` is which message meets it: one of them alone."""
+
     def answer(switch: FakeSwitch, message: Any) -> None:
-        if type(message).__name__ == refused:
+        if kind_of(message) == refused and len(switch.sent) == refusal:
             assert switch.error(message.xid)
         obey(switch, message)
 
@@ -106,6 +135,84 @@ def test_a_refusal_says_what_was_refused_and_ends_the_installation(
     errors = switch.session.install(CHANGE)
     assert errors == (f"switch 0000000000000abc refused {what}: error type 12 code 1",)
     assert switch.kinds.count("OFPBarrierRequest") == step
+
+
+def test_a_bundle_with_a_refused_entry_is_discarded() -> None:
+    """A commit would make the changes that were not refused."""
+
+    def answer(switch: FakeSwitch, message: Any) -> None:
+        if kind_of(message) == "OFPFlowMod":
+            switch.error(message.xid)
+        obey(switch, message)
+
+    switch = FakeSwitch(answer)
+    assert len(switch.session.install(CHANGE)) == 2
+    assert switch.kinds[-1] == "discard"
+    assert "commit" not in switch.kinds
+
+
+def test_a_refusal_of_the_commit_names_the_entry() -> None:
+    def answer(switch: FakeSwitch, message: Any) -> None:
+        if kind_of(message) == "commit":
+            refused = next(m for m in switch.sent if kind_of(m) == "OFPFlowMod")
+            assert switch.error(refused.xid)
+            assert switch.error(message.xid)
+        else:
+            obey(switch, message)
+
+    switch = FakeSwitch(answer)
+    errors = switch.session.install(CHANGE)
+    what = "the entry of table 0, priority 100, match {in_port=2}"
+    assert errors == (f"switch 0000000000000abc refused {what}: error type 12 code 1",)
+    assert switch.kinds[-1] == "commit"
+
+
+@pytest.mark.parametrize(("refused", "what"), [("open", "opening"), ("commit", "commit")])
+def test_a_switch_that_refuses_bundles_is_named(refused: str, what: str) -> None:
+    def answer(switch: FakeSwitch, message: Any) -> None:
+        if kind_of(message) == refused:
+            assert switch.error(message.xid)
+        else:
+            obey(switch, message)
+
+    switch = FakeSwitch(answer)
+    with pytest.raises(MachineError, match=rf"0abc refused the {what} of a bundle.*: error type 12 code 1$"):
+        switch.session.install(CHANGE)
+    assert switch.kinds[-1] == refused
+
+
+def test_bundles_are_numbered_apart() -> None:
+    switch = FakeSwitch(obey)
+    switch.session.install(CHANGE)
+    switch.session.install(CHANGE)
+    opened = [message.bundle_id for message in switch.sent if kind_of(message) == "open"]
+    added = {message.bundle_id for message in switch.sent if isinstance(message, parser.ONFBundleAddMsg)}
+    assert len(opened) == 2
+    assert set(opened) == added
+
+
+def test_queues_are_written_before_and_after_the_rest() -> None:
+    """In the order of the plan, and not at all where they are not managed."""
+    one, two = (PortQos(1, 100, (Queue(queue_id, 1, 100, 5),)) for queue_id in (1, 2))
+    both = PortQos(1, 100, one.queues + two.queues)
+    change = plan(SwitchState(qos={1: one}), SwitchState(meters={1: OLD_METER}, qos={1: two}))
+    seen: list[int] = []
+
+    def answer(switch: FakeSwitch, message: Any) -> None:
+        seen.append(len(switch.queues))
+        obey(switch, message)
+
+    switch = FakeSwitch(answer)
+    assert switch.session.install(change) == ()
+    assert switch.queues == [(DPID, {1: both}), (DPID, {1: two})]
+    assert set(seen) == {1}
+    assert switch.session.modifications == 1
+    assert Session(FakeSwitch(obey)).install(plan(SwitchState(qos={1: one}), SwitchState())) == ()
+
+
+def test_every_kind_of_step_is_carried_out() -> None:
+    assert set(CARRIERS) == set(TAKES) == set(ORDER)
+    assert set(ENCODERS) == {kind for kind in ORDER if kind not in (GrowQueues, ShrinkQueues)}
 
 
 def test_all_refusals_of_a_step_are_told() -> None:

@@ -125,14 +125,13 @@ def test_steps_stand_in_the_order_that_keeps_every_meter_named() -> None:
     before = SwitchState({old.key: old}, {5: Meter(5, 1, 1)})
     after = SwitchState({new.key: new}, {6: Meter(6, 1, 1)})
     kinds = [
-        [(type(m).__name__, getattr(m, "command", None)) for m in step]
-        for step in encode.encode_steps(plan(before, after))
+        [(type(m).__name__, getattr(m, "command", None)) for m in encode.encode_step(step)]
+        for step in plan(before, after).steps
     ]
     ofp = encode.ofp
     assert kinds == [
         [("OFPMeterMod", ofp.OFPMC_ADD)],
-        [("OFPFlowMod", ofp.OFPFC_ADD)],
-        [("OFPFlowMod", ofp.OFPFC_DELETE_STRICT)],
+        [("OFPFlowMod", ofp.OFPFC_ADD), ("OFPFlowMod", ofp.OFPFC_DELETE_STRICT)],
         [("OFPMeterMod", ofp.OFPMC_DELETE)],
     ]
 
@@ -195,3 +194,79 @@ def test_a_length_is_asked_for_as_open_vswitch_has_it() -> None:
         ["ovs-ofctl", "ofp-print", message.hex()], capture_output=True, text=True, check=True
     )
     assert "check_pkt_larger(94)->NXM_NX_REG0[0],goto_table:1" in shown.stdout
+
+
+# Bundles: what Open vSwitch 3.1.0 said, recorded by tests/emulation/test_bundles.py -----------------------
+
+OPENED = "04040018000000044f4e4600000008fc0000000100010000"
+COMMITTED = "04040018000000084f4e4600000008fc0000000100050000"
+DISCARDED = "040400180000001b4f4e4600000008fc0000000300070000"
+ENTRY_REFUSED = (
+    "0401006c0000000e000c0002040400600000000e4f4e4600000008fd0000000200000003040e00480000000efa1502010000"
+    "000500000000000000000000000000000064ffffffff0000000000000000000000000001000c800000040000000500000000"
+    "000600080000c359"
+)
+COMMIT_REFUSED = "0401002800000012ffff09094f4e460004040018000000124f4e4600000008fc0000000200040003"
+
+
+@pytest.mark.parametrize(
+    ("said", "xid", "bundle_id", "request_kind"),
+    [
+        (OPENED, 4, 1, encode.ofp.ONF_BCT_OPEN_REQUEST),
+        (COMMITTED, 8, 1, encode.ofp.ONF_BCT_COMMIT_REQUEST),
+        (DISCARDED, 0x1B, 3, encode.ofp.ONF_BCT_DISCARD_REQUEST),
+    ],
+)
+def test_an_answer_about_a_bundle_is_read(said: str, xid: int, bundle_id: int, request_kind: int) -> None:
+    message = parse(bytes.fromhex(said))
+    assert (message.xid, message.bundle_id, message.type) == (xid, bundle_id, request_kind + 1)
+
+
+def test_a_refusal_in_a_bundle_has_the_xid_of_what_was_refused() -> None:
+    message = parse(bytes.fromhex(ENTRY_REFUSED))
+    ofp = encode.ofp
+    assert (message.xid, message.type, message.code) == (
+        *(0xE, ofp.OFPET_METER_MOD_FAILED, ofp.OFPMMFC_INVALID_METER),
+    )
+    whole = parse(bytes.fromhex(COMMIT_REFUSED))
+    # 2313: a message of the bundle failed (Open vSwitch, ofp-errors.h, OFPBFC_MSG_FAILED).
+    assert (whole.xid, whole.type, whole.exp_type) == (0x12, ofp.OFPET_EXPERIMENTER, 2313)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (encode.ofp.ONF_BCT_OPEN_REQUEST, 0),
+        (encode.ofp.ONF_BCT_COMMIT_REQUEST, 4),
+        (encode.ofp.ONF_BCT_DISCARD_REQUEST, 6),
+    ],
+)
+def test_a_bundle_is_ordered_and_atomic(kind: int, code: int) -> None:
+    data = to_bytes(encode.bundle_control(kind, 9))
+    # ONF extension 230: experimenter "ONF", 2300; bundle_id, type, flags: 1 atomic, 2 ordered
+    assert struct.unpack_from("!IIIHH", data, 8) == (0x4F4E4600, 2300, 9, code, 3)
+    assert (parse(data).bundle_id, parse(data).type, parse(data).flags) == (9, kind, 3)
+
+
+@given(ENTRIES)
+def test_a_bundle_carries_an_entry_under_its_own_xid(entry: FlowEntry) -> None:
+    data = to_bytes(encode.bundle_add(9, encode.flow_add(entry)))
+    # The same with 2301; bundle_id, two bytes of nothing, flags; then the message.
+    assert struct.unpack_from("!IIIHH", data, 8) == (0x4F4E4600, 2301, 9, 0, 3)
+    assert data[24:] == to_bytes(encode.flow_add(entry))
+
+
+def test_open_vswitch_reads_our_bundles() -> None:
+    entry = FlowEntry(0, 100, (("in_port", 3),), int(Cookie(Role.CLASSIFY, 1, 3)), goto_table=1)
+    for message, expected in (
+        (encode.bundle_control(encode.ofp.ONF_BCT_OPEN_REQUEST, 9), "type=OPEN_REQUEST flags=atomic ordered"),
+        (encode.bundle_control(encode.ofp.ONF_BCT_COMMIT_REQUEST, 9), "type=COMMIT_REQUEST"),
+        (encode.bundle_control(encode.ofp.ONF_BCT_DISCARD_REQUEST, 9), "type=DISCARD_REQUEST"),
+        (encode.bundle_add(9, encode.flow_add(entry)), "priority=100,in_port=3 cookie:0xfa15020100000003"),
+        (encode.bundle_add(9, encode.flow_delete(entry)), "DEL_STRICT priority=100,in_port=3"),
+    ):
+        argv = ["ovs-ofctl", "ofp-print", to_bytes(message).hex()]
+        shown = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+        assert "ONFT_BUNDLE" in shown or "OFPT_BUNDLE" in shown
+        assert "bundle_id=0x9" in shown
+        assert expected in " ".join(shown.split())

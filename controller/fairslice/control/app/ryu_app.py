@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fairslice.api.counters import Counters
@@ -27,7 +27,7 @@ from fairslice.control.app.session import Session
 from fairslice.control.openflow.packets import read_arp, write_arp
 from fairslice.control.ovsdb.database import OvsDatabase
 from fairslice.errors import FairsliceError
-from fairslice.slicing.state.desired import SwitchState
+from fairslice.slicing.state.desired import PortQos, SwitchState
 from fairslice.slicing.state.diff import Plan
 from fairslice.topology.discovery import SeenLink
 
@@ -117,19 +117,19 @@ class FairsliceApp(app_manager.RyuApp):  # type: ignore[misc]
         return SwitchState(flows, meters, qos)
 
     def _install(self, session: Session, plan: Plan) -> None:
-        errors: tuple[str, ...] = ()
+        sent_before = session.modifications
         try:
-            if plan.grow_qos is not None and self.database is not None:
-                self._ovsdb(self.database.write_qos, session.dpid, plan.grow_qos)
             errors = session.install(plan)
-            if not errors and plan.shrink_qos is not None and self.database is not None:
-                self._ovsdb(self.database.write_qos, session.dpid, plan.shrink_qos)
         except FairsliceError as error:
             errors = (str(error),)
         for text in errors:
             log.error("%s", text)
-        sent = sum(count for what, count in plan.counts() if what != "queues")
+        sent = session.modifications - sent_before
         self.handle(InstallEnded(session.dpid, self._read_state(session), errors, sent))
+
+    def _write_queues(self, dpid: int, ports: Mapping[int, PortQos]) -> None:
+        if self.database is not None:
+            self._ovsdb(self.database.write_qos, dpid, ports)
 
     def _ovsdb(self, call: Callable[..., Any], *args: Any) -> Any:
         """Talk to the database in a native thread, so that OpenFlow goes on meanwhile."""
@@ -148,7 +148,7 @@ class FairsliceApp(app_manager.RyuApp):  # type: ignore[misc]
     def _state_change(self, event: Any) -> None:
         datapath = event.datapath
         if event.state == MAIN_DISPATCHER:
-            session = self.sessions[datapath.id] = Session(datapath)
+            session = self.sessions[datapath.id] = Session(datapath, self._write_queues)
             up = frozenset(number for number, port in datapath.ports.items() if _is_up(port))
             hub.spawn(self._guarded, session, lambda: self._join(session, up))
         elif datapath.id in self.sessions and self.sessions[datapath.id].datapath is datapath:
@@ -181,6 +181,10 @@ class FairsliceApp(app_manager.RyuApp):  # type: ignore[misc]
     @set_ev_cls(ofp_event.EventOFPBarrierReply, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
     def _barrier_reply(self, event: Any) -> None:
         self._session(event).barrier_reply(event.msg)
+
+    @set_ev_cls(ofp_event.EventONFBundleCtrlMsg, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
+    def _bundle_reply(self, event: Any) -> None:
+        self._session(event).bundle_reply(event.msg)
 
     @set_ev_cls(
         [

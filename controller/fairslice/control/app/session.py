@@ -3,15 +3,25 @@
 Runs in green threads of the framework; the application's event loop feeds it what the switch says.
 """
 
+import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fairslice.control.openflow import decode, encode
 from fairslice.control.openflow.encode import Message
 from fairslice.errors import MachineError
-from fairslice.slicing.state.desired import FlowEntry, FlowKey, Meter
+from fairslice.slicing.state.desired import FlowEntry, FlowKey, Meter, PortQos
 from fairslice.slicing.state.diff import Plan
+from fairslice.slicing.state.steps import (
+    AddMeters,
+    ChangeEntries,
+    ChangeMeters,
+    GrowQueues,
+    RemoveMeters,
+    ShrinkQueues,
+    Step,
+)
 
 from ryu.lib import hub
 
@@ -19,21 +29,31 @@ log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 30.0
 
+_BUNDLE = "the opening of a bundle (OpenFlow extension 230; Open vSwitch has it since 2.4)"
+
 
 class Session:
     """What is under way with one connected switch, matched by xid.
 
     Args:
         datapath: the framework's datapath.
+        write_queues: makes the QoS of the switch, by dpid, that of its ports by port_no; None where queues
+            are not managed.
     """
 
-    def __init__(self, datapath: Any) -> None:
+    def __init__(
+        self, datapath: Any, write_queues: Callable[[int, Mapping[int, PortQos]], None] | None = None
+    ) -> None:
         self.datapath = datapath
         self.dpid: int = datapath.id
         self.lock = hub.Semaphore(1)
+        self.modifications = 0
+        """How many meter and flow modifications it has sent."""
+        self._write_queues = write_queues
+        self._bundle_ids = itertools.count(1)
         self._waiting: dict[int, hub.Event] = {}
         self._parts: dict[int, list[Any]] = {}
-        self._sent: dict[int, str] = {}
+        self._sent: dict[int, Message] = {}
         self._errors: list[str] = []
         self._refused: dict[int, str] = {}
         self._closed = False
@@ -42,6 +62,10 @@ class Session:
 
     def barrier_reply(self, message: Any) -> None:
         """The switch has done all that was sent before the barrier."""
+        self._wake(message.xid)
+
+    def bundle_reply(self, message: Any) -> None:
+        """The switch has opened, committed or discarded a bundle."""
         self._wake(message.xid)
 
     def stats_reply(self, message: Any) -> None:
@@ -53,10 +77,12 @@ class Session:
 
     def error(self, message: Any) -> bool:
         """An error; True if it answers something that this session sent."""
-        kind = f"error type {message.type} code {message.code}"
-        what = self._sent.get(message.xid)
-        if what is not None:
-            self._errors.append(f"switch {self.dpid:016x} refused {what}: {kind}")
+        experimental = message.type == encode.ofp.OFPET_EXPERIMENTER
+        code = message.exp_type if experimental else message.code
+        kind = f"error type {message.type} code {code}"
+        refused = self._sent.get(message.xid)
+        if refused is not None:
+            self._errors.append(f"switch {self.dpid:016x} refused {_describe(refused)}: {kind}")
         elif message.xid in self._waiting:
             self._refused[message.xid] = kind
             self._wake(message.xid)
@@ -78,21 +104,58 @@ class Session:
     # What callers wait for --------------------------------------------------------------------------
 
     def install(self, plan: Plan) -> tuple[str, ...]:
-        """Send the OpenFlow part of a plan, a barrier after each step; the errors it met.
+        """Carry out a plan, each step to its end before the next begins; the errors it met.
 
         A step with errors ends the installation: what would follow depends on it.
+
+        Raises:
+            MachineError: the switch did not answer in time or has left, takes no bundles, or the database of
+                its queues failed.
         """
-        for step in encode.encode_steps(plan):
-            self._errors = []
-            self._sent = {}
-            for message in step:
-                self.datapath.set_xid(message)
-                self._sent[message.xid] = _describe(message)
-                self.datapath.send_msg(message)
-            self._ask(encode.barrier(), "a barrier")
-            if self._errors:
-                return tuple(self._errors)
+        for step in plan.steps:
+            self.modifications += step.modifications
+            if errors := CARRIERS[type(step)](self, step):
+                return errors
         return ()
+
+    def _carry_queues(self, step: GrowQueues | ShrinkQueues) -> tuple[str, ...]:
+        if self._write_queues is not None:
+            self._write_queues(self.dpid, step.ports)
+        return ()
+
+    def _carry_messages(self, step: Step) -> tuple[str, ...]:
+        """One message after the other, and a barrier."""
+        self._send_matched((message, message) for message in encode.encode_step(step))
+        return tuple(self._errors)
+
+    def _carry_bundle(self, step: Step) -> tuple[str, ...]:
+        """All at once or not at all; an error names what was refused, now or when it was to be committed."""
+        bundle_id = next(self._bundle_ids)
+        self._ask(encode.bundle_control(encode.ofp.ONF_BCT_OPEN_REQUEST, bundle_id), _BUNDLE)
+        self._send_matched(
+            (encode.bundle_add(bundle_id, message), message) for message in encode.encode_step(step)
+        )
+        if self._errors:
+            # What was not refused is still in the bundle, and a commit would make it.
+            self.datapath.send_msg(encode.bundle_control(encode.ofp.ONF_BCT_DISCARD_REQUEST, bundle_id))
+            return tuple(self._errors)
+        commit = encode.bundle_control(encode.ofp.ONF_BCT_COMMIT_REQUEST, bundle_id)
+        try:
+            self._ask(commit, "the commit of a bundle")
+        except MachineError:
+            if not self._errors:
+                raise
+        return tuple(self._errors)
+
+    def _send_matched(self, messages: Iterable[tuple[Message, Message]]) -> None:
+        """Send messages and a barrier; errors are matched by xid to the modification that each carries."""
+        self._errors = []
+        self._sent = {}
+        for message, modification in messages:
+            self.datapath.set_xid(message)
+            self._sent[message.xid] = modification
+            self.datapath.send_msg(message)
+        self._ask(encode.barrier(), "a barrier")
 
     def read_flows(self) -> list[decode.EntryCounter]:
         """Our flow entries with their counters."""
@@ -158,3 +221,14 @@ def _describe(message: Message) -> str:
         return f"meter {message.meter_id}"
     fields = ", ".join(f"{name}={value}" for name, value in message.match.items())
     return f"the entry of table {message.table_id}, priority {message.priority}, match {{{fields}}}"
+
+
+CARRIERS: Mapping[type[Step], Callable[[Session, Any], tuple[str, ...]]] = {
+    GrowQueues: Session._carry_queues,
+    AddMeters: Session._carry_messages,
+    ChangeMeters: Session._carry_messages,
+    ChangeEntries: Session._carry_bundle,
+    RemoveMeters: Session._carry_messages,
+    ShrinkQueues: Session._carry_queues,
+}
+"""How each kind of step is carried out; the errors that it met."""

@@ -1,14 +1,14 @@
-"""Plans as OpenFlow 1.3 messages, one step at a time."""
+"""Steps of plans as OpenFlow 1.3 messages, and the questions that a switch is asked."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fairslice.control.openflow.framework import OPENFLOW_13, ofproto_v1_3, ofproto_v1_3_parser
 from fairslice.slicing.state.desired import FlowEntry, Meter
-from fairslice.slicing.state.diff import Plan
 from fairslice.slicing.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK
 from fairslice.slicing.state.pipeline import CONTROLLER_PORT
+from fairslice.slicing.state.steps import AddMeters, ChangeEntries, ChangeMeters, RemoveMeters, Step
 
 Message = Any
 """A message of the framework; fairslice only passes them on."""
@@ -21,19 +21,15 @@ NXM_REG0 = 0x0001_0004
 """NXM_NX_REG0: class 1, field 0, four bytes long (ovs-fields(7))."""
 
 
-def encode_steps(plan: Plan) -> list[list[Message]]:
-    """The OpenFlow part of a plan: steps that are each to end with a barrier; empty steps are left out.
+def encode_step(step: Step) -> list[Message]:
+    """The modifications of a step, in their order.
 
     Deletions go out strict and with the cookie's owner, so that foreign entries are never touched.
+
+    Raises:
+        KeyError: a step that is not made through OpenFlow.
     """
-    steps = [
-        [meter_mod(ofp.OFPMC_ADD, meter) for meter in plan.add_meters]
-        + [meter_mod(ofp.OFPMC_MODIFY, meter) for meter in plan.modify_meters],
-        [flow_add(entry) for entry in plan.add_flows],
-        [flow_delete(entry) for entry in plan.delete_flows],
-        [meter_mod(ofp.OFPMC_DELETE, meter) for meter in plan.delete_meters],
-    ]
-    return [step for step in steps if step]
+    return ENCODERS[type(step)](step)
 
 
 def meter_mod(command: int, meter: Meter) -> Message:
@@ -75,6 +71,32 @@ def flow_delete(entry: FlowEntry) -> Message:
         out_group=ofp.OFPG_ANY,
         match=parser.OFPMatch(**dict(entry.match)),
     )
+
+
+def _entry_mods(step: ChangeEntries) -> list[Message]:
+    return [flow_add(entry) for entry in step.add] + [flow_delete(entry) for entry in step.delete]
+
+
+ENCODERS: Mapping[type[Step], Callable[[Any], list[Message]]] = {
+    AddMeters: lambda step: [meter_mod(ofp.OFPMC_ADD, meter) for meter in step.meters],
+    ChangeMeters: lambda step: [meter_mod(ofp.OFPMC_MODIFY, meter) for meter in step.meters],
+    ChangeEntries: _entry_mods,
+    RemoveMeters: lambda step: [meter_mod(ofp.OFPMC_DELETE, meter) for meter in step.meters],
+}
+"""How the steps that OpenFlow makes are written as messages."""
+
+BUNDLE_FLAGS = ofp.ONF_BF_ATOMIC | ofp.ONF_BF_ORDERED
+"""All of a bundle or nothing, in the order in which it was added; every message of it says so."""
+
+
+def bundle_control(kind: int, bundle_id: int) -> Message:
+    """Open, commit or discard a bundle: ``kind`` is a request of ONF_BCT (ONF extension 230 §3.1)."""
+    return parser.ONFBundleCtrlMsg(OPENFLOW_13, bundle_id, kind, BUNDLE_FLAGS, [])
+
+
+def bundle_add(bundle_id: int, message: Message) -> Message:
+    """Put a message into a bundle (ONF extension 230 §3.3); it takes the xid of what carries it."""
+    return parser.ONFBundleAddMsg(OPENFLOW_13, bundle_id, BUNDLE_FLAGS, message, [])
 
 
 def packet_out(in_port: int, outputs: Sequence[int], frame: bytes) -> Message:
