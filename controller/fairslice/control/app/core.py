@@ -180,11 +180,13 @@ class Core:
         """The policy on what is left of the network; what does not fit becomes a problem."""
         self._policy_problems = ()
         try:
-            allocation = allocate_slices(self._policy, network, omit_unreachable=True)
+            allocation = allocate_slices(self._policy, network, omit_unreachable=True, before=self.allocation)
         except InfeasibleError as error:
             # The network shrank under guarantees that once fitted: share by weight alone rather than stop.
             self._policy_problems = (f"{error}; guarantees are set aside until they fit",)
-            allocation = allocate_slices(without_guarantees(self._policy), network, omit_unreachable=True)
+            allocation = allocate_slices(
+                without_guarantees(self._policy), network, omit_unreachable=True, before=self.allocation
+            )
         except FairsliceError as error:
             self._policy_problems = (str(error),)
             return allocate_slices(NO_POLICY, network)
@@ -195,7 +197,7 @@ class Core:
         require_enforceable(policy, CALLER)
         network = self.discovery.network if self.allocation is not None else self._expected
         if network is not None:
-            allocate_slices(policy, network)
+            allocate_slices(policy, network, before=self.allocation)
         self._policy = policy
         self._probes = ()
 
