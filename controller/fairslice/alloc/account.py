@@ -73,6 +73,11 @@ class Account:
     _next_s: float = LOADING_S
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def loaded(self) -> bool:
+        """Whether machine code is there."""
+        return self._loaded
+
     def pays(self, ahead_s: float) -> bool:
         """Whether work is for machine code that would take plain Python so long; loads it if it is time."""
         if not self._loaded and self.spent_s + ahead_s > self._next_s:

@@ -6,10 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MOST_OF_A_LINK = 0.5
 """The part of a link that acknowledgements may take."""
@@ -49,6 +56,8 @@ class AcknowledgedProblem:
             With every fault of the data, or of ``returns``: an unknown link, or a share that is not a finite
             number above 0.
         """
+        if "_is_sound" in self.__dict__:
+            return
         self.data.check()
         expected = "expected a finite number above 0 and a known link"
         faults = [
@@ -60,6 +69,12 @@ class AcknowledgedProblem:
         if faults:
             raise InputError(faults)
 
+    def trusted(self) -> "AcknowledgedProblem":
+        """The same, which the caller knows to be sound: nothing of it is checked any more."""
+        self.data.trusted()
+        self.__dict__["_is_sound"] = True
+        return self
+
     @cached_property
     def shares(self) -> Mapping[str, Mapping[int, float]]:
         """By link: the flows, by number, that acknowledgements of cross it, and what they take of it."""
@@ -70,9 +85,23 @@ class AcknowledgedProblem:
         return dict(shares)
 
     @cached_property
+    def rows(self) -> "tuple[NDArray[Any], NDArray[Any], NDArray[Any]]":
+        """The same as compressed sparse rows: where each link's begin, and the last ends; flows; shares."""
+        flows = [number for of in self.shares.values() for number in of]
+        shares = [share for of in self.shares.values() for share in of.values()]
+        return (
+            np.array([0, *accumulate(map(len, self.shares.values()))], dtype=np.int32),
+            np.array(flows, dtype=np.int32),
+            np.array(shares, dtype=np.float64),
+        )
+
+    @cached_property
     def promised(self) -> Mapping[str, Fraction]:
         """By link: what data has to get by the flows' floors, where there are any."""
         promised: dict[str, Fraction] = defaultdict(Fraction)
+        columns = self.data.__dict__.get("columns")
+        if columns is not None and columns.floor is None:
+            return promised
         for flow in self.data.flows:
             if flow.kept_floor:
                 for link, use in flow.uses.items():
@@ -102,9 +131,19 @@ class AcknowledgedProblem:
     @cached_property
     def may_fill(self) -> Mapping[str, str]:
         """The links whose room acknowledgements may fill, with the name that it has as a link."""
+        first, flow, share = self.rows
+        if not len(flow):
+            return {}
+        # Where all flows at their most would not fill it, there is nothing more to know.
+        most = np.maximum.reduceat(share, first[:-1]) * np.add.reduceat(
+            np.array(self._most)[flow], first[:-1]
+        )
+        room = np.array(list(self.room.values()))
+        may = np.flatnonzero(most * (1 + 1e-9) > room).tolist()
+        links = list(self.shares)
         return {
             link: f"{link} (acknowledgements)"
-            for link in self.shares
+            for link in (links[place] for place in may)
             if self._at_most(link) > self.room[link]
         }
 
@@ -113,8 +152,7 @@ class AcknowledgedProblem:
 
         Flows over the same first link, or last, have no more than that carries, whatever they take of it.
         """
-        flows, shares = self.data.flows, self.shares[link]
-        most = {number: min(self._alone(number), flows[number].cap) for number in shares}
+        flows, shares, most = self.data.flows, self.shares[link], self._most
 
         def bound(end: int) -> float:
             rates: dict[str, float] = defaultdict(float)
@@ -131,10 +169,21 @@ class AcknowledgedProblem:
 
         return min(bound(0), bound(-1))
 
-    def _alone(self, number: int) -> float:
-        """What a flow has at most."""
-        uses = self.data.flows[number].uses
-        return min((self.data.capacities[name] / use for name, use in uses.items()), default=math.inf)
+    @cached_property
+    def _most(self) -> list[float]:
+        """What each flow has at most: where it is alone, and no more than its cap."""
+        columns = self.data.__dict__.get("columns")
+        if columns is not None and all(flow.uses for flow in self.data.flows):
+            columns = columns.arrays()
+            alone = columns.capacity[columns.indices]
+            if columns.coefficient is not None:
+                alone = alone / columns.coefficient
+            return np.minimum(np.minimum.reduceat(alone, columns.indptr[:-1]), columns.cap).tolist()  # type: ignore[no-any-return]
+        capacities = self.data.capacities
+        return [
+            min(flow.cap, *(capacities[name] / use for name, use in flow.uses.items()), math.inf)
+            for flow in self.data.flows
+        ]
 
     @cached_property
     def with_room(self) -> AllocationProblem:
@@ -142,12 +191,27 @@ class AcknowledgedProblem:
         if not self.may_fill:
             return self.data
         room = {name: self.room[link] for link, name in self.may_fill.items()}
-        flows = [
-            replace(flow, uses={**flow.uses, **self.uses_of_room(returned)})
-            for flow, returned in zip(self.data.flows, self.returns, strict=True)
-        ]
-        return replace(
+        using = sorted({number for link in self.may_fill for number in self.shares[link]})
+        more = {flow: self.uses_of_room(self.returns[flow]) for flow in using}
+        flows = list(self.data.flows)
+        for flow, uses in more.items():
+            flows[flow] = replace(flows[flow], uses={**flows[flow].uses, **uses})
+        problem = replace(
             self.data, capacities={**self.data.capacities, **room}, flows=tuple(flows), rooms=len(room)
+        )
+        columns = self.data.__dict__.get("columns")
+        if columns is None:
+            return problem
+        # Nothing but links that are room has come.
+        number_of = {name: place for place, name in enumerate(room, len(self.data.capacities))}
+        return problem.trusted(
+            columns.with_places(
+                list(room.values()),
+                {
+                    number: {number_of[name]: use for name, use in uses.items()}
+                    for number, uses in more.items()
+                },
+            )
         )
 
     def uses_of_room(self, returned: Mapping[str, float]) -> dict[str, float]:
@@ -161,11 +225,13 @@ class AcknowledgedProblem:
 
     def left(self, link: str, taken: float) -> float:
         """What of a link is left to data where acknowledgements take so much."""
-        capacity = self.data.capacities[link]
-        left = max(capacity - taken, 0.0)
-        promised = self.promised.get(link, Fraction(0))
-        # Rounding takes nothing from what is promised.
-        return max(left, _rounded_up(promised)) if promised <= capacity else left
+        return max(self.data.capacities[link] - taken, 0.0, self.kept_for_data(link))
+
+    def kept_for_data(self, link: str) -> float:
+        """What of a link is never set aside: rounding takes nothing from what is promised."""
+        promised = self.promised.get(link)
+        fits = promised is not None and promised <= self.data.capacities[link]
+        return _rounded_up(promised) if promised is not None and fits else 0.0
 
     def stated(self, why: Bottleneck) -> Bottleneck:
         """A bottleneck of what is left, in the words of whole links."""

@@ -26,15 +26,25 @@ References
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.allocation import Allocation, Bottleneck
-from fairslice.alloc.engine import Solution, solve
+from fairslice.alloc.engine import Solution
+from fairslice.alloc.refilling import Refilling
+from fairslice.alloc.returned import Returned
 from fairslice.alloc.waterfilling import allocation_of, few_of, refusal
 from fairslice.errors import EXIT_INTERNAL, FairsliceError, InfeasibleError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Amounts = NDArray[Any]
 
 CONSISTENT = 1e-13
 """What is set aside and what acknowledgements then take differ by less than this part of the link."""
@@ -135,44 +145,58 @@ def allocate_acknowledged(problem: AcknowledgedProblem, *, instants: bool = Fals
 class _Steps:
     """Sets aside, solves, and sees what acknowledgements take of every link that carries some, and data.
 
-    Amounts are lists, by the place of the link in ``links``.
+    Amounts are arrays, by the place of the link in ``links``.
     """
 
     def __init__(self, problem: AcknowledgedProblem) -> None:
         problem.check()
+        problem.trusted()
         self.problem = problem
         # Where there is no data, it makes no difference what is set aside.
         shared = {link for flow in problem.data.flows for link in flow.uses}
-        self.links = [link for link in problem.shares if link in shared]
+        carrying = list(problem.shares)
+        self.links = [link for link in carrying if link in shared]
+        self._where = np.array([at for at, link in enumerate(carrying) if link in shared], dtype=np.int64)
+        self._returned = Returned(problem)
         # What is set aside changes capacities alone, and leaves them sound.
-        self.columns = problem.with_room.columns
+        columns = problem.with_room.columns
+        self._refilling = Refilling(columns)
+        self._whole = np.array(columns.capacity, dtype=np.float64)
         number = {link: index for index, link in enumerate(problem.data.capacities)}
-        self.places = [number[link] for link in self.links]
-        self.capacity = [problem.data.capacities[link] for link in self.links]
-        self.room = [problem.room[link] for link in self.links]
+        self._places = np.array([number[link] for link in self.links], dtype=np.int64)
+        self.capacity = self._whole[self._places]
+        self._least = np.array([problem.kept_for_data(link) for link in self.links], dtype=np.float64)
+        self.room = np.array([problem.room[link] for link in self.links], dtype=np.float64)
         self.taken = 0
-        self.before: list[tuple[list[float], list[float]]] = []
+        self.before: list[tuple[Amounts, Amounts]] = []
         self.least, self.since = math.inf, 0
         self.part, self.small = 1.0, 0
-        self._set_aside([0.0 for _ in self.links])
+        self._filled: Amounts | None = None
+        self._set_aside(np.zeros(len(self.links)))
 
-    def _set_aside(self, amounts: list[float]) -> None:
+    def _set_aside(self, amounts: "Amounts") -> None:
         """Solve with so much set aside."""
         self.amounts = amounts
         self.solution = self._solved()
-        need = self.problem.taken(self.solution.rate)
-        self.need = [need[link] for link in self.links]
+        self.need = self._returned.taken(self.solution.rate)[self._where]
+        self.difference = self._difference()
         self.taken += 1
 
     def _solved(self, *, instants: bool = False) -> Solution:
-        left = dict(zip(self.links, self.amounts, strict=True))
-        capacity = list(map(float, self.columns.capacity))
-        for link, place in zip(self.links, self.places, strict=True):
-            capacity[place] = self.problem.left(link, left[link])
-        solution = solve(replace(self.columns, capacity=capacity), instants=instants)
+        capacity = self._whole.copy()
+        capacity[self._places] = self._left()
+        if not instants and self._filled is not None and np.array_equal(capacity, self._filled):
+            # Of what is set aside less has changed than makes a difference to what is left.
+            return self.solution
+        self._filled = None if instants else capacity
+        solution = self._refilling.solve(capacity, instants=instants)
         if solution.overbooked >= 0:
             raise self._refusal(solution)
         return solution
+
+    def _left(self) -> "Amounts":
+        """What of the links is left to data."""
+        return np.maximum(np.maximum(self.capacity - self.amounts, 0.0), self._least)
 
     def _refusal(self, solution: Solution) -> InfeasibleError:
         """Why floors do not fit, in the words of whole links."""
@@ -191,20 +215,14 @@ class _Steps:
             of_acknowledgements=True,
         )
 
-    def _by_link(self, amounts: Sequence[float]) -> dict[str, float]:
-        return dict(zip(self.links, amounts, strict=True))
+    def _by_link(self, amounts: "Amounts") -> dict[str, float]:
+        return dict(zip(self.links, amounts.tolist(), strict=True))
 
-    @property
-    def difference(self) -> float:
+    def _difference(self) -> float:
         """The largest difference of what is set aside and what is needed, as a part of its link."""
-        return max(
-            (
-                abs(need - amount) / capacity
-                for need, amount, capacity in zip(self.need, self.amounts, self.capacity, strict=True)
-                if capacity
-            ),
-            default=0.0,
-        )
+        some = self.capacity > 0
+        apart = np.abs(self.need - self.amounts)[some] / self.capacity[some]
+        return float(apart.max(initial=0.0))
 
     @property
     def agree(self) -> bool:
@@ -221,16 +239,11 @@ class _Steps:
             self.small, self.since, self.before = math.ceil(SMALL_STEPS / self.part), 0, []
         if self.small:
             self.small -= 1
-            following = [
-                amount + self.part * (need - amount)
-                for amount, need in zip(self.amounts, self.need, strict=True)
-            ]
+            following = self.amounts + self.part * (self.need - self.amounts)
         else:
             self.before = [*self.before, (self.amounts, self.need)][-_MEMORY:]
             following = self.need if self.taken < PLAIN_STEPS or len(self.before) < 2 else self._mixed()
-        self._set_aside(
-            [min(max(amount, 0.0), room) for amount, room in zip(following, self.room, strict=True)]
-        )
+        self._set_aside(np.minimum(np.maximum(following, 0.0), self.room))
 
     def settle(self) -> None:
         """Step on while that halves the difference: plain steps leave only rounding."""
@@ -239,25 +252,28 @@ class _Steps:
             self._set_aside(self.need)
             if self.difference > last[0] / 2:
                 if self.difference > last[0]:
-                    _, self.amounts, self.need, self.solution = last
+                    self.difference, self.amounts, self.need, self.solution = last
                 return
 
-    def _mixed(self) -> list[float]:
+    def _mixed(self) -> "Amounts":
         """The steps before, mixed so that their differences cancel as far as they can."""
-        import numpy as np
-
-        scale = np.array([1 / capacity if capacity else 0.0 for capacity in self.capacity])
+        some = self.capacity > 0
+        scale = np.divide(1.0, self.capacity, out=np.zeros(len(self.capacity)), where=some)
         amounts, need = (np.array(column) * scale for column in zip(*self.before, strict=True))
         difference = need - amounts
         apart = np.diff(difference, axis=0)
         by, *_ = np.linalg.lstsq(apart.T, difference[-1], rcond=1e-10)
         mixed = need[-1] - by @ np.diff(need, axis=0)
-        return [float(part) * capacity for part, capacity in zip(mixed, self.capacity, strict=True)]
+        return mixed * self.capacity  # type: ignore[no-any-return]
 
     def found(self, *, instants: bool) -> AcknowledgedAllocation:
         """The answer."""
         solution = self._solved(instants=True) if instants else self.solution
-        left = self.problem.left_by(self._by_link(self.amounts))
-        return AcknowledgedAllocation(
-            self.problem, allocation_of(left, solution), self.problem.taken(solution.rate), self.taken
+        whole = self.problem.with_room
+        left = replace(
+            whole,
+            capacities={**whole.capacities, **dict(zip(self.links, self._left().tolist(), strict=True))},
         )
+        taken = self._returned.taken(solution.rate).tolist()
+        set_aside = dict(zip(self.problem.shares, taken, strict=True))
+        return AcknowledgedAllocation(self.problem, allocation_of(left, solution), set_aside, self.taken)

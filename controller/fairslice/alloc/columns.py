@@ -5,11 +5,13 @@ there twice is used twice.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
+
+from fairslice.alloc.arguments import some
 
 Column = Any
 """A list or a numpy array of numbers."""
@@ -57,7 +59,7 @@ class Columns:
         """Whether products of the amounts may leave the range of floats."""
         columns = (self.capacity, self.coefficient, self.weight, self.cap, self.floor, self.slice_weight)
         return any(
-            any(map(is_extreme, column)) if isinstance(column, list) else _any_extreme(column)
+            any(map(is_extreme, column)) if isinstance(column, list) else any_extreme(column)
             for column in (*columns, self.slice_limit)
             if column is not None and len(column)
         )
@@ -110,6 +112,26 @@ class Columns:
             slice=both("slice", -1),
         )
 
+    def with_places(self, capacity: Sequence[float], uses: Mapping[int, Mapping[int, float]]) -> "Columns":
+        """The same with more links at their end, which grant no rate, and what flows use of them; arrays."""
+        import numpy as np
+
+        arrays = self.arrays()
+        flows = [flow for flow, of in uses.items() for _ in of]
+        at = arrays.indptr[np.array(flows, dtype=np.int64) + 1]
+        places = [place for of in uses.values() for place in of]
+        parts = [part for of in uses.values() for part in of.values()]
+        before = np.ones(len(arrays.indices)) if arrays.coefficient is None else arrays.coefficient
+        longer = np.bincount(flows, minlength=len(arrays.weight))
+        return replace(
+            arrays,
+            capacity=np.concatenate([arrays.capacity, capacity]),
+            indptr=(arrays.indptr + np.concatenate([[0], np.cumsum(longer)])).astype(np.int32),
+            indices=np.insert(arrays.indices, at, places).astype(np.int32),
+            coefficient=np.insert(before, at, parts),
+            rooms=self.rooms + len(capacity),
+        )
+
     def lists(self) -> "Columns":
         """The same as plain lists, which Python reads faster than it does arrays."""
         return self._each(lambda column, _: column if isinstance(column, list) else column.tolist())
@@ -159,7 +181,29 @@ def is_extreme(amount: float) -> bool:
     return 0 < amount < _LOW or _HIGH < amount < math.inf
 
 
-def _any_extreme(column: Any) -> bool:
+def any_extreme(column: Any) -> bool:
+    """Whether :func:`is_extreme` holds of any amount of an array."""
     import numpy as np
 
     return bool(np.any((column > 0) & (column < _LOW) | (column > _HIGH) & (column < np.inf)))
+
+
+class ByNumber(Mapping[str, float]):
+    """A column as a mapping, by the number of the entry as a string."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<{some(self, 'number')}>"
+
+    def __iter__(self) -> Iterator[str]:
+        return map(str, range(len(self)))
+
+    def __getitem__(self, name: str) -> float:
+        if not (name.isdecimal() and name == str(int(name)) and int(name) < len(self)):
+            raise KeyError(name)
+        return float(self._values[int(name)])

@@ -93,6 +93,11 @@ def load_compiled() -> bool:
     return account.buy()
 
 
+def loaded() -> Backend | None:
+    """The compiled code, if it is there by now."""
+    return compiled() if account.loaded else None
+
+
 def never_compile() -> None:
     """Compile nothing in this process, which others wait for; what is kept is loaded when it pays."""
     account.may_compile = False
@@ -100,18 +105,24 @@ def never_compile() -> None:
 
 def solve_as(backend: Backend, columns: Columns, *, instants: bool = False, most_steps: int = -1) -> Solution:
     """Fill the links of a sound problem in one backend; see :meth:`Board.solve` for ``most_steps``."""
-    columns = _in(backend, columns)
-    n = len(columns.weight)
+    columns = in_kind(backend, columns)
+    board = lay_flows(backend, columns)
+    instant = backend.reals(len(columns.weight)) if instants else None
+    return board.solve(columns, instant=instant, most_steps=most_steps)
+
+
+def lay_flows(backend: Backend, columns: Columns) -> "Board":
+    """Lay out a problem's flows, each as a class of its own; columns are of the backend's kind."""
     board = lay_board(backend, columns)
     backend.run.single_classes(
         *(columns.weight, columns.cap, board.floor_of(columns), board.floored, board.grouped),
         *(board.rise, board.wide, board.soon, board.mark, board.events, board.event),
     )
-    instant = backend.reals(n) if instants else None
-    return board.solve(columns, instant=instant, most_steps=most_steps)
+    return board
 
 
-def _in(backend: Backend, columns: Columns) -> Columns:
+def in_kind(backend: Backend, columns: Columns) -> Columns:
+    """The same columns in the kind of sequence that the backend takes."""
     if backend.is_exact:
         return columns.fractions()
     return columns.arrays() if backend.is_compiled else columns.lists()

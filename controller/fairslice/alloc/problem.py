@@ -14,7 +14,7 @@ from operator import eq
 from typing import TYPE_CHECKING, overload
 
 from fairslice.alloc.arguments import expect, found, is_list, quoted, some, wrong_amounts, wrong_types_of
-from fairslice.alloc.columns import Columns
+from fairslice.alloc.columns import ByNumber, Columns
 from fairslice.errors import Fault, InputError
 
 if TYPE_CHECKING:
@@ -157,6 +157,19 @@ class AllocationProblem:
             As :meth:`check` does.
         """
         self.check()
+        return self._columns()
+
+    def trusted(self, columns: Columns | None = None) -> "AllocationProblem":
+        """The same, which the caller knows to be sound: nothing of it is checked any more.
+
+        ``columns`` are its columns, if the caller has them.
+        """
+        if "columns" not in self.__dict__:
+            # Where a cached property keeps its value.
+            self.__dict__["columns"] = columns or self._columns()
+        return self
+
+    def _columns(self) -> Columns:
         number = {name: index for index, name in enumerate(self.capacities)}
         slice_number = {name: index for index, name in enumerate(self.slices)}
         flows = self.flows
@@ -316,7 +329,7 @@ def _numbered(columns: Columns) -> AllocationProblem:
     """The problem of sound columns; its flows, links and slices are numbers."""
     shares = zip(columns.slice_weight, columns.slice_limit, strict=True)
     problem = AllocationProblem(
-        _ByNumber(columns.capacity),
+        ByNumber(columns.capacity),
         _Flows(columns),
         {str(s): SliceShare(float(weight), float(limit)) for s, (weight, limit) in enumerate(shares)},
         columns.per_flow,
@@ -372,24 +385,3 @@ class _Flows(Sequence[ProblemFlow]):
             floor=0.0 if c.floor is None else float(c.floor[f]),
             slice=None if c.slice is None or c.slice[f] < 0 else str(c.slice[f]),
         )
-
-
-class _ByNumber(Mapping[str, float]):
-    """A column as a mapping, by the number of the entry as a string."""
-
-    def __init__(self, values: Sequence[float]) -> None:
-        self._values = values
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"<{some(self, 'number')}>"
-
-    def __iter__(self) -> Iterator[str]:
-        return map(str, range(len(self)))
-
-    def __getitem__(self, name: str) -> float:
-        if not (name.isdecimal() and name == str(int(name)) and int(name) < len(self)):
-            raise KeyError(name)
-        return float(self._values[int(name)])

@@ -6,6 +6,7 @@ indicator or a value, before a comment, in a blank line, between the parts of a 
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -17,6 +18,8 @@ _LINE_ENDS = "\n\r"
 _BLANKS = " \t"
 _ONCE_BREAKS = "\x85\u2028\u2029"
 """Line breaks of YAML 1.1, ordinary characters by now (§5.4); the library still breaks lines there."""
+_LONGEST_SIMPLE_KEY = 1024
+"""Characters (§7.4.2)."""
 _PRIVATE_USE = range(0xE000, 0xF900)
 _DIRECTIVES = re.compile(r"\ufeff?(?:[ \t\r]*(?:#[^\n]*)?\n|%[^\n]*\n)*")
 """Lines before a document: blank ones, comments and directives."""
@@ -52,7 +55,35 @@ def parse_events(text: str) -> "tuple[Iterator[Event], Mapping[int, str]]":
 
 
 class _Scanner(Scanner):
-    """Overrides the methods that skip white space; their names and results are the library's."""
+    """Overrides methods that skip white space, and those that are called most.
+
+    Their names and results are the library's.
+    What comes next is asked for many times before it is taken. The answer is the same until then, for the
+    reader does not move, so that the library's search for it is gone through once.
+    """
+
+    _is_known = False
+
+    @cached_property
+    def reader(self) -> Any:
+        return super().reader
+
+    def check_token(self, *choices: Any) -> bool:
+        if not self._is_known:
+            super().check_token()
+        return bool(self.tokens) and (not choices or isinstance(self.tokens[0], choices))
+
+    def need_more_tokens(self) -> bool:
+        if self._is_known:
+            return False
+        needs = bool(super().need_more_tokens())
+        self._is_known = not needs
+        return needs
+
+    def get_token(self) -> Any:
+        token = super().get_token()
+        self._is_known = False
+        return token
 
     def scan_to_next_token(self) -> None:
         if self.reader.index == 0 and self.reader.peek() == "\ufeff":
@@ -142,6 +173,9 @@ class _Scanner(Scanner):
 
     def stale_possible_simple_keys(self) -> None:
         """In a flow mapping a key and its colon may stand on different lines (§7.4.2)."""
+        line, last = self.reader.line, self.reader.index - _LONGEST_SIMPLE_KEY
+        if all(key.line == line and key.index >= last for key in self.possible_simple_keys.values()):
+            return
         lasting = {
             level: key
             for level, key in self.possible_simple_keys.items()

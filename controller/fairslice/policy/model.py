@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Protocol
 
 from fairslice.errors import Location
@@ -15,6 +16,7 @@ MAX_FLOWS = 65_535
 """More come from a prefix written too short, and take an edge switch minutes to install."""
 
 PROTOCOLS: Mapping[str, int] = {"icmp": 1, "tcp": 6, "udp": 17}
+_PROTOCOL_NAMES: Mapping[int, str] = {number: name for name, number in PROTOCOLS.items()}
 
 
 class Enforcement(StrEnum):
@@ -98,8 +100,8 @@ class Match:
         return Match(self.proto, self.dst_port, self.src_port)
 
     def __str__(self) -> str:
-        names = {number: name for name, number in PROTOCOLS.items()}
-        parts = [] if self.proto is None else [names.get(self.proto, f"proto {self.proto}")]
+        named = _PROTOCOL_NAMES.get(self.proto or 0, f"proto {self.proto}")
+        parts = [] if self.proto is None else [named]
         parts += [] if self.src_port is None else [f"src_port {self.src_port}"]
         parts += [] if self.dst_port is None else [f"dst_port {self.dst_port}"]
         return " ".join(parts)
@@ -146,7 +148,7 @@ class Slice:
     """Where the file says ``paths`` for this slice, in the slice or in the defaults."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
     """A policy file, checked; slices stand in the order of the file."""
 
@@ -166,10 +168,12 @@ class Policy:
 
     def slice_named(self, name: str) -> Slice:
         """The slice of that name; KeyError if there is none."""
-        for one in self.slices:
-            if one.name == name:
-                return one
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Slice]:
+        # The first of a name, should there be several.
+        return {one.name: one for one in reversed(self.slices)}
 
 
 class HostAddress(Protocol):
@@ -188,7 +192,7 @@ class HostAddress(Protocol):
         """IPv4 address without a prefix length."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Flow:
     """Traffic of one slice from one host to another, in one direction.
 
@@ -206,7 +210,7 @@ class Flow:
     floor_bps: float = 0.0
     match: Match = Match()
 
-    @property
+    @cached_property
     def id(self) -> str:
         """A name for people and files, unique in its policy.
 

@@ -3,7 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from fairslice.alloc.acknowledged import AcknowledgedProblem
@@ -13,12 +13,13 @@ from fairslice.alloc.certificate.acknowledgements import certify_acknowledged
 from fairslice.alloc.certificate.certify import Certificate
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import few_of
-from fairslice.errors import InfeasibleError
+from fairslice.errors import InfeasibleError, InputError
 from fairslice.policy.model import PROTOCOLS, Flow, Policy, Sharing, Split
 from fairslice.policy.resolve import resolve
 from fairslice.topology.k_paths import k_paths
 from fairslice.topology.network import Host, LinkKey, Network, link_name
-from fairslice.topology.paths import NoPathError, path, path_links
+from fairslice.topology.paths import NoPathError, path_links
+from fairslice.topology.trees import Trees
 from fairslice.units import format_rate
 
 SPLIT_ROUNDS = 2
@@ -54,6 +55,8 @@ class Route:
     @cached_property
     def uses(self) -> Mapping[LinkKey, float]:
         """What the flow's data uses of each link, in bit/s for each bit/s of its rate."""
+        if len(self.paths) == 1:
+            return dict.fromkeys(path_links(self.paths[0]), 1.0)
         crossing: Counter[LinkKey] = Counter()
         for nodes, part in zip(self.paths, self.parts, strict=True):
             for key in path_links(nodes) if part else ():
@@ -61,11 +64,24 @@ class Route:
         # Divided once and last: where all parts meet again, they are exactly the whole.
         return {key: parts / sum(self.parts) for key, parts in crossing.items()}
 
-    @property
+    @cached_property
     def returns(self) -> Mapping[LinkKey, float]:
         """What the flow's acknowledgements take of each link, in bit/s for each bit/s of its rate."""
         way = path_links(self.return_path) if self.return_share else ()
         return dict.fromkeys(way, self.return_share)
+
+    @cached_property
+    def as_problem(self) -> tuple[ProblemFlow, Mapping[str, float]]:
+        """The flow as the allocation sees it, links by name, and what its acknowledgements take of links."""
+        flow = ProblemFlow(
+            id=self.flow.id,
+            uses=_named(self.uses),
+            weight=self.flow.weight,
+            cap=math.inf if self.flow.demand_bps is None else self.flow.demand_bps,
+            floor=self.flow.floor_bps,
+            slice=self.flow.slice,
+        )
+        return flow, _named(self.returns)
 
     def along(self, number: int) -> "Route":
         """The same flow with all of its rate on one of its paths."""
@@ -102,6 +118,10 @@ class NetworkAllocation:
     network: Network
     flows: tuple[AllocatedFlow, ...]
     unreachable: tuple[Flow, ...] = ()
+    trees: Trees | None = field(default=None, compare=False, repr=False)
+    """The paths of the network as far as they are known, for :func:`allocate_slices` to go on with."""
+    hosts: Mapping[str, Host] | None = field(default=None, compare=False, repr=False)
+    """The hosts that the policy may name."""
 
     @cached_property
     def problem(self) -> AcknowledgedProblem:
@@ -150,6 +170,7 @@ def allocate_slices(
     *,
     omit_unreachable: bool = False,
     hosts: Mapping[str, Host] | None = None,
+    before: NetworkAllocation | None = None,
 ) -> NetworkAllocation:
     """Give every flow of ``policy`` its max-min fair rate on ``network``.
 
@@ -162,6 +183,8 @@ def allocate_slices(
         omit_unreachable: whether flows without a path go without, in place of a refusal.
         hosts: the hosts that the policy may name, by name, also those that ``network`` does not have now;
             default: those of ``network``.
+        before: an earlier allocation, of this policy or another on a like network: what is known from it and
+            holds here as well is not found again. The answer is the same without it.
 
     Raises:
         InputError: the policy names other hosts, or flows overlap.
@@ -169,31 +192,63 @@ def allocate_slices(
         InfeasibleError: the guarantees do not fit.
         InconsistentError: no rates were found that agree with what their acknowledgements take.
     """
-    flows = resolve(policy, network.hosts if hosts is None else hosts)
+    allowed = network.hosts if hosts is None else hosts
+    trees = Trees(network) if before is None or before.trees is None else before.trees.on(network)
+    flows, known = _known(policy, allowed, before)
     routes, unreachable = [], []
     for flow in flows:
         try:
-            routes.append(_route(flow, policy, network))
+            routes.append(_route(flow, policy, trees, known.get(flow.number)))
         except NoPathError:
             if not omit_unreachable:
                 raise
             unreachable.append(flow)
     try:
         routes = split_freely(policy, network, routes)
-        solution = allocate_acknowledged(problem_of(policy, network, routes))
+        problem = _checked(problem_of(policy, network, routes), routes, known)
+        solution = allocate_acknowledged(problem)
     except InfeasibleError as error:
         raise _in_rates(error) from error
+    rates, bottlenecks = solution.allocation.rates, solution.bottlenecks
     return NetworkAllocation(
         policy,
         network,
-        tuple(
-            AllocatedFlow(
-                route, solution.allocation.rates[route.flow.id], solution.bottlenecks[route.flow.id]
-            )
-            for route in routes
-        ),
+        tuple(AllocatedFlow(route, rates[route.flow.id], bottlenecks[route.flow.id]) for route in routes),
         tuple(unreachable),
+        trees,
+        allowed,
     )
+
+
+def _checked(
+    problem: AcknowledgedProblem, routes: Sequence[Route], known: Mapping[int, Route]
+) -> AcknowledgedProblem:
+    """The problem of routed flows, those of which that are not known yet are checked.
+
+    Raises:
+        InputError: with the faults of all flows.
+    """
+    data = problem.data
+    new = [at for at, route in enumerate(routes) if known.get(route.flow.number) is not route]
+    part = replace(data, flows=tuple(data.flows[at] for at in new))
+    try:
+        AcknowledgedProblem(part, tuple(problem.returns[at] for at in new)).check()
+    except InputError:
+        # They are told by their places among all.
+        problem.check()
+        raise
+    return problem.trusted()
+
+
+def _known(
+    policy: Policy, hosts: Mapping[str, Host], before: NetworkAllocation | None
+) -> tuple[Sequence[Flow], Mapping[int, Route]]:
+    """The flows of a policy in its order, and the routes, by their numbers, that they had before."""
+    if before is None or before.policy != policy or before.hosts != hosts:
+        return resolve(policy, hosts), {}
+    routes = {allocated.flow.number: allocated.route for allocated in before.flows}
+    flows = [*(route.flow for route in routes.values()), *before.unreachable]
+    return sorted(flows, key=lambda flow: flow.number), routes
 
 
 def without_guarantees(policy: Policy) -> Policy:
@@ -252,26 +307,17 @@ def _named(shares: Mapping[LinkKey, float]) -> dict[str, float]:
 
 def problem_of(policy: Policy, network: Network, routes: Sequence[Route]) -> AcknowledgedProblem:
     """The allocation problem of routed flows; links go by :func:`link_name`, flows by their id."""
+    stated = [route.as_problem for route in routes]
     data = AllocationProblem(
         capacities={link.name: link.capacity_bps for link in network.links.values()},
-        flows=tuple(
-            ProblemFlow(
-                id=route.flow.id,
-                uses=_named(route.uses),
-                weight=route.flow.weight,
-                cap=math.inf if route.flow.demand_bps is None else route.flow.demand_bps,
-                floor=route.flow.floor_bps,
-                slice=route.flow.slice,
-            )
-            for route in routes
-        ),
+        flows=tuple(flow for flow, _ in stated),
         slices={
             s.name: SliceShare(s.weight, math.inf if s.limit_bps is None else s.limit_bps)
             for s in policy.slices
         },
         per_flow=policy.sharing is Sharing.PER_FLOW,
     )
-    return AcknowledgedProblem(data, tuple(_named(route.returns) for route in routes))
+    return AcknowledgedProblem(data, tuple(returned for _, returned in stated))
 
 
 def _in_rates(error: InfeasibleError) -> InfeasibleError:
@@ -292,15 +338,22 @@ def _in_rates(error: InfeasibleError) -> InfeasibleError:
     )
 
 
-def _route(flow: Flow, policy: Policy, network: Network) -> Route:
+def _route(flow: Flow, policy: Policy, trees: Trees, known: Route | None) -> Route:
+    """The flow's ways; ``known`` is its route of before, which is kept if it is the same."""
     own = policy.slice_named(flow.slice)
     acknowledged = flow.match.proto in (None, PROTOCOLS["tcp"])
-    paths = k_paths(network, flow.source, flow.destination, own.number, own.paths)
+    if own.paths == 1:
+        paths: tuple[tuple[str, ...], ...] = (trees.path(flow.source, flow.destination, own.number),)
+    else:
+        paths = k_paths(trees.network, flow.source, flow.destination, own.number, own.paths)
+    # Acknowledgements are few: they need one path only, which keeps them in order.
+    return_path = trees.path(flow.destination, flow.source, own.number)
+    if known is not None and own.paths == 1 and (known.paths, known.return_path) == (paths, return_path):
+        return known
     return Route(
         flow=flow,
         paths=paths,
         parts=tuple(1 for _ in paths),
-        # Acknowledgements are few: they need one path only, which keeps them in order.
-        return_path=path(network, flow.destination, flow.source, own.number),
+        return_path=return_path,
         return_share=policy.return_share if acknowledged else 0.0,
     )

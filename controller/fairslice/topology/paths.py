@@ -93,12 +93,13 @@ def in_tree(network: Network, destination: str, slice_number: int) -> Mapping[st
     """
     ways = toward(network, destination)
     return {
-        node: nodes[0] if len(nodes) == 1 else _preferred(nodes, f"{slice_number}/{destination}/{node}")
+        node: nodes[0] if len(nodes) == 1 else preferred(nodes, f"{slice_number}/{destination}/{node}")
         for node, nodes in ways.widest.items()
     }
 
 
-def _preferred(candidates: Sequence[str], who: str) -> str:
+def preferred(candidates: Sequence[str], who: str) -> str:
+    """The candidate that ``who`` prefers."""
     return max(candidates, key=lambda candidate: preference(who, candidate))
 
 

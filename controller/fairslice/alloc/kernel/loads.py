@@ -152,6 +152,22 @@ def fills_at(p, now_hi, now_lo, link):
     return hi, lo
 
 
+def take_shares(first, flow, share, rate, total, rest, least):
+    """Add up, for each place, the shares of flows' rates: the nearest number, and what is left of the sum.
+
+    ``least`` is the smallest of them above zero.
+    """
+    for x in range(len(first) - 1):
+        hi, lo = ZERO, ZERO
+        least[x] = NEVER
+        for i in range(first[x], first[x + 1]):
+            amount = share[i] * rate[flow[i]]
+            if ZERO < amount < least[x]:
+                least[x] = amount
+            hi, lo = gather(hi, lo, amount, ZERO)
+        total[x], rest[x] = normal(hi, lo)
+
+
 def move(k, hi, lo, now_hi, now_lo, full, error, grouped, rows, link, users_of, touched, counts):
     """Let growth of a class end at this instant (or, below 0, begin) at all of its places: what it has
     brought by now remains."""

@@ -198,7 +198,7 @@ class Core:
         if self._taken is not None and self._taken.policy is policy and self._taken.network == network:
             return self._taken
         hosts = network.hosts if self._expected is None else {**self._expected.hosts, **network.hosts}
-        return allocate_slices(policy, network, omit_unreachable=True, hosts=hosts)
+        return allocate_slices(policy, network, omit_unreachable=True, hosts=hosts, before=self.allocation)
 
     def _take_policy(self, policy: Policy) -> None:
         """Take a policy that fits the network as the file says it is, or else as it was found.

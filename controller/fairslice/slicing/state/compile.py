@@ -19,6 +19,7 @@ from fairslice.slicing.state.returns import (
     tell_apart,
     told_apart,
 )
+from fairslice.topology.trees import Trees
 
 
 def compile_switches(
@@ -33,7 +34,8 @@ def compile_switches(
         switch: list(base_entries(switch, network, policy.unmatched)) for switch in network.switches
     }
     meters: dict[str, list[Meter]] = {switch: [] for switch in network.switches}
-    for trees in (best_effort_trees(network), slice_trees(allocation), broadcasts(network)):
+    known = Trees(network) if allocation.trees is None else allocation.trees
+    for trees in (best_effort_trees(network, known), slice_trees(allocation), broadcasts(network)):
         for switch, entry in trees:
             entries[switch].append(entry)
     carried = carried_by(allocation)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from fairslice.policy.model import PROTOCOLS
 from fairslice.slicing.allocation import AllocatedFlow, NetworkAllocation
-from fairslice.slicing.state.desired import FlowEntry
+from fairslice.slicing.state.desired import FlowEntry, MatchField
 from fairslice.slicing.state.labels import BEST_EFFORT, Cookie, Role, dscp_of, queue_of
 from fairslice.slicing.state.pipeline import ETH_IPV4, TABLE_FORWARD, flow_match, match_of
 from fairslice.topology.network import Network
-from fairslice.topology.paths import in_tree, path_links, spanning_tree
+from fairslice.topology.paths import path_links, spanning_tree
+from fairslice.topology.trees import Trees
 
 BROADCAST = ("01:00:00:00:00:00", "01:00:00:00:00:00")
 """The group bit of an Ethernet address (IEEE 802-2014 §8.2.2): broadcast and multicast."""
@@ -24,21 +25,17 @@ class Probe:
     dst_port: int
 
 
-def best_effort_trees(network: Network) -> Iterator[tuple[str, FlowEntry]]:
+def best_effort_trees(network: Network, trees: Trees) -> Iterator[tuple[str, FlowEntry]]:
     """For every host one in-tree that takes whatever has no mark, or an unknown one."""
+    cookie, queue_id = int(Cookie(Role.FORWARD)), queue_of(BEST_EFFORT)
     for host in network.hosts.values():
-        for switch, following in in_tree(network, host.name, BEST_EFFORT).items():
+        match = match_of(eth_dst=host.mac)
+        for switch, following in trees.in_tree(host.name, BEST_EFFORT).items():
             if switch in network.switches:
+                outputs = (network.links[switch, following].port_no,)
                 yield (
                     switch,
-                    FlowEntry(
-                        TABLE_FORWARD,
-                        10,
-                        match_of(eth_dst=host.mac),
-                        int(Cookie(Role.FORWARD)),
-                        queue_id=queue_of(BEST_EFFORT),
-                        outputs=(network.links[switch, following].port_no,),
-                    ),
+                    FlowEntry(TABLE_FORWARD, 10, match, cookie, queue_id=queue_id, outputs=outputs),
                 )
 
 
@@ -47,13 +44,19 @@ def slice_trees(allocation: NetworkAllocation) -> Iterator[tuple[str, FlowEntry]
     network = allocation.network
     branches: dict[tuple[str, str, str], int] = {}
     for allocated in allocation.flows:
-        route = allocated.route
+        route, name = allocated.route, allocated.flow.slice
         for way in (route.path, route.return_path) if route.return_share else (route.path,):
+            destination = way[-1]
             for key in path_links(way[1:]):
-                branches[allocated.flow.slice, way[-1], key[0]] = network.links[key].port_no
+                branches[name, destination, key[0]] = network.links[key].port_no
+    marks: dict[tuple[str, str], tuple[MatchField, ...]] = {}
     for (name, destination, switch), port in branches.items():
         of = allocation.policy.slice_named(name)
-        mark = match_of(eth_type=ETH_IPV4, eth_dst=network.hosts[destination].mac, ip_dscp=dscp_of(of.number))
+        mark = marks.get((name, destination))
+        if mark is None:
+            mac = network.hosts[destination].mac
+            mark = match_of(eth_type=ETH_IPV4, eth_dst=mac, ip_dscp=dscp_of(of.number))
+            marks[name, destination] = mark
         yield (
             switch,
             FlowEntry(
