@@ -83,7 +83,8 @@ def _process(
 
 def _lookup(state: SwitchState, table: int, fields: Mapping[str, int | str]) -> FlowEntry | None:
     found = [e for e in state.flows.values() if e.table_id == table and _matches(e, fields)]
-    best = [e for e in found if e.priority == max(entry.priority for entry in found)]
+    highest = max((entry.priority for entry in found), default=0)
+    best = [entry for entry in found if entry.priority == highest]
     if len(best) > 1:
         raise ValueError(f"the packet matches several entries of one priority: {best}")
     return best[0] if best else None
