@@ -15,7 +15,7 @@ from fairslice.slicing.state.diff import plan
 from fairslice.slicing.state.labels import BEST_EFFORT, queue_of
 from fairslice.slicing.state.steps import ORDER
 from fairslice.testing.networks import build_network, networks
-from fairslice.testing.pipeline import Hop, Packet, walk
+from fairslice.testing.pipeline import Hop, Packet, packet_between, walk
 from fairslice.testing.policies import policies
 from fairslice.testing.switch import FakeSwitch
 from fairslice.topology.network import Host, Network
@@ -146,20 +146,8 @@ def test_a_plan_takes_its_steps_in_the_order_of_the_table(change: Change) -> Non
 
 def packet_of(source: Host, destination: Host, proto: int, ports: tuple[int, int], length: int) -> Packet:
     names = {6: "tcp", 17: "udp"}[proto]
-    return Packet(
-        {
-            "eth_type": 0x0800,
-            "eth_src": source.mac,
-            "eth_dst": destination.mac,
-            "ipv4_src": source.ip,
-            "ipv4_dst": destination.ip,
-            "ip_dscp": 0,
-            "ip_proto": proto,
-            f"{names}_src": ports[0],
-            f"{names}_dst": ports[1],
-        },
-        length,
-    )
+    fields = {"ip_proto": proto, f"{names}_src": ports[0], f"{names}_dst": ports[1]}
+    return packet_between(source, destination, length, **fields)
 
 
 def packets(change: Change) -> Iterator[tuple[str, str, Packet]]:

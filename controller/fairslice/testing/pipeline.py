@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fairslice.slicing.state.desired import FlowEntry, SwitchState
-from fairslice.slicing.state.pipeline import CONTROLLER_PORT
-from fairslice.topology.network import Network
+from fairslice.slicing.state.pipeline import CONTROLLER_PORT, ETH_IPV4
+from fairslice.topology.network import Host, Network
 from fairslice.units import FULL_FRAME_BYTES
 
 
@@ -15,6 +15,21 @@ class Packet:
 
     fields: Mapping[str, int | str]
     length_bytes: int = FULL_FRAME_BYTES
+
+
+def packet_between(
+    source: Host, destination: Host, length_bytes: int = FULL_FRAME_BYTES, **fields: int
+) -> Packet:
+    """An IPv4 packet from one host to another, unmarked unless ``fields`` says otherwise."""
+    addresses: dict[str, int | str] = {
+        "eth_type": ETH_IPV4,
+        "eth_src": source.mac,
+        "eth_dst": destination.mac,
+        "ipv4_src": source.ip,
+        "ipv4_dst": destination.ip,
+        "ip_dscp": 0,
+    }
+    return Packet({**addresses, **fields}, length_bytes)
 
 
 @dataclass(frozen=True)
