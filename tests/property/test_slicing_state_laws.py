@@ -17,10 +17,10 @@ from fairslice.slicing.state.labels import BEST_EFFORT, FLOW_METERS, RETURN_METE
 from fairslice.slicing.state.queues import MIN_QUEUE_BPS
 from fairslice.slicing.state.returns import carried_by
 from fairslice.testing.networks import build_network, networks
-from fairslice.testing.pipeline import Packet, walk
+from fairslice.testing.pipeline import Packet, packet_between, walk
 from fairslice.testing.policies import policies
 from fairslice.testing.switch import FakeSwitch
-from fairslice.topology.network import Host, Network
+from fairslice.topology.network import Network
 from fairslice.units import FULL_FRAME_BYTES, is_nothing
 
 TCP = 6
@@ -79,20 +79,6 @@ def test_a_plan_counts_what_it_does(installed: SwitchState, desired: SwitchState
 def allocations(draw: st.DrawFn) -> NetworkAllocation:
     network = draw(networks())
     return allocate_slices(draw(policies(list(network.hosts))), network)
-
-
-def packet_between(source: Host, destination: Host, **fields: int) -> Packet:
-    return Packet(
-        {
-            "eth_type": 0x0800,
-            "eth_src": source.mac,
-            "eth_dst": destination.mac,
-            "ipv4_src": source.ip,
-            "ipv4_dst": destination.ip,
-            "ip_dscp": 0,
-            **fields,
-        }
-    )
 
 
 def transport(proto: int | None, src: int | None, dst: int | None) -> dict[str, int]:

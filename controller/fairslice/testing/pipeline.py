@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fairslice.slicing.state.desired import FlowEntry, SwitchState
-from fairslice.slicing.state.pipeline import CONTROLLER_PORT
-from fairslice.topology.network import Network
+from fairslice.slicing.state.pipeline import CONTROLLER_PORT, ETH_IPV4
+from fairslice.topology.network import Host, Network
 from fairslice.units import FULL_FRAME_BYTES
 
 
@@ -15,6 +15,21 @@ class Packet:
 
     fields: Mapping[str, int | str]
     length_bytes: int = FULL_FRAME_BYTES
+
+
+def packet_between(
+    source: Host, destination: Host, length_bytes: int = FULL_FRAME_BYTES, **fields: int
+) -> Packet:
+    """An IPv4 packet from one host to another, unmarked unless ``fields`` says otherwise."""
+    addresses: dict[str, int | str] = {
+        "eth_type": ETH_IPV4,
+        "eth_src": source.mac,
+        "eth_dst": destination.mac,
+        "ipv4_src": source.ip,
+        "ipv4_dst": destination.ip,
+        "ip_dscp": 0,
+    }
+    return Packet({**addresses, **fields}, length_bytes)
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,8 @@ def _process(
 
 def _lookup(state: SwitchState, table: int, fields: Mapping[str, int | str]) -> FlowEntry | None:
     found = [e for e in state.flows.values() if e.table_id == table and _matches(e, fields)]
-    best = [e for e in found if e.priority == max(entry.priority for entry in found)]
+    highest = max((entry.priority for entry in found), default=0)
+    best = [entry for entry in found if entry.priority == highest]
     if len(best) > 1:
         raise ValueError(f"the packet matches several entries of one priority: {best}")
     return best[0] if best else None
