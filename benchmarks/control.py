@@ -21,11 +21,10 @@ import click
 import page
 import timing
 from page import digits, duration
-from tables import Table
+from tables import Table, end
 
 from fairslice.alloc.engine import load_compiled
 from fairslice.cli.options import json_output
-from fairslice.cli.output import print_document
 from fairslice.errors import FairsliceError
 from fairslice.policy import parse_policy
 from fairslice.policy.model import Policy
@@ -299,12 +298,7 @@ def main(*, quick: bool, repeats: int | None, out: Path, as_json: bool) -> None:
     except FairsliceError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_status)
-    if as_json:
-        print_document(document(tables))
-    faults = [fault for table in tables for fault in table.faults]
-    for fault in faults:
-        click.echo(f"error: {fault}", err=True)
-    sys.exit(1 if faults else 0)
+    end(tables, document(tables) if as_json else None)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairslice.alloc import returned
@@ -63,6 +63,8 @@ def test_a_problem_laid_out_once_is_solved_as_one_laid_out_anew(
 rates = st.one_of(st.floats(0, 1e12), st.sampled_from([0.0, 1.0, 3.0, 1e-30, 0.1, 2.0**53, 1e300]))
 
 
+# To load machine code takes longer than an example may.
+@settings(deadline=None)
 @pytest.mark.parametrize("in_machine_code", [False, True])
 @given(terms=st.lists(st.tuples(rates, st.sampled_from([0.05, 1.0, 0.03, 1e-9])), min_size=1, max_size=12))
 def test_what_acknowledgements_take_is_the_nearest_float(
