@@ -21,7 +21,7 @@ from loading import backends_table, loading_table
 from multipath import multipath_table
 from page import digits, duration
 from programs import TIME_LIMIT_S, GaveUpError
-from tables import Options, Table
+from tables import Options, Table, end
 from timing import Timing, difference, measure
 from workloads import KINDS, NETWORKS, Reals, Workload
 
@@ -31,7 +31,6 @@ from fairslice.alloc.engine import load_compiled
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
 from fairslice.cli.options import json_output
-from fairslice.cli.output import print_document
 from fairslice.errors import FairsliceError
 
 ROOT = Path(__file__).parents[1]
@@ -374,12 +373,7 @@ def main(
     except FairsliceError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_status)
-    if as_json:
-        print_document(document(tables))
-    faults = [fault for table in tables for fault in table.faults]
-    for fault in faults:
-        click.echo(f"error: {fault}", err=True)
-    sys.exit(1 if faults else 0)
+    end(tables, document(tables) if as_json else None)
 
 
 if __name__ == "__main__":

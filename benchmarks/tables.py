@@ -1,9 +1,14 @@
 """What a table of the page is, and what it is asked for; tables are functions from the one to the other."""
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import click
 import page
+
+from fairslice.cli.output import print_document
 
 
 @dataclass(frozen=True)
@@ -28,3 +33,13 @@ class Table:
     records: tuple[Any, ...]
     faults: tuple[str, ...] = ()
     panels: tuple[page.Panel, ...] = ()
+
+
+def end(tables: Sequence[Table], document: str | None) -> None:
+    """Print the document, if one was asked for, and what went wrong; the program ends with status 1 then."""
+    if document is not None:
+        print_document(document)
+    faults = [fault for table in tables for fault in table.faults]
+    for fault in faults:
+        click.echo(f"error: {fault}", err=True)
+    sys.exit(1 if faults else 0)

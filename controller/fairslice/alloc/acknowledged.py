@@ -152,13 +152,13 @@ class AcknowledgedProblem:
 
         Flows over the same first link, or last, have no more than that carries, whatever they take of it.
         """
-        flows, shares, most = self.data.flows, self.shares[link], self._most
+        shares, most = self.shares[link], self._most
 
         def bound(end: int) -> float:
             rates: dict[str, float] = defaultdict(float)
             share: dict[str, float] = defaultdict(float)
             for number, own in shares.items():
-                name, use = list(flows[number].uses.items())[end] if flows[number].uses else ("", 0.0)
+                name, use = self._ends[number][end]
                 group = name if use >= 1 else f"{name} {number}"
                 rates[group] += most[number]
                 share[group] = max(share[group], own)
@@ -168,6 +168,13 @@ class AcknowledgedProblem:
             )
 
         return min(bound(0), bound(-1))
+
+    @cached_property
+    def _ends(self) -> Sequence[tuple[tuple[str, float], tuple[str, float]]]:
+        """The first and the last link of each flow, and what it uses of them."""
+        nothing = ("", 0.0)
+        uses = (tuple(flow.uses.items()) or (nothing,) for flow in self.data.flows)
+        return [(of[0], of[-1]) for of in uses]
 
     @cached_property
     def _most(self) -> list[float]:

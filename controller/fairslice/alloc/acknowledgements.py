@@ -81,7 +81,10 @@ class AcknowledgedAllocation:
     @cached_property
     def bottlenecks(self) -> Mapping[str, Bottleneck]:
         """What stops the flows, by id; where it is the room of a link for acknowledgements, that is said."""
-        return {id_: self.problem.stated(why) for id_, why in self.allocation.bottlenecks.items()}
+        whys = self.allocation.bottlenecks
+        if not self.problem.may_fill:
+            return whys
+        return {id_: self.problem.stated(why) for id_, why in whys.items()}
 
 
 def allocate_acknowledged(problem: AcknowledgedProblem, *, instants: bool = False) -> AcknowledgedAllocation:
@@ -153,8 +156,8 @@ class _Steps:
         problem.trusted()
         self.problem = problem
         # Where there is no data, it makes no difference what is set aside.
-        shared = {link for flow in problem.data.flows for link in flow.uses}
         carrying = list(problem.shares)
+        shared = {link for flow in problem.data.flows for link in flow.uses} if carrying else set()
         self.links = [link for link in carrying if link in shared]
         self._where = np.array([at for at, link in enumerate(carrying) if link in shared], dtype=np.int64)
         self._returned = Returned(problem)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from fairslice.alloc.problem import AllocationProblem
@@ -46,6 +46,7 @@ def bottlenecks_of(
     """What numbers mean that are coded as :attr:`Allocation.bottleneck`, by the names of links and slices."""
     links, names = list(capacities), list(slices)
 
+    @cache
     def stated(number: int) -> Bottleneck:
         if number == CAP:
             return Bottleneck(BottleneckKind.CAP)
@@ -53,6 +54,7 @@ def bottlenecks_of(
             return Bottleneck(BottleneckKind.LIMIT, names[-2 - number])
         return Bottleneck(BottleneckKind.LINK, links[number])
 
+    numbers = numbers.tolist() if hasattr(numbers, "tolist") else numbers
     return [stated(int(number)) for number in numbers]
 
 

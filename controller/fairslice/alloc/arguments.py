@@ -31,6 +31,8 @@ def expect(name: str, value: object, kinds: type | tuple[type, ...], expected: s
 
 def is_number(value: object) -> bool:
     """Whether it is a real number, which True is not."""
+    if type(value) is float or type(value) is int:
+        return True
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
@@ -55,6 +57,8 @@ def wrong_amounts(where: str, amounts: Mapping[str, float], what: str) -> Iterat
 
 def wrong_types_of(flow: Any) -> Iterator[str]:
     """What of a flow of a problem is of another type than was asked for."""
+    if _is_as_asked(flow):
+        return
     if not isinstance(flow.id, str):
         yield f"the id is {found(flow.id)}, expected a text"
     for what, amount in (("weight", flow.weight), ("demand", flow.cap), ("floor", flow.floor)):
@@ -67,6 +71,18 @@ def wrong_types_of(flow: Any) -> Iterator[str]:
         return
     for where, what in wrong_amounts("uses", flow.uses, "amount"):
         yield f"{where}: {what}"
+
+
+def _is_as_asked(flow: Any) -> bool:
+    """Whether nothing is wrong, told at once for the types that nearly all flows are of."""
+    amounts = {type(flow.weight), type(flow.cap), type(flow.floor)}
+    return (
+        type(flow.id) is str
+        and (flow.slice is None or type(flow.slice) is str)
+        and type(flow.uses) is dict
+        and amounts.union(map(type, flow.uses.values())) <= {float, int}
+        and {str}.issuperset(map(type, flow.uses))
+    )
 
 
 def some(names: Iterable[str], what: str, number: int | None = None) -> str:

@@ -180,7 +180,7 @@ class AllocationProblem:
             capacity=list(map(float, self.capacities.values())),
             indptr=[0, *accumulate(len(flow.uses) for flow in flows)],
             indices=[number[link] for flow in flows for link in flow.uses],
-            coefficient=list(map(float, uses)) if any(use != 1 for use in uses) else None,
+            coefficient=list(map(float, uses)) if not {1}.issuperset(uses) else None,
             weight=[float(flow.weight) for flow in flows],
             cap=[float(flow.cap) for flow in flows],
             floor=list(map(float, floor)) if any(floor) else None,

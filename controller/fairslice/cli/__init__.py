@@ -148,6 +148,8 @@ def main() -> None:
         status = EXIT_INTERRUPTED
     if status == EXIT_BROKEN_PIPE:
         _forget_output()
+    # What is left ends with the process: Python need not look through it for circles once more.
+    gc.freeze()
     sys.exit(status)
 
 

@@ -1,7 +1,8 @@
 """``fairslice plan``: what a policy would do to a network, without root and without a switch."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from fairslice.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from rich.table import Table
 
     from fairslice.api.allocation import AllocationView, PathView
@@ -89,15 +91,13 @@ def command(
     states = {} if rates_only or multipath else compile_switches(allocation)
     names = {switch.dpid: switch.name for switch in network.switches.values()}
     if as_json:
-        import json
-
-        from fairslice.cli.output import print_document
+        from fairslice.cli.output import indented, print_document
 
         document = shown.model_dump(by_alias=True)
         document["notes"] = [str(note) for note in notes]
-        document["ways"] = [asdict(choice) for choice in _choices(allocation)]
+        document["ways"] = [_fields(c) | {"ways": list(map(_fields, c.ways))} for c in _choices(allocation)]
         document["switches"] = {names[dpid]: _plain(state) for dpid, state in states.items()}
-        print_document(json.dumps(document, indent=2))
+        print_document(indented(document))
         return
 
     from rich.console import Console
@@ -127,11 +127,20 @@ def command(
 
 
 def _plain(state: "SwitchState") -> dict[str, list[dict[str, Any]]]:
+    entries = [_fields(entry) for entry in _ordered(state.flows)]
+    for entry in entries:
+        entry["match"] = dict(entry["match"])
     return {
-        "meters": [asdict(meter) for meter in state.meters.values()],
-        "ports": [asdict(qos) for qos in state.qos.values()],
-        "flows": [asdict(entry) | {"match": dict(entry.match)} for entry in _ordered(state.flows)],
+        "meters": [_fields(meter) for meter in state.meters.values()],
+        "ports": [_fields(qos) | {"queues": list(map(_fields, qos.queues))} for qos in state.qos.values()],
+        "flows": entries,
     }
+
+
+def _fields(value: "DataclassInstance") -> dict[str, Any]:
+    """What stands in a dataclass, by name; what its fields hold is not gone into."""
+    names = value.__dataclass_fields__
+    return dict(zip(names, attrgetter(*names)(value), strict=True))
 
 
 def _ordered(flows: "Mapping[Any, FlowEntry]") -> "list[FlowEntry]":
@@ -204,25 +213,32 @@ class _Choice:
 
 def _choices(allocation: "NetworkAllocation") -> "Iterator[_Choice]":
     from fairslice.topology.paths import width_bps
-    from fairslice.topology.ways import shortest_ways
+    from fairslice.topology.ways import WaysTo
 
     network = allocation.network
+    ways_to: dict[str, WaysTo] = {}
     known: dict[tuple[str, str], ShortestWays] = {}
     for allocated in allocation.flows:
-        pair = (allocated.flow.source, allocated.flow.destination)
+        pair = source, destination = (allocated.flow.source, allocated.flow.destination)
         if pair not in known:
-            known[pair] = shortest_ways(network, *pair, WAYS_SHOWN)
+            if destination not in ways_to:
+                ways_to[destination] = WaysTo(network, destination)
+            known[pair] = ways_to[destination].shortest(source, WAYS_SHOWN)
         ways = known[pair]
         if ways.count == 1:
             continue
         route = allocated.route
         taken = [nodes for nodes in route.paths if len(nodes) == len(route.path)]
         others = [way.nodes for way in ways.ways if way.nodes not in taken]
+        width = {way.nodes: way.width_bps for way in ways.ways}
         shown = [*taken, *others[: max(WAYS_SHOWN - len(taken), 0)]]
         yield _Choice(
             allocated.flow.id,
             ways.count,
-            tuple(_OneWay(nodes, width_bps(network, nodes), nodes in taken) for nodes in shown),
+            tuple(
+                _OneWay(nodes, width[nodes] if nodes in width else width_bps(network, nodes), nodes in taken)
+                for nodes in shown
+            ),
         )
 
 

@@ -11,7 +11,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.events import Event
+from ruamel.yaml.parser import Parser
+from ruamel.yaml.reader import Reader
 from ruamel.yaml.scanner import Scanner, ScannerError
+from ruamel.yaml.tokens import ScalarToken
 
 _BREAKS = "\n\0\r"
 _LINE_ENDS = "\n\r"
@@ -29,6 +32,8 @@ _NOTHING_ENDS = re.compile(
 )
 """An end of document where none is open (§9.1.2)."""
 _TABS_IN_HEADER = re.compile(r"[|>][-+0-9]*([ \t]*\t[ \t]*)")
+_WORDS = re.compile(r"[A-Za-z0-9_./+-]+(?: [A-Za-z0-9_./+-]+)*(?=([,}])|: )")
+"""A plain scalar (§7.3.3) as most are, of which nothing but a colon ends one in a block collection."""
 _TABS_AFTER_TAG = re.compile(r"![^ \t\r\n]*(\t)")
 
 
@@ -51,7 +56,28 @@ def parse_events(text: str) -> "tuple[Iterator[Event], Mapping[int, str]]":
         text = text.translate({ord(char): code for code, char in back.items()})
     yaml = YAML(typ="safe", pure=True)
     yaml.Scanner = _Scanner
+    yaml.Parser = _Parser
+    yaml.Reader = _Reader
     return yaml.parse(text), back
+
+
+class _Parser(Parser):
+    """Looks up its scanner once."""
+
+    @cached_property
+    def scanner(self) -> Any:
+        return super().scanner
+
+
+class _Reader(Reader):
+    """Marks a place once: what ends there and what begins there is marked several times."""
+
+    _last: Any = None
+
+    def get_mark(self) -> Any:
+        if self._last is None or self._last.index != self.index:
+            self._last = super().get_mark()
+        return self._last
 
 
 class _Scanner(Scanner):
@@ -74,7 +100,8 @@ class _Scanner(Scanner):
         return bool(self.tokens) and (not choices or isinstance(self.tokens[0], choices))
 
     def need_more_tokens(self) -> bool:
-        if self._is_known:
+        if self._is_known or (self.tokens and not self.possible_simple_keys):
+            self._is_known = True
             return False
         needs = bool(super().need_more_tokens())
         self._is_known = not needs
@@ -84,6 +111,19 @@ class _Scanner(Scanner):
         token = super().get_token()
         self._is_known = False
         return token
+
+    def scan_plain(self) -> Any:
+        """Words on one line that end at a colon, a comma or a brace are taken as a whole."""
+        reader = self.reader
+        found = _WORDS.match(reader.buffer, reader.pointer)
+        if found is None or (found[1] and not self.flow_level):
+            return super().scan_plain()
+        begin, length = reader.get_mark(), found.end() - reader.pointer
+        reader.pointer += length
+        reader.index += length
+        reader.column += length
+        self.allow_simple_key = False
+        return ScalarToken(found[0], True, begin, reader.get_mark())
 
     def scan_to_next_token(self) -> None:
         if self.reader.index == 0 and self.reader.peek() == "\ufeff":
@@ -101,9 +141,9 @@ class _Scanner(Scanner):
         """Skip blanks up to what follows; false at a tab that can't stand there: the library refuses it."""
         peek, forward = self.reader.peek, self.reader.forward
         indents = self.reader.column == 0
-        while peek() == " ":
+        while (char := peek()) == " ":
             forward()
-        if peek() != "\t":
+        if char != "\t":
             return True
         # A key may follow only where a block collection can begin, and that is indented by spaces.
         if not self.flow_level and self.allow_simple_key and not self._ends_line():
@@ -174,7 +214,10 @@ class _Scanner(Scanner):
     def stale_possible_simple_keys(self) -> None:
         """In a flow mapping a key and its colon may stand on different lines (§7.4.2)."""
         line, last = self.reader.line, self.reader.index - _LONGEST_SIMPLE_KEY
-        if all(key.line == line and key.index >= last for key in self.possible_simple_keys.values()):
+        for key in self.possible_simple_keys.values():
+            if key.line != line or key.index < last:
+                break
+        else:
             return
         lasting = {
             level: key

@@ -38,6 +38,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {text: text.lower() == "true" for text in ("true", "True", "TRUE", "false", "False", "FALSE")}
+_BEGIN_NUMBERS = "+-.0123456789"
 _DECIMAL = re.compile(r"[-+]?[0-9]+")
 _OCTAL_OR_HEXADECIMAL = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -174,17 +175,19 @@ def _at(file: str, before: str) -> Location:
 
 def _located(events: Iterable[Event], text: str, file: str) -> Iterator[Event]:
     """The events, with the library's errors as ours."""
-    last = Location(file, 1, 1)
+    mark: StringMark | None = None
     try:
         for event in events:
-            last = _place(file, event.start_mark)
+            mark = event.start_mark
             yield event
     except MarkedYAMLError as error:
-        place = last if error.problem_mark is None else _place(file, error.problem_mark)
+        mark = mark if error.problem_mark is None else error.problem_mark
+        place = Location(file, 1, 1) if mark is None else _place(file, mark)
         raise InputError([Fault(_syntax_message(error, text, place), place)]) from error
     # The library lets some malformed escapes and directives end as these.
     except (YAMLError, ValueError, OverflowError, IndexError) as error:
         message = "no valid YAML after this place: a malformed escape or directive"
+        last = Location(file, 1, 1) if mark is None else _place(file, mark)
         raise InputError([Fault(message, last)]) from error
 
 
@@ -292,8 +295,10 @@ class _Composer:
         return key.location if key is not None and event.value == "" and event.style is None else location
 
     def _scalar(self, event: ScalarEvent, location: Location) -> Scalar:
-        text = str(event.value).translate(self._translation)
-        if _SURROGATE.search(text):
+        text = str(event.value)
+        if self._translation:
+            text = text.translate(self._translation)
+        if not text.isascii() and _SURROGATE.search(text):
             raise InputError([Fault("half of a surrogate pair; expected whole characters", location)])
         return resolve_scalar(text) if event.style is None else text
 
@@ -336,6 +341,8 @@ def resolve_scalar(text: str) -> Scalar:
         return None
     if text in _BOOL:
         return _BOOL[text]
+    if text[0] not in _BEGIN_NUMBERS:
+        return text
     if _DECIMAL.fullmatch(text):
         return int(text) if len(text) <= _LONGEST_INTEGER else float(text)
     if _OCTAL_OR_HEXADECIMAL.fullmatch(text):

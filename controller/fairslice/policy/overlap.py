@@ -8,6 +8,9 @@ from fairslice.policy.model import FlowSpec, Match
 
 _Fields = tuple[int | None, int | None, int | None]
 _INDEXES = range(3)
+_SHAPES = tuple(
+    frozenset(shape) for size in range(len(_INDEXES) + 1) for shape in itertools.combinations(_INDEXES, size)
+)
 
 
 class OverlapIndex:
@@ -25,13 +28,11 @@ class OverlapIndex:
         """File a match; the owner of the earliest overlapping one of the same pair, None if there is none."""
         fields: _Fields = (match.proto, match.src_port, match.dst_port)
         given = frozenset(index for index in _INDEXES if fields[index] is not None)
-        filed = self._first.setdefault(pair, {})
-        found = [
-            filed[key]
-            for size in range(len(_INDEXES) + 1)
-            for shape in map(frozenset, itertools.combinations(_INDEXES, size))
-            if (key := (shape, _project(fields, shape))) in filed
-        ]
+        filed = self._first.get(pair)
+        if filed is None:
+            filed, found = self._first.setdefault(pair, {}), []
+        else:
+            found = [filed[key] for shape in _SHAPES if (key := (shape, _project(fields, shape))) in filed]
         for size in range(len(given) + 1):
             for kept in itertools.combinations(sorted(given), size):
                 filed.setdefault((given, _project(fields, frozenset(kept))), owner)

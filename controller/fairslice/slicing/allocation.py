@@ -197,8 +197,12 @@ def allocate_slices(
     flows, known = _known(policy, allowed, before)
     routes, unreachable = [], []
     for flow in flows:
+        route = known.get(flow.number)
+        if route is not None and len(route.paths) == 1 and trees.keeps_both(flow.source, flow.destination):
+            routes.append(route)
+            continue
         try:
-            routes.append(_route(flow, policy, trees, known.get(flow.number)))
+            routes.append(_route(flow, policy, trees))
         except NoPathError:
             if not omit_unreachable:
                 raise
@@ -209,15 +213,18 @@ def allocate_slices(
         solution = allocate_acknowledged(problem)
     except InfeasibleError as error:
         raise _in_rates(error) from error
-    rates, bottlenecks = solution.allocation.rates, solution.bottlenecks
-    return NetworkAllocation(
+    rates, bottlenecks = solution.allocation.rates.values(), solution.bottlenecks.values()
+    allocation = NetworkAllocation(
         policy,
         network,
-        tuple(AllocatedFlow(route, rates[route.flow.id], bottlenecks[route.flow.id]) for route in routes),
+        tuple(map(AllocatedFlow, routes, rates, bottlenecks)),
         tuple(unreachable),
         trees,
         allowed,
     )
+    # Where a cached property keeps its value.
+    allocation.__dict__["problem"] = problem
+    return allocation
 
 
 def _checked(
@@ -230,7 +237,10 @@ def _checked(
     """
     data = problem.data
     new = [at for at, route in enumerate(routes) if known.get(route.flow.number) is not route]
-    part = replace(data, flows=tuple(data.flows[at] for at in new))
+    flows = tuple(data.flows[at] for at in new)
+    slices = {flow.slice for flow in flows}
+    shares = {name: share for name, share in data.slices.items() if not known or name in slices}
+    part = replace(data, flows=flows, slices=shares)
     try:
         AcknowledgedProblem(part, tuple(problem.returns[at] for at in new)).check()
     except InputError:
@@ -338,8 +348,7 @@ def _in_rates(error: InfeasibleError) -> InfeasibleError:
     )
 
 
-def _route(flow: Flow, policy: Policy, trees: Trees, known: Route | None) -> Route:
-    """The flow's ways; ``known`` is its route of before, which is kept if it is the same."""
+def _route(flow: Flow, policy: Policy, trees: Trees) -> Route:
     own = policy.slice_named(flow.slice)
     acknowledged = flow.match.proto in (None, PROTOCOLS["tcp"])
     if own.paths == 1:
@@ -348,8 +357,6 @@ def _route(flow: Flow, policy: Policy, trees: Trees, known: Route | None) -> Rou
         paths = k_paths(trees.network, flow.source, flow.destination, own.number, own.paths)
     # Acknowledgements are few: they need one path only, which keeps them in order.
     return_path = trees.path(flow.destination, flow.source, own.number)
-    if known is not None and own.paths == 1 and (known.paths, known.return_path) == (paths, return_path):
-        return known
     return Route(
         flow=flow,
         paths=paths,

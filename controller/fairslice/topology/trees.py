@@ -38,6 +38,12 @@ class Trees:
         self._reach: dict[str, _Reach] = {}
         self._paths: dict[_Ends, tuple[str, ...]] = {}
         self._using: dict[LinkKey, list[_Ends]] | None = None
+        self._lost: frozenset[tuple[str, str]] | None = None
+        """Between which hosts a path was not taken over from the trees before; None: all of them."""
+
+    def keeps_both(self, one: str, other: str) -> bool:
+        """Whether all paths between two hosts that were known are still the same, there and back."""
+        return self._lost is not None and not {(one, other), (other, one)} & self._lost
 
     def path(self, source: str, destination: str, slice_number: int) -> tuple[str, ...]:
         """The nodes that a slice's traffic passes from one host to another, both of them included.
@@ -119,21 +125,24 @@ class Trees:
             if kept is not None and not any(_leads(kept, *key) for key in come):
                 trees._reach[switch] = kept
         if network.hosts == self.network.hosts:
-            trees._paths = self._paths_without(gone, trees if come else None)
+            trees._paths, trees._lost = self._paths_without(gone, trees if come else None)
         return trees
 
     def _paths_without(
         self, gone: Collection[LinkKey], known: "Trees | None"
-    ) -> dict[_Ends, tuple[str, ...]]:
-        """The paths over none of the links; where others came, only those of trees that are ``known``."""
+    ) -> tuple[dict[_Ends, tuple[str, ...]], frozenset[tuple[str, str]]]:
+        """The paths over none of the links, and between which hosts others were.
+
+        Where links came, only paths of trees that are ``known`` are kept.
+        """
         paths = self._paths.copy()
-        for key in gone:
-            for ends in self._paths_over(key):
-                paths.pop(ends, None)
-        if known is None:
-            return paths
-        hosts = self.network.hosts
-        return {ends: nodes for ends, nodes in paths.items() if hosts[ends[1]].switch in known._reach}
+        lost = {ends for key in gone for ends in self._paths_over(key)}
+        if known is not None:
+            hosts = self.network.hosts
+            lost |= {ends for ends in paths if hosts[ends[1]].switch not in known._reach}
+        for ends in lost:
+            del paths[ends]
+        return paths, frozenset((source, destination) for source, destination, _ in lost)
 
     def _paths_over(self, key: LinkKey) -> Sequence[_Ends]:
         if self._using is None:

@@ -27,30 +27,55 @@ class ShortestWays:
 def shortest_ways(network: Network, source: str, destination: str, most: int) -> ShortestWays:
     """At most ``most`` of the ways with the fewest hops from host to host; all are counted.
 
-    Best first: a beginning is worth the widest way that it can become, which is known exactly, so that whole
-    ways come in order. Takes O(V + E + most·n·d·log(most·n·d)) time for n nodes of d next nodes each.
+    Takes O(V + E) time, and that of :meth:`WaysTo.shortest`.
 
     Raises:
         NoPathError: there is no way.
     """
-    reach = toward(network, destination)
-    if source not in reach.hops:
-        raise NoPathError(source, destination)
-    counts = {destination: 1}
-    for node in reach.nearest:  # By rising hops.
-        counts[node] = sum(counts[following] for following in reach.nearest[node])
-    found: list[Way] = []
-    waiting: list[tuple[float, tuple[str, ...], float]] = [(-reach.width_bps[source], (source,), inf)]
-    while waiting and len(found) < most:
-        _, begin, so_far_bps = heapq.heappop(waiting)
-        last = begin[-1]
-        if last == destination:
-            found.append(Way(begin, so_far_bps))
-            continue
-        for following in reach.nearest[last]:
-            own = last == source or following == destination
-            link_bps = inf if own else network.links[last, following].capacity_bps
-            wide_bps = min(so_far_bps, link_bps)
-            best_bps = min(wide_bps, reach.width_bps[following])
-            heapq.heappush(waiting, (-best_bps, (*begin, following), wide_bps))
-    return ShortestWays(counts[source], tuple(found))
+    return WaysTo(network, destination).shortest(source, most)
+
+
+class WaysTo:
+    """The equally short ways to one host, from any other.
+
+    What they have in common is found once, in O(V + E) time.
+
+    Raises:
+        KeyError: the network has no host of that name.
+    """
+
+    def __init__(self, network: Network, destination: str) -> None:
+        self._network = network
+        self._destination = destination
+        self._reach = toward(network, destination)
+        self._counts = {destination: 1}
+        for node, following in self._reach.nearest.items():  # By rising hops.
+            self._counts[node] = sum(self._counts[after] for after in following)
+
+    def shortest(self, source: str, most: int) -> ShortestWays:
+        """At most ``most`` of the ways from a host; all are counted.
+
+        Best first: a beginning is worth the widest way that it can become, which is known exactly, so that
+        whole ways come in order. Takes O(most·n·d·log(most·n·d)) time for n nodes of d next nodes each.
+
+        Raises:
+            NoPathError: there is no way.
+        """
+        network, reach, destination = self._network, self._reach, self._destination
+        if source not in reach.hops:
+            raise NoPathError(source, destination)
+        found: list[Way] = []
+        waiting: list[tuple[float, tuple[str, ...], float]] = [(-reach.width_bps[source], (source,), inf)]
+        while waiting and len(found) < most:
+            _, begin, so_far_bps = heapq.heappop(waiting)
+            last = begin[-1]
+            if last == destination:
+                found.append(Way(begin, so_far_bps))
+                continue
+            for following in reach.nearest[last]:
+                own = last == source or following == destination
+                link_bps = inf if own else network.links[last, following].capacity_bps
+                wide_bps = min(so_far_bps, link_bps)
+                best_bps = min(wide_bps, reach.width_bps[following])
+                heapq.heappush(waiting, (-best_bps, (*begin, following), wide_bps))
+        return ShortestWays(self._counts[source], tuple(found))

@@ -49,25 +49,16 @@ def slice_trees(allocation: NetworkAllocation) -> Iterator[tuple[str, FlowEntry]
             destination = way[-1]
             for key in path_links(way[1:]):
                 branches[name, destination, key[0]] = network.links[key].port_no
-    marks: dict[tuple[str, str], tuple[MatchField, ...]] = {}
+    alike: dict[tuple[str, str], tuple[tuple[MatchField, ...], int, int]] = {}
     for (name, destination, switch), port in branches.items():
-        of = allocation.policy.slice_named(name)
-        mark = marks.get((name, destination))
-        if mark is None:
-            mac = network.hosts[destination].mac
+        found = alike.get((name, destination))
+        if found is None:
+            of, mac = allocation.policy.slice_named(name), network.hosts[destination].mac
             mark = match_of(eth_type=ETH_IPV4, eth_dst=mac, ip_dscp=dscp_of(of.number))
-            marks[name, destination] = mark
-        yield (
-            switch,
-            FlowEntry(
-                TABLE_FORWARD,
-                20,
-                mark,
-                int(Cookie(Role.FORWARD, of.number)),
-                queue_id=queue_of(of.number, of.enforcement),
-                outputs=(port,),
-            ),
-        )
+            cookie = int(Cookie(Role.FORWARD, of.number))
+            found = alike[name, destination] = (mark, cookie, queue_of(of.number, of.enforcement))
+        mark, cookie, queue_id = found
+        yield switch, FlowEntry(TABLE_FORWARD, 20, mark, cookie, queue_id=queue_id, outputs=(port,))
 
 
 def deliver(
