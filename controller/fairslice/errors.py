@@ -61,7 +61,8 @@ class InfeasibleError(FairsliceError):
     """Guarantees that can't be kept: the floors of ``flows`` need more than ``link`` carries.
 
     With ``of_acknowledgements`` it is their acknowledgements that need more than those may take of the link.
-    Rates are in the unit of the problem (bit/s for a policy).
+    Rates are in the unit of the problem (bit/s for a policy). Of a policy ``details`` tells every other link
+    that is overfull, and where each guarantee stands that takes part in it.
     """
 
     exit_status = EXIT_INFEASIBLE
@@ -75,6 +76,7 @@ class InfeasibleError(FairsliceError):
         floors: float,
         capacity: float,
         of_acknowledgements: bool = False,
+        details: tuple[Fault, ...] = (),
     ) -> None:
         super().__init__(message)
         self.link = link
@@ -82,6 +84,12 @@ class InfeasibleError(FairsliceError):
         self.floors = floors
         self.capacity = capacity
         self.of_acknowledgements = of_acknowledgements
+        self.details = details
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The message and the details, a line each."""
+        return (str(self), *map(str, self.details))
 
 
 class MachineError(FairsliceError):

@@ -83,6 +83,16 @@ def format_rate(rate_bps: float) -> str:
     raise AssertionError("unreachable: bit/s takes everything")
 
 
+def format_part(part_bps: float, whose: str, whole_bps: float) -> str:
+    """Write a part of a rate for people, in the unit of the whole.
+
+    >>> format_part(7_500_000, "lecture's", 15_000_000)
+    "7.5 of lecture's 15 Mbit/s"
+    """
+    number, unit = format_rate(whole_bps).split()
+    return f"{part_bps / _RATE_UNITS[unit]:.4g} of {whose} {number} {unit}"
+
+
 def format_duration(time_s: float) -> str:
     """Write a time for people.
 

@@ -31,6 +31,14 @@ def test_an_infeasible_policy_arrives_with_its_numbers() -> None:
     assert vars(arrived.value) == vars(sent)
 
 
+def test_where_guarantees_stand_arrives_too() -> None:
+    sent = InfeasibleError("x", link="a->b", flows=("f",), floors=2.0, capacity=1.0, details=FAULTS)
+    with pytest.raises(InfeasibleError, match=r"^x$") as arrived:
+        raise_problem(over_the_wire(sent))
+    assert vars(arrived.value) == vars(sent)
+    assert arrived.value.lines == ("x", *map(str, FAULTS))
+
+
 def test_any_other_error_is_one_fault() -> None:
     problem = over_the_wire(MachineError("the switch is gone"))
     assert [fault.message for fault in problem.faults] == ["the switch is gone"]

@@ -76,7 +76,16 @@ def test_prefixes_as_members_pair_their_hosts_too() -> None:
     group = flows_of("  a: {members: [10.0.0.0/24, h4]}")
     assert sorted(ends(group)) == sorted(f"h{i}->h{j}" for i in range(1, 5) for j in range(1, 5) if i != j)
     assert ends(flows_of("  a: {members: [10.0.0.1/32, h4]}")) == ["h1->h4", "h4->h1"]
-    assert ends(flows_of("  a: {members: [10.0.0.1/32]}")) == []
+
+
+def test_members_are_two_hosts_at_least() -> None:
+    expected = "the members are one host, 'h1'; expected two hosts or more"
+    assert messages("  a: {members: [10.0.0.1/32]}") == [f"f:3:17: {expected}"]
+    assert messages("  a:\n    members:\n      - 10.0.0.0/31\n    flows: [{from: h2, to: h3}]") == [
+        f"f:5:9: {expected}"
+    ]
+    # What is wrong with the prefix itself is told alone.
+    assert messages("  a: {members: [10.9.0.0/24]}")[0].startswith("f:3:17: no host is inside the prefix")
 
 
 def test_a_guarantee_is_split_by_weight() -> None:

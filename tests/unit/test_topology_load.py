@@ -1,5 +1,7 @@
 """Loading what a user names: specifications, Mininet topologies of any make, and their faults."""
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,7 +165,16 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ("\nimport nowhere_to_be_found\n", 2, 1, "No module named 'nowhere_to_be_found'"),
         ("def f():\n    return 1 / 0\nf()\n", 2, 12, "ZeroDivisionError"),
         ("import sys\nsys.exit('no')\n", 2, 1, "SystemExit: no"),
-        (HEAD + "        self.addLink('h1', 's1')" + TAIL, 4, 9, "KeyError: 'h1'"),
+        (
+            HEAD + "        self.addLink('h1', 's1')" + TAIL,
+            *(4, 9, "built: no node 'h1'; expected one that addSwitch or addHost has added before"),
+        ),
+        (
+            HEAD + "        self.addSwitch('s3')\n        self.addLink('s3', 's33')" + TAIL,
+            *(5, 9, r"built: no node 's33'; did you mean 's3'\?"),
+        ),
+        ("from mininet.topology import Topo\n", 1, 1, "No module named 'mininet.topology'"),
+        ("\nfrom mininet.topo import Topos\n", 2, 1, "ImportError: cannot import name 'Topos'"),
     ],
 )
 def test_an_error_in_the_file_names_its_line(
@@ -185,7 +196,9 @@ def test_an_error_outside_of_the_file_names_the_file(tmp_path: Path) -> None:
 
 
 def test_without_mininet_bootstrap_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "mininet.topo", None)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mininet"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if not (Path(p) / "mininet").exists()])
     file = write(tmp_path, HEAD + GOOD + TAIL)
     with pytest.raises(MachineError, match=r"needs Mininet.*script/bootstrap installs it"):
         load_network(str(file))
@@ -198,7 +211,7 @@ def test_without_mininet_bootstrap_is_named(tmp_path: Path, monkeypatch: pytest.
         ("topos = []", r"topos is \[\]; expected"),
         ("topos = {}", r"topos is {}; expected"),
         ("topos = {'a': int, 'b': int}", "has several topologies; expected one of a, b, as in .*:NAME"),
-        ("topos = {'t': int}", r"t\(\) is 0; expected a mininet.topo.Topo"),
+        ("topos = {'t': int}", r"net\.py:1:15: t\(\) is 0; expected a mininet.topo.Topo"),
     ],
 )
 def test_a_file_without_a_topology(tmp_path: Path, text: str, message: str) -> None:
@@ -220,9 +233,13 @@ PAIR = "s, t = self.addSwitch('s1'), self.addSwitch('s2')\nh = self.addHost('h1'
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("pass", "no switches; expected one or more"),
+        ("pass", "no switches; expected one or more; does build() run?"),
         (PAIR + "self.addLink(s, t)", r"cable s1 - s2: no bw; expected its capacity in Mbit/s"),
         (PAIR + "self.addLink(s, t, bw=None)", r"cable s1 - s2: no bw"),
+        (
+            PAIR + "self.addLink(s, t, bandwidth=12)",
+            "cable s1 - s2: no bw, but bandwidth=12; did you mean bw?; expected its capacity",
+        ),
         (PAIR + "self.addLink(s, t, params1={'bw': 1})", r"cable s1 - s2: no bw"),
         (PAIR + "self.addLink(s, t, bw=0)", r"cable s1 - s2: bw=0; expected a number of Mbit/s above 0"),
         (PAIR + "self.addLink(s, t, bw=-1.5)", r"cable s1 - s2: bw=-1.5; expected"),
@@ -342,7 +359,16 @@ PAIR = "s, t = self.addSwitch('s1'), self.addSwitch('s2')\nh = self.addHost('h1'
 def test_what_cannot_be_built_is_refused(tmp_path: Path, body: str, message: str) -> None:
     text = refused(tmp_path, body)
     assert message in text
-    assert all(line.startswith("net.py:3:1: ") for line in text.splitlines())
+    source = (tmp_path / "net.py").read_text().splitlines()
+    for line in text.splitlines():
+        place = re.match(r"net\.py:(\d+):(\d+): ", line)
+        assert place, line
+        row, column = int(place[1]), int(place[2])
+        if re.search(r"no switches|the network is in|interface|its name (is not text|has)", line):
+            assert (row, column) == (3, 1)
+        else:
+            # Where Mininet is told of the node or the cable.
+            assert source[row - 1][column - 1 :].startswith("self.add"), line
 
 
 def test_all_faults_are_listed_at_once_and_each_once(tmp_path: Path) -> None:
@@ -352,16 +378,16 @@ self.addLink(s, t)
 self.addLink(s, self.addHost('h1', mac='?'), bw=0, delay=3, loss=200)
 self.addHost('h2', ip='?')"""
     assert refused(tmp_path, body).splitlines() == [
-        "net.py:3:1: switch core: neither a dpid nor a number in its name; expected a name such as s23",
-        "net.py:3:1: host h1: MAC address '?'; expected one of a host, such as 00:00:00:00:00:01",
-        "net.py:3:1: host h2: IP address '?'; expected an IPv4 address of a host, such as 10.0.0.1",
-        "net.py:3:1: cable s1 - core: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20),"
+        "net.py:5:13: switch core: neither a dpid nor a number in its name; expected a name such as s23",
+        "net.py:7:25: host h1: MAC address '?'; expected one of a host, such as 00:00:00:00:00:01",
+        "net.py:8:9: host h2: IP address '?'; expected an IPv4 address of a host, such as 10.0.0.1",
+        "net.py:6:9: cable s1 - core: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20),"
         " or --bandwidth RATE for all cables that have none",
-        "net.py:3:1: cable s1 - h1: bw=0; expected a number of Mbit/s above 0, up to 1000000",
-        "net.py:3:1: cable s1 - h1: delay=3; expected a time with its unit, s, ms or us, up to 60 s,"
+        "net.py:7:9: cable s1 - h1: bw=0; expected a number of Mbit/s above 0, up to 1000000",
+        "net.py:7:9: cable s1 - h1: delay=3; expected a time with its unit, s, ms or us, up to 60 s,"
         " as in delay='10ms'",
-        "net.py:3:1: cable s1 - h1: loss=200; expected a number of per cent, 0 to below 100, as in loss=2",
-        "net.py:3:1: host h2 has no links; expected one, to a switch",
+        "net.py:7:9: cable s1 - h1: loss=200; expected a number of per cent, 0 to below 100, as in loss=2",
+        "net.py:8:9: host h2 has no links; expected one, to a switch",
     ]
 
 
@@ -375,3 +401,56 @@ def test_many_nodes_without_links_are_shortened(tmp_path: Path) -> None:
     body = PAIR + "self.addLink(s, t, bw=1)\nfor i in range(10, 20): self.addSwitch(f's{i}')"
     expected = "in 11 parts: no links lead to s10, s11, s12, s13, s14, s15, s16, s17 …;"
     assert expected in refused(tmp_path, body)
+
+
+def test_a_method_that_is_misspelt_is_named(tmp_path: Path) -> None:
+    file = write(tmp_path, "from mininet.topo import Topo\nclass T(Topo):\n    def buid(self): pass\n" + TAIL)
+    with pytest.raises(
+        InputError,
+        match=r"net\.py:3:1: no switches.*; does build\(\) run\? T has buid\(\); did you mean build\(\)\?",
+    ):
+        load_network(str(file))
+
+
+def test_a_node_that_is_added_twice_is_the_first_fault(tmp_path: Path) -> None:
+    body = PAIR + "self.addLink(s, t, bw=1)\ns = self.addSwitch('s1')\nself.addLink(s, t, bw=1)"
+    assert refused(tmp_path, body).splitlines() == [
+        "net.py:8:13: s1 is added twice, in line 4 already; expected it once",
+        "net.py:7:9: several cables between s1 and s2; parallel cables are not supported",
+        "net.py:9:9: several cables between s1 and s2; parallel cables are not supported",
+    ]
+
+
+def test_a_node_that_is_added_twice_may_be_meant(tmp_path: Path) -> None:
+    """Mininet takes it, so it is said and nothing more."""
+    file = write(tmp_path, HEAD + GOOD + "        self.addSwitch('s1')\n" + TAIL)
+    (note,) = load_network(str(file)).notes
+    assert note.endswith("warning: s1: is added twice; what is said last holds, as in Mininet")
+
+
+@pytest.mark.parametrize(
+    ("topos", "message"),
+    [
+        (
+            "{'t': T()}",
+            r":9: topos\['t'\] is an object of the class T; expected the class, without \(\): \{'t': T\}",
+        ),
+        ("{'t': 'T'}", r":9: topos\['t'\] is 'T'; expected the class, without quotes"),
+        ("{'t': 5}", r":9: topos\['t'\] is 5; expected a class of mininet\.topo\.Topo, without \(\)"),
+        ("dict(t=T())", r":1: topos\['t'\] is an object .*; expected the class, without \(\)"),
+        (
+            "{'t': lambda: T}",
+            r":9: t\(\) returns the class T; expected an object of it, as T\(\), or .*class, without \(\)",
+        ),
+    ],
+)
+def test_what_is_not_a_class_in_topos_is_refused_at_its_place(
+    tmp_path: Path, topos: str, message: str
+) -> None:
+    text = (HEAD + GOOD + f"\ntopos = {topos}").replace("    topos", "topos")
+    # The value stands behind a line break, as a long dictionary is written.
+    text = text.replace("{'t': ", "{'t':\n        ")
+    file = write(tmp_path, text)
+    line = len(text.splitlines())
+    with pytest.raises(InputError, match=rf"net\.py:{line}{message}"):
+        load_network(str(file))

@@ -69,12 +69,13 @@ def problem_view(error: Exception) -> ProblemView:
     """An error as data."""
     if isinstance(error, InputError):
         return ProblemView(faults=tuple(_fault_view(fault) for fault in error.faults))
-    infeasible = None
+    first = FaultView(message=str(error))
     if isinstance(error, InfeasibleError):
         infeasible = Infeasible(
             link=error.link, flows=error.flows, floors=error.floors, capacity=error.capacity
         )
-    return ProblemView(faults=(FaultView(message=str(error)),), infeasible=infeasible)
+        return ProblemView(faults=(first, *map(_fault_view, error.details)), infeasible=infeasible)
+    return ProblemView(faults=(first,))
 
 
 def raise_problem(problem: ProblemView) -> None:
@@ -83,9 +84,7 @@ def raise_problem(problem: ProblemView) -> None:
     Raises:
         InfeasibleError, InputError: always one of them.
     """
-    if problem.infeasible is not None:
-        raise InfeasibleError(problem.faults[0].message, **problem.infeasible.model_dump())
-    raise InputError(
+    faults = tuple(
         Fault(
             fault.message,
             None
@@ -94,6 +93,9 @@ def raise_problem(problem: ProblemView) -> None:
         )
         for fault in problem.faults
     )
+    if problem.infeasible is not None:
+        raise InfeasibleError(faults[0].message, **problem.infeasible.model_dump(), details=faults[1:])
+    raise InputError(faults)
 
 
 def first_fault(error: ValidationError) -> str:

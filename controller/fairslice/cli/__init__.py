@@ -14,7 +14,15 @@ from typing import Any
 
 import click
 
-from fairslice.errors import EXIT_INTERNAL, EXIT_MACHINE, FairsliceError, Fault, InputError, os_reason
+from fairslice.errors import (
+    EXIT_INTERNAL,
+    EXIT_MACHINE,
+    FairsliceError,
+    Fault,
+    InfeasibleError,
+    InputError,
+    os_reason,
+)
 
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -165,7 +173,7 @@ def _status() -> int:
     except click.Abort:
         status = EXIT_INTERRUPTED
     except FairsliceError as error:
-        _say(str(error))
+        _say("\n".join(error.lines) if isinstance(error, InfeasibleError) else str(error))
         status = error.exit_status
     except OSError:
         raise  # main() makes a sentence of it.

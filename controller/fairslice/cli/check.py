@@ -73,9 +73,10 @@ def command(
             result["faults"] = [_fault_object(fault, file) for fault in error.faults]
         except InfeasibleError as error:
             infeasible = error
-            result["faults"] = [_fault_object(Fault(str(error)), file)]
+            result["faults"] = [_fault_object(fault, file) for fault in (Fault(str(error)), *error.details)]
             if not as_json:
-                click.echo(f"{file}: {error}", err=True)
+                for fault in (Fault(f"{file}: {error}"), *error.details):
+                    click.echo(str(fault), err=True)
         else:
             result.update(ok=True, slices=len(policy.slices), flows=flow_count, faults=[])
             result["notes"] = [_fault_object(note, file) for note in notes]

@@ -107,6 +107,7 @@ def _build(file: str, entries: Mapping[str, Entry], keys: PolicyKeys, defaults_n
                 paths=own.paths if "paths" in own.model_fields_set else defaults.paths,
                 split=own.split if "split" in own.model_fields_set else defaults.split,
                 paths_location=_key_location("paths", entry.node, defaults_node),
+                guarantee_location=_value_location("guarantee", entry.node),
             )
         )
     return Policy(
@@ -123,6 +124,11 @@ def _key_location(key: str, *nodes: Node | None) -> Location | None:
     """Where the first of the mappings that has the key says it."""
     found = (node.entries()[key] for node in nodes if node is not None and key in node.entries())
     return next((entry.key_location for entry in found), None)
+
+
+def _value_location(key: str, node: Node) -> Location | None:
+    value = node.get(key)
+    return None if value is None else value.location
 
 
 def _items(node: Node, key: str) -> tuple[Node, ...]:

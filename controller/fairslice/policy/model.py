@@ -146,6 +146,8 @@ class Slice:
     """How a flow is divided over its paths; without meaning for one path."""
     paths_location: Location | None = field(default=None, compare=False)
     """Where the file says ``paths`` for this slice, in the slice or in the defaults."""
+    guarantee_location: Location | None = field(default=None, compare=False)
+    """Where the file says what the slice's guarantee is."""
 
 
 @dataclass(frozen=True)

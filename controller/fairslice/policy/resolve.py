@@ -18,8 +18,8 @@ def resolve(policy: Policy, hosts: Mapping[str, HostAddress]) -> tuple[Flow, ...
     entry's demand, weight and match. A slice's guarantee is split over its flows by weight, as their floors.
 
     Raises:
-        InputError: unknown hosts, prefixes without hosts, entries without two distinct hosts, entries that
-            overlap, or more than ``MAX_FLOWS`` flows; all of them at once.
+        InputError: unknown hosts, prefixes without hosts, entries or members without two distinct hosts,
+            entries that overlap, or more than ``MAX_FLOWS`` flows; all of them at once.
     """
     directory = HostDirectory(hosts)
     faults: list[Fault] = []
@@ -29,6 +29,7 @@ def resolve(policy: Policy, hosts: Mapping[str, HostAddress]) -> tuple[Flow, ...
     room = MAX_FLOWS
     for one in policy.slices:
         resolved: list[tuple[FlowSpec, _Pairs]] = []
+        found_before = len(faults)
         for spec in one.flows:
             pairs, spec_faults = _pairs(spec, directory, room)
             room -= len(pairs)
@@ -39,6 +40,8 @@ def resolve(policy: Policy, hosts: Mapping[str, HostAddress]) -> tuple[Flow, ...
                 overlap_fault(entries[-1], entries[number]) for number in earlier if number is not None
             ]
             resolved.append((spec, pairs))
+        if len(faults) == found_before:
+            faults += _lonely_members(resolved, directory)
         flows += _flows(one, resolved, len(flows) + 1)
     if faults:
         raise InputError(by_location(faults))
@@ -61,6 +64,16 @@ def _pairs(spec: FlowSpec, directory: HostDirectory, room: int) -> tuple[_Pairs,
         message = f"both ends of the flow {_name(spec)} are host {sources[0]!r}; expected two hosts"
         faults.append(Fault(message, spec.location))
     return pairs, faults
+
+
+def _lonely_members(resolved: list[tuple[FlowSpec, _Pairs]], directory: HostDirectory) -> Iterator[Fault]:
+    """Members between whom there is no pair: a prefix with one host in it."""
+    members = [(spec, pairs) for spec, pairs in resolved if spec.is_member]
+    if members and not any(pairs for _, pairs in members):
+        spec = members[0][0]
+        (host,) = directory.find(spec.source)
+        message = f"the members are one host, {host!r}; expected two hosts or more"
+        yield Fault(message, spec.source_location or spec.location)
 
 
 def _find(

@@ -253,7 +253,7 @@ class PolicyKeys(_Keys):
 _EXPECTED = {
     "dict_type": "a mapping of names to slices, {} for none",
     "list_type": "a list, each item after '- ' or all in [ ]",
-    "too_short": "at least one host",
+    "too_short": "two hosts or more, or a prefix",
 }
 _EXAMPLES = {"version": "version: 1", "slices": "slices: {...}", "from": "from: h1", "to": "to: h2"}
 

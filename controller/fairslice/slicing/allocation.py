@@ -12,15 +12,14 @@ from fairslice.alloc.allocation import Bottleneck
 from fairslice.alloc.certificate.acknowledgements import certify_acknowledged
 from fairslice.alloc.certificate.certify import Certificate
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
-from fairslice.alloc.waterfilling import few_of
 from fairslice.errors import InfeasibleError, InputError
 from fairslice.policy.model import PROTOCOLS, Flow, Policy, Sharing, Split
 from fairslice.policy.resolve import resolve
+from fairslice.slicing.infeasible import in_rates
 from fairslice.topology.k_paths import k_paths
 from fairslice.topology.network import Host, LinkKey, Network, link_name
 from fairslice.topology.paths import NoPathError, path_links
 from fairslice.topology.trees import Trees
-from fairslice.units import format_rate
 
 SPLIT_ROUNDS = 2
 """How often free splits are found: what acknowledgements take depends on the rates, a little, and is known
@@ -212,7 +211,7 @@ def allocate_slices(
         problem = _checked(problem_of(policy, network, routes), routes, known)
         solution = allocate_acknowledged(problem)
     except InfeasibleError as error:
-        raise _in_rates(error) from error
+        raise in_rates(error, policy, problem_of(policy, network, routes)) from error
     rates, bottlenecks = solution.allocation.rates.values(), solution.bottlenecks.values()
     allocation = NetworkAllocation(
         policy,
@@ -328,24 +327,6 @@ def problem_of(policy: Policy, network: Network, routes: Sequence[Route]) -> Ack
         per_flow=policy.sharing is Sharing.PER_FLOW,
     )
     return AcknowledgedProblem(data, tuple(returned for _, returned in stated))
-
-
-def _in_rates(error: InfeasibleError) -> InfeasibleError:
-    """The solver's refusal, which knows no units, in those of a policy."""
-    whose = f"those of {few_of(error.flows)}"
-    has = f"{error.link} has {format_rate(error.capacity)}"
-    if error.of_acknowledgements:
-        whose = f"acknowledgements of {whose}"
-        has = f"may take {format_rate(error.capacity)} of {error.link}, which data is promised the rest of"
-    return InfeasibleError(
-        f"the guarantees do not fit: {whose} need {format_rate(error.floors)}, but {has}: "
-        f"{format_rate(error.floors - error.capacity)} too little",
-        link=error.link,
-        flows=error.flows,
-        floors=error.floors,
-        capacity=error.capacity,
-        of_acknowledgements=error.of_acknowledgements,
-    )
 
 
 def _route(flow: Flow, policy: Policy, trees: Trees) -> Route:

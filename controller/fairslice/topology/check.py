@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
 from typing import TypeVar
@@ -139,6 +140,16 @@ class Faults:
         location = location or self.location
         self.found[Fault(message if location else f"{self.file}: {message}", location)] = None
 
+    @contextmanager
+    def at(self, location: Location | None) -> Iterator[None]:
+        """Meanwhile faults without a place of their own are at that one, if it is known."""
+        before = self.location
+        self.location = location or before
+        try:
+            yield
+        finally:
+            self.location = before
+
     def warn(self, who: str, what: str) -> None:
         """Tell of something that is not emulated and changes nothing that is measured."""
         self.warned.setdefault(what, {})[who] = None
@@ -162,6 +173,8 @@ class Draft:
     switches: Sequence[DraftSwitch]
     hosts: Sequence[DraftHost]
     links: Sequence[DraftLink]
+    hint_without_switches: str = ""
+    """What may be the reason where there are none."""
 
     def checked(self, faults: Faults) -> Network:
         """The network, if it keeps the laws and no fault was found before.
@@ -211,7 +224,7 @@ class Draft:
 
     def _check_nodes(self, faults: Faults) -> None:
         if not self.switches:
-            faults.add("no switches; expected one or more")
+            faults.add(f"no switches; expected one or more{self.hint_without_switches}")
         for node in self.nodes:
             if not _NAME.fullmatch(node.name):
                 faults.add(f"name {node.name!r}; expected letters, digits, _ . and -", node.location)

@@ -20,6 +20,8 @@ from fairslice.topology.check import Faults
 from fairslice.topology.mininet_topo import read_topo
 from fairslice.topology.network import Network
 from fairslice.topology.options import NetworkOptions
+from fairslice.topology.topos import require_maker, require_topo
+from fairslice.topology.watch import NoNodeError, Watch
 
 _SPEC = re.compile(r"(?P<file>.+?\.(?P<suffix>py|json|graphml|xml))(?::(?P<rest>.*))?", re.DOTALL)
 _FORMS = (
@@ -82,10 +84,25 @@ def _load_whole(parsed: TopologySpec, bandwidth_bps: float | None) -> Network:
     """A topology that has its own hosts."""
     if parsed.file.suffix == ".json":
         return _load_json(parsed.file, bandwidth_bps)
-    parsed, make = _choose(parsed)
-    topo = _build(parsed, make)
     file = str(parsed.file)
-    return read_topo(topo, str(parsed.name), file, _definition(topo, file), bandwidth_bps=bandwidth_bps)
+    source = _read(parsed.file)
+    watch = Watch(file)
+    try:
+        with watch.running():
+            parsed, make = _choose(parsed, source)
+            topo = _build(parsed, make)
+    finally:
+        # It is the cause of whatever else went wrong.
+        watch.require_no_network()
+    require_topo(topo, parsed.call, str(parsed.name), source, file)
+    return read_topo(
+        topo,
+        str(parsed.name),
+        file,
+        _definition(topo, file),
+        places=watch.places(topo),
+        bandwidth_bps=bandwidth_bps,
+    )
 
 
 def parse_spec(spec: str) -> TopologySpec:
@@ -200,16 +217,16 @@ def _refuse_options_of_graphs(file: Path, options: NetworkOptions) -> None:
         raise InputError(faults)
 
 
-def _choose(spec: TopologySpec) -> tuple[TopologySpec, Callable[..., Any]]:
+def _choose(spec: TopologySpec, source: str) -> tuple[TopologySpec, Callable[..., Any]]:
     """Run a topology file and find the topology in it that a specification names."""
-    source = _read(spec.file)
     # As mn does it: no __file__, no __name__.
     namespace: dict[str, Any] = {}
     try:
         with contextlib.redirect_stdout(sys.stderr):
             exec(compile(source, str(spec.file), "exec"), namespace)
     except (Exception, SystemExit) as error:
-        if isinstance(error, ImportError) and (error.name or "").split(".")[0] == "mininet":
+        # Where Mininet is there, and a module or a name of it is not, the file is wrong.
+        if isinstance(error, ModuleNotFoundError) and error.name == "mininet":
             raise MachineError(
                 f"{spec.file} needs Mininet, which {sys.executable} can't import ({error});"
                 " script/bootstrap installs it"
@@ -233,7 +250,8 @@ def _choose(spec: TopologySpec) -> tuple[TopologySpec, Callable[..., Any]]:
         close = get_close_matches(name, [str(known) for known in topos], n=1)
         hint = f"did you mean {close[0]}?" if close else f"expected one of {names}"
         raise InputError(f"{spec.file}: no topology is named {name!r}; {hint}")
-    return TopologySpec(spec.file, name, spec.args, spec.kwargs), topos[name]
+    make = require_maker(topos[name], name, source, str(spec.file))
+    return TopologySpec(spec.file, name, spec.args, spec.kwargs), make
 
 
 def _build(spec: TopologySpec, make: Callable[..., Any]) -> Any:
@@ -243,15 +261,14 @@ def _build(spec: TopologySpec, make: Callable[..., Any]) -> Any:
     except (Exception, SystemExit) as error:
         expected = f"; expected {spec.name}{_parameters(make)}" if isinstance(error, TypeError) else ""
         raise _failed(error, spec.file, f"{spec.call} can't be built", expected) from error
-    if not all(hasattr(topo, method) for method in ("switches", "hosts", "links", "nodeInfo")):
-        raise InputError(f"{spec.file}: {spec.call} is {topo!r}; expected a mininet.topo.Topo")
     return topo
 
 
 def _failed(error: BaseException, file: Path, what: str, expected: str = "") -> InputError:
     """An error of a topology file, at the innermost line of that file which it passed."""
     # A ValueError is how a topology refuses an argument: its text says what is wrong.
-    kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+    told = type(error) is ValueError or isinstance(error, NoNodeError)
+    kind = "" if told else f"{type(error).__name__}: "
     text = f"{what}: {kind}{error}{expected}"
     if isinstance(error, SyntaxError) and error.filename == str(file):
         text = f"{what}: {error.msg}"
@@ -272,7 +289,9 @@ def _parameters(make: Callable[..., Any]) -> str:
 
 def _definition(topo: object, file: str) -> Location | None:
     """Where the file tells how the Topo is built."""
-    for method in ("build", "__init__"):
+    # A method that is hardly called anything else, such as ``buid``.
+    close = get_close_matches("build", [n for n in vars(type(topo)) if n != "build"], n=1)
+    for method in ("build", "__init__", *close):
         code = getattr(getattr(type(topo), method, None), "__code__", None)
         if code is not None and code.co_filename == file:
             return Location(file, code.co_firstlineno, 1)

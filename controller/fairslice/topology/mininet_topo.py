@@ -5,9 +5,10 @@ import numbers
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Protocol
 
-from fairslice.errors import InputError, Location
+from fairslice.errors import Fault, InputError, Location
 from fairslice.topology.check import (
     BANDWIDTH_OFFER,
     MAX_CAPACITY_BPS,
@@ -24,12 +25,16 @@ from fairslice.topology.check import (
 from fairslice.topology.interfaces import interface_faults
 from fairslice.topology.mininet_params import judge_cable, judge_end, judge_node, with_class_parameters
 from fairslice.topology.network import Network
+from fairslice.topology.watch import TopoPlaces
 
 MBIT = 1e6
 """Mininet's unit of ``bw``, in bit/s."""
 
 MAX_BW = round(MAX_CAPACITY_BPS / MBIT)
 """In Mbit/s."""
+
+_LIKE_BW = frozenset({"bw", "band", "bandw", "bandwith", "bandwidth", "capacity", "rate", "speed"})
+"""Keywords, in lower case, under which a capacity may be given by mistake."""
 
 _DELAY = re.compile(r"([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)(s|ms|us)(?:ecs?)?", re.IGNORECASE)
 _PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
@@ -56,6 +61,7 @@ class _End:
     """One end of a cable: whose it is, and all that holds there."""
 
     cable: str
+    location: Location | None
     node: str
     peer: str
     port_no: Any
@@ -71,6 +77,7 @@ def read_topo(
     file: str,
     location: Location | None = None,
     *,
+    places: TopoPlaces | None = None,
     bandwidth_bps: float | None = None,
 ) -> Network:
     """The network that Mininet builds from a Topo.
@@ -90,6 +97,7 @@ def read_topo(
         name: The network's name.
         file: Where it was defined, for faults.
         location: The place in that file, if it is known.
+        places: Where in that file its nodes and cables are added, as far as it is known.
         bandwidth_bps: The capacity, in bit/s, of cables without a ``bw``, which are refused otherwise.
 
     Raises:
@@ -101,16 +109,23 @@ def read_topo(
             faults.add(f"node {node!r}: its name is not text; expected one such as s1")
     if faults.found:
         raise InputError(faults.found)
+    places = places or TopoPlaces()
     switches = frozenset(topo.switches())
-    cables = [with_class_parameters(info) for _, _, info in topo.links(withInfo=True)]
-    ends = [end for info in cables for end in _ends(info, faults)]
+    ends: list[_End] = []
+    for _, _, info in topo.links(withInfo=True):
+        with faults.at(places.cable(info)):
+            ends += _ends(with_class_parameters(info), places.cable(info), faults)
     # Of a host with several cables, which is refused below, the first counts.
     of_host = {end.node: end for end in reversed(ends)}
     draft = Draft(
         name,
-        [_switch(topo, switch, faults) for switch in topo.switches()],
-        [_host(topo, host, n, of_host.get(host), faults) for n, host in enumerate(topo.hosts(), start=1)],
+        [_switch(topo, switch, places.node(switch), faults) for switch in topo.switches()],
+        [
+            _host(topo, host, n, of_host.get(host), places.node(host), faults)
+            for n, host in enumerate(topo.hosts(), start=1)
+        ],
         [_link(end, bandwidth_bps, faults) for end in ends],
+        f"; does build() run?{_instead_of_build(topo)}",
     )
     for end in ends:
         if end.node in switches and (end.mac is not None or end.ip is not None):
@@ -118,52 +133,74 @@ def read_topo(
     ports = [(x.source, x.port_no, x.interface) for x in draft.links if x.port_no is not None]
     for message in interface_faults(switches, ports):
         faults.add(message)
-    return draft.checked(faults)
+    twice = {name: at for name, at in places.nodes.items() if len(at) > 1}
+    for name in twice:
+        faults.warn(name, "is added twice; what is said last holds, as in Mininet")
+    try:
+        return draft.checked(faults)
+    except InputError as error:
+        # It may be the cause of the others.
+        first = [
+            Fault(f"{name} is added twice, in line {at[0].line} already; expected it once", at[1])
+            for name, at in twice.items()
+        ]
+        raise InputError([*first, *error.faults]) from None
 
 
-def _switch(topo: Topo, name: str, faults: Faults) -> DraftSwitch:
-    info = with_class_parameters(topo.nodeInfo(name))
-    judge_node("switch", name, info, faults)
-    given = info.get("dpid")
-    number = re.search(r"\d+", name)
-    dpid = None
-    if not given and number is None:
-        faults.add(f"switch {name}: neither a dpid nor a number in its name; expected a name such as s23")
-    else:
+def _instead_of_build(topo: Topo) -> str:
+    """What a class may call its method by mistake."""
+    own = [name for name in vars(type(topo)) if name != "build"]
+    close = get_close_matches("build", own, n=1)
+    return f" {type(topo).__name__} has {close[0]}(); did you mean build()?" if close else ""
+
+
+def _switch(topo: Topo, name: str, location: Location | None, faults: Faults) -> DraftSwitch:
+    with faults.at(location):
+        info = with_class_parameters(topo.nodeInfo(name))
+        judge_node("switch", name, info, faults)
+        given = info.get("dpid")
+        number = re.search(r"\d+", name)
+        dpid = None
+        if not given and number is None:
+            faults.add(f"switch {name}: neither a dpid nor a number in its name; expected a name such as s23")
+        else:
+            try:
+                # As mininet.node.Switch.defaultDpid does.
+                dpid = read_dpid(given or f"{int(number[0] if number else 0):x}")
+            except ValueError as error:
+                faults.add(f"switch {name}: {error}")
+    return DraftSwitch(name, dpid, location)
+
+
+def _host(
+    topo: Topo, name: str, number: int, end: _End | None, location: Location | None, faults: Faults
+) -> DraftHost:
+    with faults.at(location):
+        info = with_class_parameters(topo.nodeInfo(name))
+        judge_node("host", name, info, faults)
+        octets = number.to_bytes(3, "big")
+        own_mac, own_ip = info.get("mac") or None, info.get("ip")
+        end_mac, end_ip = (None, None) if end is None else (end.mac, end.ip)
+        for keyword, own, other in (("mac", own_mac, end_mac), ("ip", own_ip, end_ip)):
+            if own is not None and other is not None and own != other:
+                faults.warn(f"host {name}", f"{keyword} of its cable is not used: that of the host holds")
+        mac = ip = None
         try:
-            # As mininet.node.Switch.defaultDpid does.
-            dpid = read_dpid(given or f"{int(number[0] if number else 0):x}")
+            mac = read_mac(own_mac or end_mac or "00:00:00:" + octets.hex(":"))
         except ValueError as error:
-            faults.add(f"switch {name}: {error}")
-    return DraftSwitch(name, dpid)
+            faults.add(f"host {name}: {error}")
+        if own_ip is None and end_ip is not None:
+            own_ip = end_ip
+        elif "ip" not in info:
+            own_ip = ".".join(str(octet) for octet in (10, *octets))
+        try:
+            ip = read_ip(own_ip)
+        except ValueError as error:
+            faults.add(f"host {name}: {error}")
+    return DraftHost(name, mac, ip, location)
 
 
-def _host(topo: Topo, name: str, number: int, end: _End | None, faults: Faults) -> DraftHost:
-    info = with_class_parameters(topo.nodeInfo(name))
-    judge_node("host", name, info, faults)
-    octets = number.to_bytes(3, "big")
-    own_mac, own_ip = info.get("mac") or None, info.get("ip")
-    end_mac, end_ip = (None, None) if end is None else (end.mac, end.ip)
-    for keyword, own, other in (("mac", own_mac, end_mac), ("ip", own_ip, end_ip)):
-        if own is not None and other is not None and own != other:
-            faults.warn(f"host {name}", f"{keyword} of its cable is not used: that of the host holds")
-    mac = ip = None
-    try:
-        mac = read_mac(own_mac or end_mac or "00:00:00:" + octets.hex(":"))
-    except ValueError as error:
-        faults.add(f"host {name}: {error}")
-    if own_ip is None and end_ip is not None:
-        own_ip = end_ip
-    elif "ip" not in info:
-        own_ip = ".".join(str(octet) for octet in (10, *octets))
-    try:
-        ip = read_ip(own_ip)
-    except ValueError as error:
-        faults.add(f"host {name}: {error}")
-    return DraftHost(name, mac, ip)
-
-
-def _ends(info: Mapping[str, Any], faults: Faults) -> Iterator[_End]:
+def _ends(info: Mapping[str, Any], location: Location | None, faults: Faults) -> Iterator[_End]:
     """Both ends of a cable, the first first."""
     nodes = (info["node1"], info["node2"])
     cable = f"cable {nodes[0]} - {nodes[1]}"
@@ -183,6 +220,7 @@ def _ends(info: Mapping[str, Any], faults: Faults) -> Iterator[_End]:
             named = None
         yield _End(
             cable,
+            location,
             node,
             nodes[2 - number],
             info[f"port{number}"],
@@ -196,42 +234,51 @@ def _ends(info: Mapping[str, Any], faults: Faults) -> Iterator[_End]:
 def _link(end: _End, bandwidth_bps: float | None, faults: Faults) -> DraftLink:
     """What an end sends on."""
     cable, given = end.cable, end.given
-    bw = given.get("bw")
-    number = as_number(bw)
-    capacity_bps = None
-    if bw is None:
-        capacity_bps = bandwidth_bps
-        if bandwidth_bps is None:
-            faults.add(
-                f"{cable}: no bw; expected its capacity in Mbit/s, as in addLink(…, bw=20), {BANDWIDTH_OFFER}"
-            )
-    elif number is None or not 0 < number <= MAX_BW:
-        faults.add(f"{cable}: bw={bw!r}; expected a number of Mbit/s above 0, up to {MAX_BW}")
-    else:
-        capacity_bps = number * MBIT
-    port_no = None
-    if isinstance(end.port_no, numbers.Integral) and not isinstance(end.port_no, bool):
-        port_no = int(end.port_no)
-    else:
-        faults.add(f"{cable}: port {end.port_no!r} of {end.node}; expected a number")
-    delay_s = loss = None
-    try:
-        delay_s = read_delay(given.get("delay"))
-    except ValueError as error:
-        faults.add(f"{cable}: {error}")
-    try:
-        loss = read_loss(given.get("loss"))
-    except ValueError as error:
-        faults.add(f"{cable}: {error}")
+    with faults.at(end.location):
+        bw = given.get("bw")
+        number = as_number(bw)
+        capacity_bps = None
+        if bw is None:
+            capacity_bps = bandwidth_bps
+            if bandwidth_bps is None:
+                faults.add(
+                    f"{cable}: no bw{_instead_of_bw(given)}; expected its capacity in Mbit/s,"
+                    f" as in addLink(…, bw=20), {BANDWIDTH_OFFER}"
+                )
+        elif number is None or not 0 < number <= MAX_BW:
+            faults.add(f"{cable}: bw={bw!r}; expected a number of Mbit/s above 0, up to {MAX_BW}")
+        else:
+            capacity_bps = number * MBIT
+        port_no = None
+        if isinstance(end.port_no, numbers.Integral) and not isinstance(end.port_no, bool):
+            port_no = int(end.port_no)
+        else:
+            faults.add(f"{cable}: port {end.port_no!r} of {end.node}; expected a number")
+        delay_s = loss = None
+        try:
+            delay_s = read_delay(given.get("delay"))
+        except ValueError as error:
+            faults.add(f"{cable}: {error}")
+        try:
+            loss = read_loss(given.get("loss"))
+        except ValueError as error:
+            faults.add(f"{cable}: {error}")
     return DraftLink(
         end.node,
         end.peer,
         capacity_bps,
         port_no,
+        end.location,
         delay_s=delay_s,
         loss=loss,
         interface_name=end.interface_name,
     )
+
+
+def _instead_of_bw(given: Mapping[str, Any]) -> str:
+    """What a cable has under another name."""
+    seen = [f"{keyword}={value!r}" for keyword, value in given.items() if keyword.lower() in _LIKE_BW]
+    return f", but {', '.join(seen)}; did you mean bw?" if seen else ""
 
 
 def as_number(value: object) -> float | None:
