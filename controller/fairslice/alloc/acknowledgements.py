@@ -32,7 +32,9 @@ from functools import cached_property
 
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.allocation import Allocation, Bottleneck
+from fairslice.alloc.arguments import expect
 from fairslice.alloc.engine import Solution, solve
+from fairslice.alloc.read_only import ReadOnly, read_only
 from fairslice.alloc.waterfilling import allocation_of, few_of, refusal
 from fairslice.errors import EXIT_INTERNAL, FairsliceError, InfeasibleError
 
@@ -68,10 +70,14 @@ class AcknowledgedAllocation:
     set_aside: Mapping[str, float]
     steps: int
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "set_aside", read_only(self.set_aside))
+
     @cached_property
     def bottlenecks(self) -> Mapping[str, Bottleneck]:
         """What stops the flows, by id; where it is the room of a link for acknowledgements, that is said."""
-        return {id_: self.problem.stated(why) for id_, why in self.allocation.bottlenecks.items()}
+        stated = self.problem.stated
+        return ReadOnly({id_: stated(why) for id_, why in self.allocation.bottlenecks.items()})
 
 
 def allocate_acknowledged(problem: AcknowledgedProblem, *, instants: bool = False) -> AcknowledgedAllocation:
@@ -119,6 +125,7 @@ def allocate_acknowledged(problem: AcknowledgedProblem, *, instants: bool = Fals
     >>> round(found.set_aside["up"], 4)
     1.995
     """
+    expect("problem", problem, AcknowledgedProblem, "an AcknowledgedProblem")
     steps = _Steps(problem)
     while not steps.agree:
         if steps.taken == MOST_STEPS:

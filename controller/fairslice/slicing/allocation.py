@@ -9,6 +9,7 @@ from functools import cached_property
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.acknowledgements import allocate_acknowledged
 from fairslice.alloc.allocation import Bottleneck
+from fairslice.alloc.arguments import expect
 from fairslice.alloc.certificate.acknowledgements import certify_acknowledged
 from fairslice.alloc.certificate.certify import Certificate
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
@@ -91,7 +92,7 @@ class AllocatedFlow:
         return tuple(share * self.rate_bps for share in self.route.shares)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NetworkAllocation:
     """The rates of a policy's flows on a network.
 
@@ -102,6 +103,13 @@ class NetworkAllocation:
     network: Network
     flows: tuple[AllocatedFlow, ...]
     unreachable: tuple[Flow, ...] = ()
+
+    def __repr__(self) -> str:
+        """The first few flows, with rate and bottleneck."""
+        told = [f"{a.flow.id}: {format_rate(a.rate_bps)} ({a.bottleneck})" for a in self.flows[:4]]
+        more = [f"and {len(self.flows) - len(told):,} more"] * (len(self.flows) > len(told))
+        unreachable = [f"{len(self.unreachable):,} without a path"] * bool(self.unreachable)
+        return f"<NetworkAllocation: {', '.join(told + more + unreachable) or 'no flows'}>"
 
     @cached_property
     def problem(self) -> AcknowledgedProblem:
@@ -150,12 +158,21 @@ def allocate_slices(policy: Policy, network: Network, *, omit_unreachable: bool 
     Splits of flows over several paths are found first; the rates are exact for these splits. Acknowledgements
     come first: see :mod:`fairslice.alloc.acknowledgements`.
 
+    Args:
+        policy: As :func:`fairslice.policy.parse_policy` and ``load_policy`` give it.
+        network: As :func:`fairslice.topology.load_network` gives it.
+        omit_unreachable: Whether flows without a path hold nothing, rather than refuse the policy.
+
     Raises:
-        InputError: the policy names hosts that the network does not have, or flows overlap.
+        InputError: an argument is of another type; the policy names hosts that the network does not have, or
+            flows overlap.
         NoPathError: a flow has no path, unless ``omit_unreachable`` lets such flows go without.
         InfeasibleError: the guarantees do not fit.
         InconsistentError: no rates were found that agree with what their acknowledgements take.
     """
+    expect("policy", policy, Policy, "a Policy, as load_policy(path) or parse_policy(text, file) gives it")
+    expect("network", network, Network, "a Network, as load_network(spec) gives it")
+    expect("omit_unreachable", omit_unreachable, bool, "True or False")
     flows = resolve(policy, network.hosts)
     routes, unreachable = [], []
     for flow in flows:
