@@ -175,7 +175,10 @@ class Allocator:
         for column, amounts in zip(("cap", "weight", "floor", "capacity"), amounts_of, strict=True):
             for which, amount in () if amounts is None else amounts.items():
                 self._note(column, which, amount, changes, faults)
-        back = {number for column, number, _ in changes if column == "cap"}
+        # A flow that gets a demand is back.
+        removed = (
+            self._removed - {i for column, i, _ in changes if column == "cap"} if self._removed else set()
+        )
         for link in down:
             self._note("capacity", link, 0.0, changes, faults)
         noted = len(changes)
@@ -184,7 +187,8 @@ class Allocator:
             self._note("floor", flow, 0.0, changes, faults)
         if faults:
             raise InputError(Fault(fault) for fault in faults)
-        removed = (self._removed - back) | {number for _, number, _ in changes[noted:]}
+        if len(changes) > noted:
+            removed |= {number for _, number, _ in changes[noted:]}
         allocation = self._changed_with(changes, add, removed) if add else self._changed_only(changes)
         self._removed = removed
         return allocation

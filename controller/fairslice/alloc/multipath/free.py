@@ -41,7 +41,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind, bottlenecks_of
-from fairslice.alloc.arguments import expect, found, is_number
+from fairslice.alloc.arguments import IN_PYTHON, expect, found, is_number
 from fairslice.alloc.engine import TRUSTED
 from fairslice.alloc.multipath.problem import MultipathProblem
 from fairslice.alloc.multipath.subflows import BRISK, FEW, PATIENT
@@ -192,8 +192,8 @@ def allocate_free(
     subflows = problem.subflows
     refused = [
         Fault(
-            f'flows[{index}] ("{flow.id}"): the floor is {flow.floor} on {len(flow.paths)} paths with free'
-            " splits, expected 0: a flow with a guarantee must be split in fixed ratios"
+            f'flows[{index}] ("{flow.id}"): the {IN_PYTHON.floor} is {flow.floor} on {len(flow.paths)} paths'
+            " with free splits, expected 0: a flow with a guarantee must be split in fixed ratios"
         )
         for index, flow in enumerate(problem.flows)
         if flow.floor > 0 and subflows.count[index] > 1
