@@ -25,9 +25,9 @@ BUFFER_S = 0.050
 UDP_FACTOR = 1.25
 """What UDP offers of its allocation: enough to empty a bucket of 0.25 s in the first second of warm-up."""
 PROBE_SHARE = 0.02
-"""At most this much of a flow is packets that measure its delay,"""
+"""Packets that measure a flow's delay are at most this much of it."""
 MAX_PROBE_INTERVAL_S = 0.200
-"""but not less than five a second."""
+"""Such packets are sent at least five times a second, whatever share that is."""
 LATE_BOUND_S = 0.010
 """Senders that are later than this did not get a processor when they should: a fifth of the buffer passes."""
 LEAST_PROMISED_BPS = 5e6

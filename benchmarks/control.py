@@ -139,7 +139,7 @@ def measure_steps(text: str, options: Options, network: Network) -> Steps:
     return Steps(
         len(allocation.flows),
         len(plans),
-        sum(len(one.add_flows) for one in plans),
+        sum(dict(one.counts())["flows added"] for one in plans),
         *best,
         min(document_s(text, options) for _ in range(options.repeats)),
     )

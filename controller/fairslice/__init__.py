@@ -7,13 +7,17 @@ Where to begin, in Python:
     ``allocate``, ``certify``, ``explain``, and ``Allocator`` for a problem that changes.
 ``fairslice.policy``
     Policy files: ``load_policy``, ``parse_policy``.
-``fairslice.topology.load``
-    Networks, by what a user writes for one: ``load_network``.
-``fairslice.slicing.allocation``
+``fairslice.topology``
+    Networks, by what a user writes for one: ``load_network``; of a graph of networkx, with
+    ``topology.nodelink.from_json``.
+``fairslice.slicing``
     The rates of a policy on a network: ``allocate_slices``.
+``fairslice.api``
+    A running controller: ``ControllerClient`` (extra ``controller``, for httpx).
 ``fairslice.errors``
     What they raise: ``InputError`` with all faults of an input, ``InfeasibleError`` where guarantees do not
-    fit.
+    fit. Besides, ``topology.NoPathError`` where a flow has no path, and ``alloc.InconsistentError`` where no
+    rates were found that agree with what their acknowledgements take.
 
 Two flows share a link of 10; one of them wants no more than 2:
 

@@ -159,8 +159,8 @@ def test_no_flows_at_all() -> None:
 
 
 def test_each_flow_has_one_entry_of_returns() -> None:
-    with pytest.raises(ValueError, match="found 0 returns, expected 1"):
-        AcknowledgedProblem(AllocationProblem({"A": 1.0}, (ProblemFlow("f", {"A": 1.0}),)), ())
+    with pytest.raises(InputError, match="returns: found 0, expected 1, one for each flow"):
+        AcknowledgedProblem(AllocationProblem({"A": 1.0}, (ProblemFlow("f", {"A": 1.0}),)), ()).check()
 
 
 # The checker ------------------------------------------------------------------------------------------

@@ -1,6 +1,11 @@
 """The allocator: what makes no difference, what is refused, and what names mean after flows are added."""
 
+import copy
 import math
+import pickle
+import sys
+import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,9 +114,10 @@ def test_amounts_beyond_what_floats_can_multiply() -> None:
 def test_what_makes_no_sense_is_refused_whole() -> None:
     allocator = two_links()
     before = allocator.allocation
+    demand: dict[int | str, float] = {"long": 1, "nobody": 1, 7: 2}
     with pytest.raises(InputError) as caught:
         allocator.change(
-            demand={"long": 1, "nobody": 1, 7: 2},
+            demand=demand,
             weight={"short": 0},
             floor={"other": math.inf},
             capacity={"Z": 1, "A": math.nan},
@@ -158,3 +164,114 @@ def test_guarantees_that_do_not_fit_change_nothing() -> None:
         allocator.change(add=[ProblemFlow("new", {"A": 1}, floor=11)], demand={"g": 1})
     assert dict(allocator.allocation.rates) == {"f": 4, "g": 6}
     assert dict(allocator.change(demand={"f": 1}).rates) == {"f": 1, "g": 9}
+
+
+def short(path: str, **amounts: Any) -> ProblemFlow:
+    return ProblemFlow("short", {path: 1}, **amounts)
+
+
+class TestRemoved:
+    def test_a_demand_brings_a_flow_back(self) -> None:
+        allocator = two_links()
+        before = dict(allocator.allocation.rates)
+        allocator.change(remove=["short"])
+        assert allocator.allocation.rates["short"] == 0
+        assert allocator.change(demand={"short": math.inf}).rates == before
+
+    @pytest.mark.parametrize("copied", [lambda x: x, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+    def test_its_id_may_be_given_again_over_another_path(self, copied: Any) -> None:
+        allocator = two_links()
+        allocator.change(remove=["short"])
+        allocator = copied(allocator)
+        rates = allocator.change(add=[short("C")]).rates
+        assert rates == {"long": 10, "short (removed, flow 1)": 0, "other": 20, "short": 40}
+        assert allocate(allocator.problem).rates == rates
+        assert allocator.change(demand={"short": 4}).rates["short"] == 4
+        assert allocator.change(demand={1: 2}).rates["short (removed, flow 1)"] == 2
+
+    def test_at_once_it_is_a_new_path(self) -> None:
+        allocator = two_links()
+        for times, path in enumerate("CAC", start=1):
+            rates = allocator.change(remove=["short"], add=[short(path)]).rates
+            assert len(rates) == 3 + times
+            assert rates == allocate(allocator.problem).rates
+            assert (rates["long"] == 10) == (path == "C")
+
+    def test_one_that_is_back_keeps_its_id(self) -> None:
+        allocator = two_links()
+        allocator.change(remove=["short"])
+        allocator.change(demand={"short": 1})
+        with pytest.raises(InputError, match="has the id of"):
+            allocator.change(add=[short("C")])
+
+    def test_what_is_refused_frees_no_id(self) -> None:
+        allocator = two_links()
+        before = dict(allocator.allocation.rates)
+        with pytest.raises(InfeasibleError):
+            allocator.change(remove=["short"], add=[short("C", floor=51)])
+        assert allocator.allocation.rates == before
+        with pytest.raises(InputError, match="has the id of"):
+            allocator.change(add=[short("C")])
+        assert allocate(allocator.problem).rates == before
+
+
+def test_threads_may_share_one() -> None:
+    """Flows are added and changed from all sides; nothing is lost, and the rates are those of the problem."""
+    allocator = two_links()
+    wrong: list[Exception] = []
+    ready = threading.Barrier(4)
+
+    def change(thread: int) -> None:
+        try:
+            ready.wait()
+            for k in range(20):
+                added = ProblemFlow(f"{thread}-{k}", {"ABC"[k % 3]: 1})
+                allocator.change(demand={"long": 1.0 + k}, add=[added] if k % 2 else ())
+                assert allocator.problem.capacities["A"] == 10
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            wrong.append(error)
+
+    every = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=change, args=(thread,)) for thread in range(4)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    finally:
+        sys.setswitchinterval(every)
+    assert wrong == []
+    ids = {flow.id for flow in allocator.problem.flows}
+    assert ids == {"long", "short", "other", *(f"{t}-{k}" for t in range(4) for k in range(1, 20, 2))}
+    assert allocator.allocation.rates == pytest.approx(allocate(allocator.problem).rates)
+
+
+SNIPPET = """
+from fairslice.alloc import Allocator
+
+def change(
+    allocator: Allocator, by_id: dict[str, float], by_number: dict[int, float], mixed: dict[int | str, float]
+) -> None:
+    for amounts in (by_id,):
+        allocator.change(demand=amounts, weight=amounts, floor=amounts, capacity=amounts)
+    for numbers in (by_number,):
+        allocator.change(demand=numbers, weight=numbers, floor=numbers, capacity=numbers)
+    allocator.change(demand=mixed)
+    allocator.change(demand={"f": 2}, capacity={0: 8})
+    allocator.change(demand={"f": "2"})
+    allocator.change(demand={1.5: 2})
+"""
+
+
+def test_mappings_of_ids_and_of_numbers_have_the_right_type(tmp_path: Path) -> None:
+    """Only the last two lines are refused."""
+    api = pytest.importorskip("mypy.api")
+    file = tmp_path / "snippet.py"
+    file.write_text(SNIPPET)
+    root = Path(__file__).parents[2]
+    options = ["--config-file", str(root / "setup.cfg"), "--cache-dir", str(tmp_path / "cache")]
+    said, errors, status = api.run([*options, "--follow-imports=silent", "--no-site-packages", str(file)])
+    assert (status, errors) == (1, "")
+    lines = {int(line.split(":")[1]) for line in said.splitlines() if ": error:" in line}
+    assert lines == {13, 14}, said

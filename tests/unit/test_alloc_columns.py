@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 
 from fairslice.alloc.columns import Columns
@@ -29,6 +30,7 @@ SOUND: dict[str, Any] = {
     "slice_weight": [3, 1],
     "slice_limit": [INF, 6],
 }
+WHOLE = ("indptr", "indices", "slice")
 AMOUNT, POSITIVE = "expected a finite number from 0 up", "expected a finite number above 0"
 MAYBE = "expected a number from 0 up, or inf"
 
@@ -263,11 +265,25 @@ class TestViews:
         assert (list(problem.flows), dict(problem.capacities), dict(problem.slices)) == ([], {}, {})
         assert list(allocate(problem).rate) == []
 
-    def test_arrays_of_the_right_kind_are_not_copied(self) -> None:
-        weight, indices = np.ones(3), np.array([0, 1, 2, 1, 2], np.int32)
-        columns = made(SOUND, weight=weight, indices=indices).columns
-        assert np.shares_memory(columns.weight, weight)
-        assert np.shares_memory(columns.indices, indices)
+    def test_what_becomes_of_arrays_afterwards_is_not_seen(self) -> None:
+        given = {
+            name: np.array(values, np.int32 if name in WHOLE else np.float64)
+            for name, values in SOUND.items()
+        }
+        problem = made(SOUND, **given)
+        before = allocate(problem).rate.tolist()
+        for array in given.values():
+            array[:] = -7
+        assert allocate(problem).rate.tolist() == allocate(made(SOUND)).rate.tolist() == before
+        assert problem == made(SOUND)
+
+    def test_part_of_an_array_and_a_series_are_copied(self) -> None:
+        weight, demand = np.arange(1.0, 7.0), pd.Series(np.full(3, 5.0))
+        problem = made(SOUND, weight=weight[::2], demand=demand.to_numpy(copy=False))
+        whole = made(SOUND, weight=weight[3:])
+        before = [flow.weight for flow in (*problem.flows, *whole.flows)]
+        weight[:] = 0
+        assert [flow.weight for flow in (*problem.flows, *whole.flows)] == before
 
 
 class TestUsedTwice:

@@ -121,8 +121,14 @@ def test_they_read_shortly() -> None:
         (lambda: certify(NAMED, {"f": "8", "g": 2}), "rates['f']: found '8' (str), expected a number"),
         (lambda: certify(NAMED, [8, 2], tolerance="x"), "tolerance: found 'x' (str), expected"),
         (lambda: allocate(AllocationProblem([1], ())), "capacities: found list, expected a mapping"),
-        (lambda: allocate(AllocationProblem({1: 1}, ())), "links[1]: the name is 1 (int), expected a text"),
-        (lambda: allocate(AllocationProblem({"A": None}, ())), 'links["A"]: the capacity is None, expected'),
+        (
+            lambda: allocate(AllocationProblem({1: 1}, ())),
+            "capacities[1]: the name is 1 (int), expected",
+        ),
+        (
+            lambda: allocate(AllocationProblem({"A": None}, ())),
+            'capacities["A"]: the capacity is None, ',
+        ),
         (lambda: allocate(AllocationProblem({}, None)), "flows: found None, expected a list or tuple"),
         (lambda: allocate(AllocationProblem({}, [1])), "flows[0]: found 1 (int), expected a ProblemFlow"),
         (lambda: allocate(AllocationProblem({}, [ProblemFlow(1, {})])), "flows[0] (1 (int)): the id is 1"),

@@ -189,7 +189,7 @@ def test_a_dead_path_beside_a_live_one() -> None:
 def test_fixed_splits_are_sums_over_paths() -> None:
     path = {"A": 1.0, "C": 0.5}
     problem = MultipathProblem({"A": 1, "B": 1, "C": 1}, (flow("f", path, over("B", "C"), weight=3, cap=2),))
-    assert split_evenly(problem).flows == [ProblemFlow("f", {"A": 0.5, "C": 0.75, "B": 0.5}, 3, 2)]
+    assert split_evenly(problem).flows == (ProblemFlow("f", {"A": 0.5, "C": 0.75, "B": 0.5}, 3, 2),)
     quarter = split_evenly(problem, {"f": (0.25, 0.75)})
     assert quarter.flows[0].uses == {"A": 0.25, "C": 0.875, "B": 0.75}
     assert split_evenly(problem, {"f": (0, 1)}).flows[0].uses == over("B", "C")
@@ -200,7 +200,7 @@ def test_fixed_splits_keep_floors_free_ones_refuse_them() -> None:
     problem = MultipathProblem(TWO_LINKS, flows)
     # Half of f and all of g fill A.
     assert allocate(split_evenly(problem)).rates == pytest.approx({"f": 20 / 3, "g": 20 / 3})
-    with pytest.raises(InputError, match=r'flows\[0\] \("f"\): found a guarantee of 6 .* fixed ratios'):
+    with pytest.raises(InputError, match=r'flows\[0\] \("f"\): the floor is 6 on 2 paths .* fixed ratios'):
         allocate_free(problem)
 
 

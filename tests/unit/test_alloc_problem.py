@@ -24,13 +24,13 @@ def test_a_sound_problem_passes() -> None:
 
 @pytest.mark.parametrize("capacity", [-1, math.inf, math.nan, -math.inf])
 def test_capacities(capacity: float) -> None:
-    message = f'links["A"]: the capacity is {capacity}, expected a finite number from 0 up'
+    message = f'capacities["A"]: the capacity is {capacity}, expected a finite number from 0 up'
     assert faults(AllocationProblem({"A": capacity}, ())) == [message]
 
 
 def test_a_link_needs_a_name() -> None:
     assert faults(AllocationProblem({"": 1}, ())) == [
-        'links[""]: the name is empty, expected at least one character'
+        'capacities[""]: the name is empty, expected at least one character'
     ]
 
 
@@ -47,15 +47,15 @@ def test_weights(weight: float) -> None:
 def test_caps_floors_and_limits(amount: float) -> None:
     flow = ProblemFlow("f", {"A": 1}, cap=amount, floor=amount)
     assert faults(AllocationProblem({"A": 1}, (flow,), {"s": SliceShare(limit=amount)})) == [
-        f'slices["s"]: the limit is {amount}, expected a number from 0 up, or none',
-        f'flows[0] ("f"): the demand is {amount}, expected a number from 0 up, or none',
-        f'flows[0] ("f"): the guarantee is {amount}, expected a finite number from 0 up',
+        f'slices["s"]: the limit is {amount}, expected a number from 0 up, or inf',
+        f'flows[0] ("f"): the cap is {amount}, expected a number from 0 up, or inf',
+        f'flows[0] ("f"): the floor is {amount}, expected a finite number from 0 up',
     ]
 
 
 def test_an_infinite_floor() -> None:
     problem = AllocationProblem({"A": 1}, (ProblemFlow("f", {"A": 1}, floor=math.inf),))
-    assert faults(problem) == ['flows[0] ("f"): the guarantee is inf, expected a finite number from 0 up']
+    assert faults(problem) == ['flows[0] ("f"): the floor is inf, expected a finite number from 0 up']
 
 
 @pytest.mark.parametrize("use", [0, -1, math.inf, math.nan])

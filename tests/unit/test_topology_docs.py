@@ -8,7 +8,7 @@ import pytest
 
 from fairslice.topology.load import load_network
 from fairslice.topology.mininet_params import HOST, LINK, SWITCH
-from fairslice.topology.nodelink import from_json
+from fairslice.topology.nodelink import from_json, to_json
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "topologies.md").read_text()
@@ -20,6 +20,19 @@ def test_every_topology_is_there() -> None:
     assert {file for file, _ in COMMANDS} == {
         f"topologies/{path.name}" for path in (ROOT / "topologies").glob("*.py")
     }
+
+
+def test_the_dumbbell_as_a_file_is_the_dumbbell() -> None:
+    file = ROOT / "topologies" / "dumbbell.json"
+    made = load_network(str(ROOT / "topologies" / "dumbbell.py"))
+    assert load_network(file) == made
+    assert json.loads(file.read_text("utf-8")) == to_json(made)
+
+
+def test_the_example_of_networkx_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"^```python\n(import networkx.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    exec(compile(code, "topologies.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == re.findall(r"print\(network\)  # (.*)", code)
 
 
 @pytest.mark.parametrize(("file", "topo"), COMMANDS)

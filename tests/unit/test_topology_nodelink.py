@@ -51,6 +51,41 @@ def test_the_format_is_networkx_node_link() -> None:
     assert set(graph) == {"s1", "s2", "h1"}
 
 
+def test_a_graph_of_networkx_is_read_as_it_is() -> None:
+    assert from_json(nx.node_link_data(NETWORK.graph, edges="edges"), "pair") == NETWORK
+
+
+@pytest.mark.parametrize("dpid", [True, 0, -1, 1 << 64, 1.0, None])
+def test_a_dpid_that_is_neither_text_nor_a_number_of_64_bits(dpid: object) -> None:
+    data = copy.deepcopy(FILE)
+    data["nodes"][0]["dpid"] = dpid
+    with pytest.raises(InputError, match=r"nodes\[0\].dpid: dpid .*; expected up to 16 hexadecimal"):
+        from_json(data, "net.json")
+
+
+BANDWIDTHS = [
+    *((value, repr(float(value))) for value in (-5, 0, float("nan"), float("inf"), float("-inf"))),
+    (True, "True (bool)"),
+    ("100 Mbit/s", "'100 Mbit/s' (str)"),
+    (10**400, "int"),
+    ([1e6], "list"),
+]
+
+
+@pytest.mark.parametrize(("bandwidth_bps", "found"), BANDWIDTHS)
+def test_a_bandwidth_is_a_finite_number_above_0(tmp_path: Path, bandwidth_bps: Any, found: str) -> None:
+    """Whether any cable needs it or not."""
+    file = tmp_path / "net.json"
+    file.write_text(json.dumps(FILE))
+    message = f"bandwidth_bps: found {found}, expected a finite number above 0, in bit/s, or None"
+    with pytest.raises(InputError) as caught:
+        load_network(file, bandwidth_bps=bandwidth_bps)
+    assert str(caught.value) == message
+    with pytest.raises(InputError) as caught:
+        from_json(FILE, "net.json", bandwidth_bps=bandwidth_bps)
+    assert str(caught.value) == message
+
+
 def test_a_file_is_read_whatever_its_order_and_with_defaults(tmp_path: Path) -> None:
     short = {"edges": FILE["edges"][::-1], "nodes": FILE["nodes"][::-1]}
     file = tmp_path / "net.json"
@@ -113,11 +148,11 @@ SWITCH3 = {"kind": "switch", "dpid": "3", "id": "s3"}
         (put({}, "edges"), "edges", "Input should be a valid list"),
         (put(1, "graph", "x"), "graph.x", "unknown key"),
         (put(1, "nodes", 0, "x"), "nodes[0].x", "unknown key"),
-        (drop("nodes", 0, "kind"), "nodes[0]", "Unable to extract tag"),
+        (drop("nodes", 0, "kind"), "nodes[0]", 'nodes[0]: kind is missing; expected "switch" or "host"'),
         (put("router", "nodes", 0, "kind"), "nodes[0]", "Input tag 'router' found"),
         (drop("nodes", 0, "dpid"), "nodes[0]", "nodes[0].dpid: missing"),
         (put("0", "nodes", 0, "dpid"), "nodes[0].dpid", "expected up to 16 hexadecimal digits, not all 0"),
-        (put(1, "nodes", 0, "dpid"), "nodes[0].dpid", "dpid 1; expected up to 16"),
+        (put(-1, "nodes", 0, "dpid"), "nodes[0].dpid", "dpid -1; expected up to 16"),
         (put("0" * 16 + "1", "nodes", 0, "dpid"), "nodes[0].dpid", "expected up to 16"),
         (put("00:11", "nodes", 2, "mac"), "nodes[2].mac", "MAC address '00:11'; expected"),
         (put("10.0.0.300", "nodes", 2, "ip"), "nodes[2].ip", "IP address '10.0.0.300'; expected"),

@@ -17,15 +17,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fairslice.alloc.acknowledged import AcknowledgedProblem
-    from fairslice.alloc.acknowledgements import AcknowledgedAllocation, allocate_acknowledged
+    from fairslice.alloc.acknowledgements import (
+        AcknowledgedAllocation,
+        InconsistentError,
+        allocate_acknowledged,
+    )
     from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
+    from fairslice.alloc.arguments import UnknownFlowError
     from fairslice.alloc.certificate.certify import Certificate, certify
+    from fairslice.alloc.certificate.conditions import Violation
     from fairslice.alloc.engine import load_compiled, never_compile
-    from fairslice.alloc.explain.filling import Filling, Why, explain, why
+    from fairslice.alloc.explain.filling import Filling, Holder, Step, Stop, Stopped, Why, explain, why
     from fairslice.alloc.explain.sensitivity import Raise, raises
     from fairslice.alloc.incremental.allocator import Allocator
     from fairslice.alloc.multipath.flow import MultipathFlow
-    from fairslice.alloc.multipath.free import allocate_free
+    from fairslice.alloc.multipath.free import MultipathAllocation, allocate_free
     from fairslice.alloc.multipath.problem import MultipathProblem, split_evenly
     from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
     from fairslice.alloc.waterfilling import allocate
@@ -40,11 +46,19 @@ __all__ = [
     "BottleneckKind",
     "Certificate",
     "Filling",
+    "Holder",
+    "InconsistentError",
+    "MultipathAllocation",
     "MultipathFlow",
     "MultipathProblem",
     "ProblemFlow",
     "Raise",
     "SliceShare",
+    "Step",
+    "Stop",
+    "Stopped",
+    "UnknownFlowError",
+    "Violation",
     "Why",
     "allocate",
     "allocate_acknowledged",
@@ -60,15 +74,17 @@ __all__ = [
 
 _MODULES = {
     "acknowledged": ("AcknowledgedProblem",),
-    "acknowledgements": ("AcknowledgedAllocation", "allocate_acknowledged"),
+    "acknowledgements": ("AcknowledgedAllocation", "InconsistentError", "allocate_acknowledged"),
     "allocation": ("Allocation", "Bottleneck", "BottleneckKind"),
+    "arguments": ("UnknownFlowError",),
     "certificate.certify": ("Certificate", "certify"),
+    "certificate.conditions": ("Violation",),
     "engine": ("load_compiled", "never_compile"),
-    "explain.filling": ("Filling", "Why", "explain", "why"),
+    "explain.filling": ("Filling", "Holder", "Step", "Stop", "Stopped", "Why", "explain", "why"),
     "explain.sensitivity": ("Raise", "raises"),
     "incremental.allocator": ("Allocator",),
     "multipath.flow": ("MultipathFlow",),
-    "multipath.free": ("allocate_free",),
+    "multipath.free": ("MultipathAllocation", "allocate_free"),
     "multipath.problem": ("MultipathProblem", "split_evenly"),
     "problem": ("AllocationProblem", "ProblemFlow", "SliceShare"),
     "waterfilling": ("allocate",),

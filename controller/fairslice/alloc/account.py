@@ -28,7 +28,7 @@ LOADING_S = 0.25
 COMPILING_S = 10.0
 """What it costs to compile."""
 WORTH_S = 1e-4
-"""Work from which machine code is used once it is there: to hand arrays over costs some 20 microseconds."""
+"""Threshold once compiled code is loaded: handing arrays over costs some 20 microseconds."""
 
 _PER_USE_S, _PER_LINK_S = 1.2e-6, 1e-6
 _PER_FLOW_S, _PER_FLOW_WITH_FLOOR_S, _PER_FLOW_IN_SLICES_S = 2e-6, 15e-6, 30e-6

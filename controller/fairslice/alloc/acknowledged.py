@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
+from fairslice.alloc.arguments import expect, found, wrong_amounts
 from fairslice.alloc.problem import AllocationProblem
+from fairslice.alloc.read_only import read_only
 from fairslice.errors import Fault, InputError
 
 if TYPE_CHECKING:
@@ -34,18 +36,17 @@ class AcknowledgedProblem:
         For every flow, in its order: what its acknowledgements take of links for each unit of its rate,
         above 0. Empty for one that is not acknowledged.
 
-    Raises
-    ------
-    ValueError
-        ``returns`` has not as many entries as there are flows.
+    Notes
+    -----
+    ``returns`` is copied; it is checked, as the data is, when the problem is solved.
     """
 
     data: AllocationProblem
     returns: Sequence[Mapping[str, float]]
 
     def __post_init__(self) -> None:
-        if len(self.returns) != len(self.data.flows):
-            raise ValueError(f"found {len(self.returns)} returns, expected {len(self.data.flows)}")
+        if isinstance(self.returns, Sequence) and not isinstance(self.returns, str | bytes):
+            object.__setattr__(self, "returns", tuple(map(read_only, self.returns)))
 
     def check(self) -> None:
         """Refuse a problem that has no meaning.
@@ -53,19 +54,14 @@ class AcknowledgedProblem:
         Raises
         ------
         InputError
-            With every fault of the data, or of ``returns``: an unknown link, or a share that is not a finite
-            number above 0.
+            With every fault of the data, or of ``returns``: not as many as there are flows, an unknown link,
+            or a share that is not a finite number above 0.
         """
         if "_is_sound" in self.__dict__:
             return
+        expect("data", self.data, AllocationProblem, "an AllocationProblem")
         self.data.check()
-        expected = "expected a finite number above 0 and a known link"
-        faults = [
-            Fault(f'returns[{number}]: {share} of link "{link}"; {expected}')
-            for number, returned in enumerate(self.returns)
-            for link, share in returned.items()
-            if link not in self.data.capacities or not 0 < share < math.inf
-        ]
+        faults = [Fault(f"{where}: {what}") for where, what in self._faults()]
         if faults:
             raise InputError(faults)
 
@@ -74,6 +70,26 @@ class AcknowledgedProblem:
         self.data.trusted()
         self.__dict__["_is_sound"] = True
         return self
+
+    def _faults(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with ``returns``."""
+        flows = len(self.data.flows)
+        if not isinstance(self.returns, tuple):
+            yield "returns", f"found {found(self.returns)}, expected a list or tuple of {flows} mappings"
+            return
+        if len(self.returns) != flows:
+            yield "returns", f"found {len(self.returns)}, expected {flows}, one for each flow"
+        for number, returned in enumerate(self.returns):
+            if not isinstance(returned, Mapping):
+                expected = "expected a mapping of links to what acknowledgements take of each"
+                yield f"returns[{number}]", f"found {found(returned)}, {expected}"
+                continue
+            wrong = list(wrong_amounts(f"returns[{number}]", returned, "share"))
+            yield from wrong
+            for link, share in () if wrong else returned.items():
+                if link not in self.data.capacities or not 0 < share < math.inf:
+                    expected = "expected a finite number above 0 and a known link"
+                    yield f"returns[{number}]", f'{share} of link "{link}"; {expected}'
 
     @cached_property
     def shares(self) -> Mapping[str, Mapping[int, float]]:

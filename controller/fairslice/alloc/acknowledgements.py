@@ -35,7 +35,9 @@ import numpy as np
 
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.allocation import Allocation, Bottleneck
+from fairslice.alloc.arguments import expect
 from fairslice.alloc.engine import Solution
+from fairslice.alloc.read_only import ReadOnly, read_only
 from fairslice.alloc.refilling import Refilling
 from fairslice.alloc.returned import Returned
 from fairslice.alloc.waterfilling import allocation_of, few_of, refusal
@@ -78,13 +80,16 @@ class AcknowledgedAllocation:
     set_aside: Mapping[str, float]
     steps: int
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "set_aside", read_only(self.set_aside))
+
     @cached_property
     def bottlenecks(self) -> Mapping[str, Bottleneck]:
         """What stops the flows, by id; where it is the room of a link for acknowledgements, that is said."""
         whys = self.allocation.bottlenecks
         if not self.problem.may_fill:
             return whys
-        return {id_: self.problem.stated(why) for id_, why in whys.items()}
+        return ReadOnly({id_: self.problem.stated(why) for id_, why in whys.items()})
 
 
 def allocate_acknowledged(problem: AcknowledgedProblem, *, instants: bool = False) -> AcknowledgedAllocation:
@@ -132,6 +137,7 @@ def allocate_acknowledged(problem: AcknowledgedProblem, *, instants: bool = Fals
     >>> round(found.set_aside["up"], 4)
     1.995
     """
+    expect("problem", problem, AcknowledgedProblem, "an AcknowledgedProblem")
     steps = _Steps(problem)
     while not steps.agree:
         if steps.taken == MOST_STEPS:

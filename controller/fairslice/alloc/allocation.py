@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from fairslice.alloc.problem import AllocationProblem
+from fairslice.alloc.read_only import ReadOnly, locked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,17 +59,19 @@ def bottlenecks_of(
     return [stated(int(number)) for number in numbers]
 
 
-def _locked(array: "NDArray[Any]") -> "NDArray[Any]":
-    view = array.view()
-    view.flags.writeable = False
-    return view
+def _kept(values: Any) -> Any:
+    """Numbers as they came, in a form that can't be written."""
+    return (
+        tuple(values) if isinstance(values, list) else locked(values) if hasattr(values, "flags") else values
+    )
 
 
 @dataclass(frozen=True, repr=False)
 class Allocation:
     """The rate of every flow of a problem with the reason for it, in the order of the problem.
 
-    By number in ``rate`` and ``bottleneck``; by the flow's id in ``rates`` and ``bottlenecks``.
+    By number in ``rate`` and ``bottleneck``; by the flow's id in ``rates`` and ``bottlenecks``. None of them
+    can be written.
     """
 
     problem: AllocationProblem
@@ -76,6 +79,10 @@ class Allocation:
     raw_bottleneck: Sequence[int]
     instants: Sequence[float] | None = None
     """When every flow stopped, on the clock of the filling, if that was asked for."""
+
+    def __post_init__(self) -> None:
+        for name in ("raw_rate", "raw_bottleneck", "instants"):
+            object.__setattr__(self, name, _kept(getattr(self, name)))
 
     def __repr__(self) -> str:
         """The first few flows, with rate and bottleneck."""
@@ -105,12 +112,16 @@ class Allocation:
         # An array comes out of a pickle as one that can be written: these are made again.
         return {name: value for name, value in self.__dict__.items() if name not in ("rate", "bottleneck")}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
+
     @cached_property
     def rate(self) -> "NDArray[Any]":
         """(n,) float64; can't be written."""
         import numpy as np
 
-        return _locked(np.asarray(self.raw_rate, dtype=np.float64))
+        return locked(np.asarray(self.raw_rate, dtype=np.float64))
 
     @cached_property
     def bottleneck(self) -> "NDArray[Any]":
@@ -118,15 +129,16 @@ class Allocation:
         -2 - s where the limit of slice s does. Can't be written."""
         import numpy as np
 
-        return _locked(np.asarray(self.raw_bottleneck, dtype=np.int64))
+        return locked(np.asarray(self.raw_bottleneck, dtype=np.int64))
 
     @cached_property
     def rates(self) -> Mapping[str, float]:
         """The rates by the flow's id."""
-        return {flow.id: float(rate) for flow, rate in zip(self.problem.flows, self.raw_rate, strict=True)}
+        pairs = zip(self.problem.flows, self.raw_rate, strict=True)
+        return ReadOnly({flow.id: float(rate) for flow, rate in pairs})
 
     @cached_property
     def bottlenecks(self) -> Mapping[str, Bottleneck]:
         """What stops the flows, by the flow's id."""
         named = bottlenecks_of(self.raw_bottleneck, self.problem.capacities, self.problem.slices)
-        return {flow.id: why for flow, why in zip(self.problem.flows, named, strict=True)}
+        return ReadOnly({flow.id: why for flow, why in zip(self.problem.flows, named, strict=True)})

@@ -1,6 +1,9 @@
 """Arguments of a wrong type, told in words."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import islice
 from numbers import Real
 from typing import Any, cast
@@ -8,13 +11,53 @@ from typing import Any, cast
 from fairslice.errors import InputError
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What parts of a problem are called where it was written, and what stands there for no bound at all."""
+
+    capacities: str
+    cap: str
+    floor: str
+    unbounded: str
+
+
+IN_PYTHON = Words("capacities", "cap", "floor", "inf")
+IN_JSON = Words("links", "demand", "min", "null")
+
+
+class UnknownFlowError(InputError, KeyError):
+    """A flow was asked for that is not in the problem; a KeyError as well."""
+
+    __str__ = InputError.__str__
+
+    def __init__(self, flow_id: object, known: Iterable[str]) -> None:
+        ids = list(known)
+        close = get_close_matches(flow_id, ids, n=3) if isinstance(flow_id, str) else []
+        if close:
+            expected = f"did you mean {' or '.join(map(quoted, close))}?"
+        else:
+            more = ", …" if len(ids) > 8 else ""
+            few = ", ".join(map(quoted, ids[:8])) + more
+            expected = f"expected one of {few}" if ids else "expected none, for there are none"
+        super().__init__(f"flow_id: found {found(flow_id)}, which is not a flow of the problem; {expected}")
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        return InputError, (self.faults,)
+
+
 def found(value: object) -> str:
     """A value in a fault: its type, and itself where that is short."""
-    text = repr(value) if value is None or isinstance(value, str | int | float) else ""
     kind = type(value).__name__
+    if isinstance(value, int) and abs(value) >= _LONG:
+        return kind
+    text = repr(value) if value is None or isinstance(value, str | int | float) else ""
     if value is None or not text:
         return text or kind
     return f"{text} ({kind})" if len(text) <= 40 else kind
+
+
+_LONG = 10**40
+"""Python refuses to write very long numbers."""
 
 
 def expect(name: str, value: object, kinds: type | tuple[type, ...], expected: str) -> None:
@@ -36,6 +79,25 @@ def is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def is_plain(amount: object) -> bool:
+    """Whether it is a float, or a whole number that is one: nearly every amount, and quickly told."""
+    kind = type(amount)
+    return kind is float or (kind is int and -_LONG < amount < _LONG)  # type: ignore[operator]
+
+
+def amount_fault(what: str, amount: Any) -> Iterator[str]:
+    """Why a value can't be an amount at all: it is no number, or too large or too small for a float."""
+    if not is_number(amount):
+        yield f"the {what} is {found(amount)}, expected a number"
+        return
+    try:
+        as_float = float(amount)
+    except OverflowError:
+        as_float = math.inf
+    if (as_float == 0 or math.isinf(as_float)) and as_float != amount:
+        yield f"the {what} is {found(amount)} and out of the range of floats, expected at most 1.8e308"
+
+
 def is_list(value: object) -> bool:
     """Whether one can go through its entries, and it is not a text."""
     return isinstance(value, Iterable) and not isinstance(value, str | bytes)
@@ -51,19 +113,19 @@ def wrong_amounts(where: str, amounts: Mapping[str, float], what: str) -> Iterat
     for name, amount in amounts.items():
         if not isinstance(name, str):
             yield f"{where}[{name!r}]", f"the name is {found(name)}, expected a text"
-        if not is_number(amount):
-            yield f"{where}[{quoted(name)}]", f"the {what} is {found(amount)}, expected a number"
+        if not is_plain(amount):
+            yield from ((f"{where}[{quoted(name)}]", fault) for fault in amount_fault(what, amount))
 
 
-def wrong_types_of(flow: Any) -> Iterator[str]:
+def wrong_types_of(flow: Any, words: Words) -> Iterator[str]:
     """What of a flow of a problem is of another type than was asked for."""
     if _is_as_asked(flow):
         return
     if not isinstance(flow.id, str):
         yield f"the id is {found(flow.id)}, expected a text"
-    for what, amount in (("weight", flow.weight), ("demand", flow.cap), ("floor", flow.floor)):
-        if not is_number(amount):
-            yield f"the {what} is {found(amount)}, expected a number"
+    for what, amount in (("weight", flow.weight), (words.cap, flow.cap), (words.floor, flow.floor)):
+        if not is_plain(amount):
+            yield from amount_fault(what, amount)
     if not isinstance(flow.slice, str | None):
         yield f"the slice is {found(flow.slice)}, expected its name, or None"
     if not isinstance(flow.uses, Mapping):

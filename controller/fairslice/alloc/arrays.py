@@ -28,14 +28,13 @@ class _Reader:
 
     def reals(self, name: str, values: ArrayLike) -> Any:
         array = self._column(name, values, (np.integer, np.floating), "float")
-        # Machine code is made for arrays that may be written.
-        return None if array is None else np.require(array, np.float64, ["C", "W"])
+        return None if array is None else _own(array, np.float64, values)
 
     def whole(self, name: str, values: ArrayLike) -> Any:
         array = self._column(name, values, (np.integer,), "int")
         if array is None or not self.every(name, array, (array >= -_MOST) & (array <= _MOST), "32 bits"):
             return None
-        return np.require(array, np.int32, ["C", "W"])
+        return _own(array, np.int32, values)
 
     def _column(self, name: str, values: ArrayLike, kinds: tuple[Any, ...], expected: str) -> Any:
         if values is None:
@@ -65,6 +64,13 @@ class _Reader:
             more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
             self.note(f"{name}[{wrong[0]}]: found {array[wrong[0]]}{more}, expected {expected}")
         return not len(wrong)
+
+
+def _own(array: Any, kind: type, values: ArrayLike) -> Any:
+    """The same in memory of our own, which nobody else writes; machine code wants it writable."""
+    made = np.require(array, kind, ["C", "W"])
+    shared = not isinstance(values, list | tuple | range) and np.may_share_memory(made, array)
+    return made.copy() if shared else made
 
 
 def columns_from(

@@ -5,13 +5,11 @@ there twice is used twice.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
-
-from fairslice.alloc.arguments import some
 
 Column = Any
 """A list or a numpy array of numbers."""
@@ -186,24 +184,3 @@ def any_extreme(column: Any) -> bool:
     import numpy as np
 
     return bool(np.any((column > 0) & (column < _LOW) | (column > _HIGH) & (column < np.inf)))
-
-
-class ByNumber(Mapping[str, float]):
-    """A column as a mapping, by the number of the entry as a string."""
-
-    def __init__(self, values: Sequence[float]) -> None:
-        self._values = values
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"<{some(self, 'number')}>"
-
-    def __iter__(self) -> Iterator[str]:
-        return map(str, range(len(self)))
-
-    def __getitem__(self, name: str) -> float:
-        if not (name.isdecimal() and name == str(int(name)) and int(name) < len(self)):
-            raise KeyError(name)
-        return float(self._values[int(name)])

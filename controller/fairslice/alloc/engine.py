@@ -1,4 +1,4 @@
-"""The engine room: lays a problem out for :mod:`fairslice.alloc.kernel`, and picks the backend it runs in."""
+"""Prepares arrays for :mod:`fairslice.alloc.kernel` and chooses its backend."""
 
 import math
 from dataclasses import dataclass

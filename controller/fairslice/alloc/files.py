@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
+from fairslice.alloc.arguments import IN_JSON
 from fairslice.alloc.certificate.certify import certify
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
@@ -123,7 +124,7 @@ def parse_problems(text: str, file: str) -> ProblemFile:
             faults += [_told(path, detail) for detail in error.errors(include_url=False)]
         else:
             problems.append(problem)
-            faults += [f"{path}.{where}: {what}" for where, what in problem.faults()]
+            faults += [f"{path}.{where}: {what}" for where, what in problem.faults(IN_JSON)]
     if faults:
         raise InputError(Fault(f"{file}: {fault}") for fault in faults)
     return ProblemFile(tuple(problems), is_array)

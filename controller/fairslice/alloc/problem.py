@@ -4,69 +4,34 @@ Rates, capacities, floors, caps and limits are all in the caller's unit; for a p
 Ethernet frames.
 """
 
-import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
-from operator import eq
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
-from fairslice.alloc.arguments import expect, found, is_list, quoted, some, wrong_amounts, wrong_types_of
-from fairslice.alloc.columns import ByNumber, Columns
+from fairslice.alloc.arguments import IN_PYTHON, Words, expect, some
+from fairslice.alloc.columns import Columns
+from fairslice.alloc.numbered import ByNumber, Flows
+from fairslice.alloc.problem_faults import faults_of
+from fairslice.alloc.problem_flow import ProblemFlow, SliceShare
+from fairslice.alloc.read_only import read_only
 from fairslice.errors import Fault, InputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemFlow:
-    """A flow as the allocation sees it.
-
-    Parameters
-    ----------
-    id
-        Unique in its problem.
-    uses
-        What the flow uses of each link per unit of its rate (c_{f,l}), above 0, in the order of
-        its path: 1 along the path, 2 for a link crossed twice, a small share on the way of the
-        acknowledgements.
-    weight
-        Its share among the flows of its slice; without a slice, its share among all.
-    cap
-        The smaller of its demand and its own limit; infinite for a greedy flow.
-    floor
-        Its guarantee, kept "while it wants it": more than ``cap`` is never kept, see :attr:`kept_floor`.
-    slice
-        Name of its slice; None for a flow that stands alone.
-    """
-
-    id: str
-    uses: Mapping[str, float]
-    weight: float = 1.0
-    cap: float = math.inf
-    floor: float = 0.0
-    slice: str | None = None
-
-    @property
-    def kept_floor(self) -> float:
-        """What the flow is really guaranteed: its floor, but no more than its cap."""
-        return min(self.floor, self.cap)
-
-
-@dataclass(frozen=True, slots=True)
-class SliceShare:
-    """A slice as the allocation sees it: its weight, and its limit over all its flows together."""
-
-    weight: float = 1.0
-    limit: float = math.inf
+__all__ = ["AllocationProblem", "ProblemFlow", "SliceShare"]
 
 
 @dataclass(frozen=True, repr=False)
 class AllocationProblem:
     """Links with capacities, flows over them, and the slices of the flows.
+
+    They are copied: what becomes of the mappings and lists afterwards is not seen, and the copies can't be
+    written. :func:`dataclasses.replace` makes a problem with other capacities or flows, and
+    :class:`~fairslice.alloc.Allocator` keeps up with one that changes.
 
     With ``per_flow`` the hierarchy is off (``sharing: per-flow``): a flow rises at its slice's weight
     times its own, and the result is flat weighted max-min. Limits of slices hold either way.
@@ -80,6 +45,13 @@ class AllocationProblem:
     slices: Mapping[str, SliceShare] = field(default_factory=dict)
     per_flow: bool = False
     rooms: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.capacities, ByNumber):
+            object.__setattr__(self, "capacities", read_only(self.capacities))
+        object.__setattr__(self, "slices", read_only(self.slices))
+        if isinstance(self.flows, Sequence) and not isinstance(self.flows, Flows | str | bytes):
+            object.__setattr__(self, "flows", tuple(self.flows))
 
     def __repr__(self) -> str:
         """How many there are of each, and the first few names."""
@@ -103,7 +75,10 @@ class AllocationProblem:
         *,
         per_flow: bool = False,
     ) -> "AllocationProblem":
-        """The problem of n flows over L links in S slices, all of them numbers; copied only where it must be.
+        """The problem of n flows over L links in S slices, all of them numbers.
+
+        Arrays are copied, so that the problem stays what it was when they change; that costs little beside
+        the checks of them.
 
         Parameters
         ----------
@@ -196,7 +171,7 @@ class AllocationProblem:
         amounts = (columns.capacity, columns.weight, columns.cap, columns.floor)
         held = [None if column is None else column.copy() for column in amounts]
         columns = replace(columns, capacity=held[0], weight=held[1], cap=held[2], floor=held[3])
-        if isinstance(self.flows, _Flows):
+        if isinstance(self.flows, Flows):
             return _numbered(columns)
         floors = [0.0] * len(self.flows) if columns.floor is None else columns.floor
         each = zip(self.flows, columns.weight, columns.cap, floors, strict=True)
@@ -216,7 +191,7 @@ class AllocationProblem:
         InputError
             As :meth:`check` does.
         """
-        if not isinstance(self.flows, _Flows):
+        if not isinstance(self.flows, Flows):
             return replace(self, flows=(*self.flows, *flows))
         # Checked by themselves: to check a million flows again for the sake of one would take a second.
         n = len(self.flows)
@@ -240,89 +215,9 @@ class AllocationProblem:
         if faults:
             raise InputError(faults)
 
-    def faults(self) -> Iterator[tuple[str, str]]:
-        """Everything wrong with the problem: where, as in a problem file (``flows[0]``), and what."""
-        wrong = list(self._wrong_types())
-        yield from wrong
-        if not wrong:
-            yield from self._wrong_values()
-
-    def _wrong_types(self) -> Iterator[tuple[str, str]]:
-        """What is of another type than was asked for; nothing else can be told then."""
-        if not isinstance(self.rooms, int):
-            yield "rooms", f"found {found(self.rooms)}, expected a whole number"
-        if not isinstance(self.per_flow, bool):
-            yield "per_flow", f"found {found(self.per_flow)}, expected True or False"
-        if isinstance(self.capacities, Mapping):
-            yield from wrong_amounts("links", self.capacities, "capacity")
-        else:
-            yield "capacities", f"found {found(self.capacities)}, expected a mapping of names to numbers"
-        if isinstance(self.slices, Mapping):
-            for name, share in self.slices.items():
-                if not isinstance(share, SliceShare):
-                    yield f"slices[{quoted(name)}]", f"found {found(share)}, expected a SliceShare"
-                    continue
-                yield from wrong_amounts("slices", {name: share.weight}, "weight")
-                yield from wrong_amounts("slices", {str(name): share.limit}, "limit")
-        else:
-            yield "slices", f"found {found(self.slices)}, expected a mapping of names to SliceShare"
-        if not is_list(self.flows) or not isinstance(self.flows, Sequence):
-            yield "flows", f"found {found(self.flows)}, expected a list or tuple of ProblemFlow"
-            return
-        for index, flow in enumerate(self.flows):
-            if isinstance(flow, ProblemFlow):
-                yield from ((f"flows[{index}] ({quoted(flow.id)})", what) for what in wrong_types_of(flow))
-            else:
-                yield f"flows[{index}]", f"found {found(flow)}, expected a ProblemFlow"
-
-    def _wrong_values(self) -> Iterator[tuple[str, str]]:
-        if not 0 <= self.rooms <= len(self.capacities):
-            yield "rooms", f"found {self.rooms}, expected a number of the {len(self.capacities)} links"
-        for name, capacity in self.capacities.items():
-            if not name:
-                yield 'links[""]', "the name is empty, expected at least one character"
-            if not 0 <= capacity < math.inf:
-                yield f'links["{name}"]', f"the capacity is {capacity}, expected a finite number from 0 up"
-        for name, share in self.slices.items():
-            if not 0 < share.weight < math.inf:
-                yield f'slices["{name}"]', f"the weight is {share.weight}, expected a finite number above 0"
-            if not share.limit >= 0:
-                yield f'slices["{name}"]', f"the limit is {share.limit}, expected a number from 0 up, or none"
-        times = Counter(flow.id for flow in self.flows)
-        first = {flow.id: index for index, flow in reversed(list(enumerate(self.flows)))}
-        for index, flow in enumerate(self.flows):
-            where = f'flows[{index}] ("{flow.id}")'
-            if times[flow.id] > 1 and first[flow.id] != index:
-                yield where, f"has the id of flows[{first[flow.id]}], expected one of its own"
-            yield from ((where, what) for what in self._faults_of(flow))
-
-    def _faults_of(self, flow: ProblemFlow) -> Iterator[str]:
-        if not 0 < flow.weight < math.inf:
-            yield f"the weight is {flow.weight}, expected a finite number above 0"
-        if not flow.cap >= 0:
-            yield f"the demand is {flow.cap}, expected a number from 0 up, or none"
-        if not 0 <= flow.floor < math.inf:
-            yield f"the guarantee is {flow.floor}, expected a finite number from 0 up"
-        if flow.slice is not None and flow.slice not in self.slices:
-            yield f'the slice "{flow.slice}" is unknown, expected {_one_of(self.slices)}'
-        sound = True
-        for link, coefficient in flow.uses.items():
-            if link not in self.capacities:
-                sound = False
-                yield f'the link "{link}" is unknown, expected {_one_of(self.capacities)}'
-            if not 0 < coefficient < math.inf:
-                sound = False
-                yield f'it uses {coefficient} of link "{link}", expected a finite number above 0'
-        # The last guards against a quotient beyond the largest float as well.
-        highest = (self.capacities[link] / c for link, c in flow.uses.items()) if sound else iter([0.0])
-        if min(flow.cap, *highest, math.inf) == math.inf:
-            yield "nothing keeps it from rising for ever, expected a demand or a link with a finite capacity"
-
-
-def _one_of(names: Mapping[str, object]) -> str:
-    known = ", ".join(f'"{name}"' for name in list(names)[:8])
-    more = ", …" if len(names) > 8 else ""
-    return f"one of {known}{more}" if known else "none, for there are none"
+    def faults(self, words: Words = IN_PYTHON) -> Iterator[tuple[str, str]]:
+        """Everything wrong with the problem: where (``flows[0]``), and what, in the words of its writer."""
+        return faults_of(self.capacities, self.flows, self.slices, self.per_flow, self.rooms, words)
 
 
 def _numbered(columns: Columns) -> AllocationProblem:
@@ -330,7 +225,7 @@ def _numbered(columns: Columns) -> AllocationProblem:
     shares = zip(columns.slice_weight, columns.slice_limit, strict=True)
     problem = AllocationProblem(
         ByNumber(columns.capacity),
-        _Flows(columns),
+        Flows(columns),
         {str(s): SliceShare(float(weight), float(limit)) for s, (weight, limit) in enumerate(shares)},
         columns.per_flow,
         columns.rooms,
@@ -338,50 +233,3 @@ def _numbered(columns: Columns) -> AllocationProblem:
     # Where a cached property keeps its value: these columns are sound, and stay as they came.
     problem.__dict__["columns"] = columns
     return problem
-
-
-class _Flows(Sequence[ProblemFlow]):
-    """The flows of columns in readable form, made one at a time; ids and names are numbers."""
-
-    def __init__(self, columns: Columns) -> None:
-        self._columns = columns
-
-    def __len__(self) -> int:
-        return len(self._columns.weight)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, _Flows) and self._columns is other._columns:
-            return True
-        if not isinstance(other, Sequence) or isinstance(other, str):
-            return NotImplemented
-        if isinstance(other, _Flows) and self._columns.same_rows(other._columns):
-            return True
-        # The same may be written in several ways: a coefficient of 1, a link that is named twice.
-        return len(self) == len(other) and all(map(eq, self, other))
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"<{some([str(i) for i in range(min(4, len(self)))], 'flow', len(self))}>"
-
-    @overload
-    def __getitem__(self, index: int) -> ProblemFlow: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ProblemFlow]: ...
-    def __getitem__(self, index: int | slice) -> ProblemFlow | Sequence[ProblemFlow]:
-        if isinstance(index, slice):
-            return tuple(self[i] for i in range(*index.indices(len(self))))
-        c = self._columns
-        f = range(len(self))[index]
-        uses: dict[str, float] = {}
-        for i in range(c.indptr[f], c.indptr[f + 1]):
-            link = str(c.indices[i])
-            uses[link] = uses.get(link, 0.0) + (1.0 if c.coefficient is None else float(c.coefficient[i]))
-        return ProblemFlow(
-            id=str(f),
-            uses=uses,
-            weight=float(c.weight[f]),
-            cap=float(c.cap[f]),
-            floor=0.0 if c.floor is None else float(c.floor[f]),
-            slice=None if c.slice is None or c.slice[f] < 0 else str(c.slice[f]),
-        )

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
+try:
+    import httpx
+except ImportError as error:
+    raise ImportError(
+        'fairslice.api.client needs httpx, which the extra "controller" brings: pip install'
+        " 'fairslice[controller]'",
+        name=error.name,
+    ) from error
 from pydantic import BaseModel, ValidationError
 
 from fairslice.api.allocation import AllocationView

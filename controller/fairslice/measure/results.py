@@ -259,8 +259,14 @@ def from_json(text: str, file: str = "results.json") -> RunResult:
     that stands there now.
 
     Raises:
-        InputError: no JSON, another schema, or fields that are missing, unknown or wrong, all of them.
+        InputError: a path in place of a text, no JSON, another schema, or fields that are missing, unknown or
+            wrong, all of them.
     """
+    expected = "expected what stands in a results.json, as Path(name).read_text() gives it"
+    if not isinstance(text, str | bytes | bytearray):
+        raise InputError(f"text: found {type(text).__name__}, {expected}")
+    if isinstance(text, str) and text.endswith(".json"):
+        raise InputError(f"text: found {text!r:.200}, the name of a file; {expected}")
     try:
         return _RESULT.validate_json(_of_schema_2(text))
     except ValidationError as error:

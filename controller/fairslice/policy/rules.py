@@ -56,7 +56,7 @@ def _slice_faults(name: str, node: Node) -> Iterator[Fault]:
 
 
 def _split_faults(name: str, node: Node, defaults: Node | None) -> Iterator[Fault]:
-    """A free split has no fixed parts that a floor could be admitted on before anything is shared."""
+    """With free splits a guarantee has no per-path share to check."""
     guarantee = node.get("guarantee")
     if guarantee is None or _read(read_rate, guarantee) is None:
         return

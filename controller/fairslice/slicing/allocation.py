@@ -9,6 +9,7 @@ from functools import cached_property
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.acknowledgements import allocate_acknowledged
 from fairslice.alloc.allocation import Bottleneck
+from fairslice.alloc.arguments import expect
 from fairslice.alloc.certificate.acknowledgements import certify_acknowledged
 from fairslice.alloc.certificate.certify import Certificate
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
@@ -20,6 +21,7 @@ from fairslice.topology.k_paths import k_paths
 from fairslice.topology.network import Host, LinkKey, Network, link_name
 from fairslice.topology.paths import NoPathError, path_links
 from fairslice.topology.trees import Trees
+from fairslice.units import format_rate
 
 SPLIT_ROUNDS = 2
 """How often free splits are found: what acknowledgements take depends on the rates, a little, and is known
@@ -106,7 +108,7 @@ class AllocatedFlow:
         return tuple(share * self.rate_bps for share in self.route.shares)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NetworkAllocation:
     """The rates of a policy's flows on a network.
 
@@ -121,6 +123,13 @@ class NetworkAllocation:
     """The paths of the network as far as they are known, for :func:`allocate_slices` to go on with."""
     hosts: Mapping[str, Host] | None = field(default=None, compare=False, repr=False)
     """The hosts that the policy may name."""
+
+    def __repr__(self) -> str:
+        """The first few flows, with rate and bottleneck."""
+        told = [f"{a.flow.id}: {format_rate(a.rate_bps)} ({a.bottleneck})" for a in self.flows[:4]]
+        more = [f"and {len(self.flows) - len(told):,} more"] * (len(self.flows) > len(told))
+        unreachable = [f"{len(self.unreachable):,} without a path"] * bool(self.unreachable)
+        return f"<NetworkAllocation: {', '.join(told + more + unreachable) or 'no flows'}>"
 
     @cached_property
     def problem(self) -> AcknowledgedProblem:
@@ -177,20 +186,23 @@ def allocate_slices(
     come first: see :mod:`fairslice.alloc.acknowledgements`.
 
     Args:
-        policy: the slices and their flows.
-        network: what there is now.
-        omit_unreachable: whether flows without a path go without, in place of a refusal.
-        hosts: the hosts that the policy may name, by name, also those that ``network`` does not have now;
+        policy: As :func:`fairslice.policy.parse_policy` and ``load_policy`` give it.
+        network: As :func:`fairslice.topology.load_network` gives it: what there is now.
+        omit_unreachable: Whether flows without a path hold nothing, rather than refuse the policy.
+        hosts: The hosts that the policy may name, by name, also those that ``network`` does not have now;
             default: those of ``network``.
-        before: an earlier allocation, of this policy or another on a like network: what is known from it and
+        before: An earlier allocation, of this policy or another on a like network: what is known from it and
             holds here as well is not found again. The answer is the same without it.
 
     Raises:
-        InputError: the policy names other hosts, or flows overlap.
+        InputError: an argument is of another type; the policy names other hosts, or flows overlap.
         NoPathError: a flow has no path, unless ``omit_unreachable`` lets such flows go without.
         InfeasibleError: the guarantees do not fit.
         InconsistentError: no rates were found that agree with what their acknowledgements take.
     """
+    expect("policy", policy, Policy, "a Policy, as load_policy(path) or parse_policy(text, file) gives it")
+    expect("network", network, Network, "a Network, as load_network(spec) gives it")
+    expect("omit_unreachable", omit_unreachable, bool, "True or False")
     allowed = network.hosts if hosts is None else hosts
     trees = Trees(network) if before is None or before.trees is None else before.trees.on(network)
     flows, known = _known(policy, allowed, before)

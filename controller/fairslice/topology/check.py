@@ -1,11 +1,14 @@
 """From what a file says to a network: the laws that every network keeps, all breaches reported at once."""
 
+import contextlib
+import math
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface
+from numbers import Real
 from typing import TypeVar
 
 import networkx as nx
@@ -39,6 +42,26 @@ BANDWIDTH_OFFER = "or --bandwidth RATE for all cables that have none"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _DPID = re.compile(r"[0-9a-fA-F]{1,16}")
+
+
+def expect_bandwidth(bandwidth_bps: object) -> None:
+    """Refuse what can't be the capacity of cables without one.
+
+    Raises:
+        InputError: it is neither None nor a finite number above 0.
+    """
+    if bandwidth_bps is None:
+        return
+    found = f"{type(bandwidth_bps).__name__}"
+    if isinstance(bandwidth_bps, str | bool):
+        found = f"{bandwidth_bps!r:.40} ({found})"
+    elif isinstance(bandwidth_bps, Real):
+        # A whole number may be larger than any float.
+        with contextlib.suppress(OverflowError):
+            found = repr(float(bandwidth_bps))
+            if 0 < float(found) < math.inf:
+                return
+    raise InputError(f"bandwidth_bps: found {found}, expected a finite number above 0, in bit/s, or None")
 
 
 def read_dpid(text: object) -> int:

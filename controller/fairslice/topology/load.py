@@ -16,7 +16,7 @@ from typing import Any
 
 from fairslice.errors import Fault, InputError, Location, MachineError
 from fairslice.files.json_places import find_places
-from fairslice.topology.check import Faults
+from fairslice.topology.check import Faults, expect_bandwidth
 from fairslice.topology.mininet_topo import read_topo
 from fairslice.topology.network import Network
 from fairslice.topology.options import NetworkOptions
@@ -61,15 +61,20 @@ def load_network(
 
     Args:
         spec: What the user writes.
-        bandwidth_bps: The capacity, in bit/s, of cables that have none; without it they are refused.
+        bandwidth_bps: The capacity, in bit/s, of cables that have none: a finite number above 0. Without it
+            they are refused.
         options: What else is asked of the network.
 
     Raises:
-        InputError: the file can't be read or run, or the network in it is wrong; with all its faults.
+        InputError: an argument is wrong; the file can't be read or run; or the network in it is wrong, with
+            all its faults.
         MachineError: the file needs Mininet, which is not installed.
     """
     if not isinstance(spec, str | Path):
         raise InputError(f"spec: found {type(spec).__name__}, expected a text: {_FORMS}")
+    expect_bandwidth(bandwidth_bps)
+    if not isinstance(options, NetworkOptions | None):
+        raise InputError(f"options: found {type(options).__name__}, expected NetworkOptions, or None")
     parsed = parse_spec(str(spec))
     options = options or NetworkOptions()
     if parsed.file.suffix in (".graphml", ".xml"):

@@ -80,7 +80,7 @@ def link_name(key: LinkKey) -> str:
     return ends(*key)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Network:
     """A checked network: every host has one switch, every link its opposite, names and dpids are unique."""
 
@@ -90,6 +90,11 @@ class Network:
     name: str = field(default="network", compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What its topology asks for and is not emulated, for people to read."""
+
+    def __repr__(self) -> str:
+        """Its name, and how many there are of each."""
+        counts = f"{len(self.switches):,} switches, {len(self.hosts):,} hosts, {len(self.links):,} links"
+        return f"<Network {self.name}: {counts}>"
 
     @cached_property
     def graph(self) -> "nx.DiGraph[str]":

@@ -17,6 +17,7 @@ from fairslice.topology.check import (
     DraftLink,
     DraftSwitch,
     Faults,
+    expect_bandwidth,
     read_dpid,
     read_ip,
     read_mac,
@@ -24,17 +25,28 @@ from fairslice.topology.check import (
 from fairslice.topology.interfaces import MAX_LENGTH, is_interface_name
 from fairslice.topology.network import Network, dpid_text
 
-_PLAIN = {"extra_forbidden": "unknown key", "missing": "missing"}
+_PLAIN = {
+    "extra_forbidden": "unknown key",
+    "missing": "missing",
+    "union_tag_not_found": 'kind is missing; expected "switch" or "host"',
+}
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def _dpid(value: object) -> int:
+    """A datapath id as text, or as the number that it is in a graph."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        value = dpid_text(value)
+    return read_dpid(value)
+
+
 class _Switch(_Model):
     kind: Literal["switch"]
     id: str
-    dpid: Annotated[Any, AfterValidator(read_dpid)]
+    dpid: Annotated[Any, AfterValidator(_dpid)]
     label: str = ""
 
 
@@ -99,17 +111,22 @@ def from_json(
     """Read what :func:`to_json` writes; ``from_json(to_json(n), file) == n``.
 
     ``edges`` may be called ``links``, as networkx before 3.6 writes them; switches may have a ``label``.
+    It reads graphs of networkx, too: ``from_json(nx.node_link_data(n.graph, edges="edges"), name) == n``.
+    What nodes and edges need is told by :attr:`~fairslice.topology.network.Network.graph`.
 
     Args:
-        data: The value that JSON yields.
+        data: The value that JSON yields, or ``networkx.node_link_data``. A dpid is a text of hexadecimal
+            digits, or a whole number.
         file: The file's name, for faults.
         locate: The place in the file of the value at a path, if it is known.
-        bandwidth_bps: The capacity, in bit/s, of edges without one, which are refused otherwise.
+        bandwidth_bps: The capacity, in bit/s, of edges without one, which are refused otherwise: a finite
+            number above 0.
 
     Raises:
         InputError: the shape is wrong (every place where it is), or, once it is right, the network breaks a
             law of :class:`~fairslice.topology.network.Network` or is in several parts.
     """
+    expect_bandwidth(bandwidth_bps)
     faults = Faults(file)
     key = "edges"
     if isinstance(data, dict) and "links" in data and "edges" not in data:

@@ -38,15 +38,18 @@ References
    is max-min fair if and only if each session has a bottleneck link.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from fairslice.alloc.allocation import CAP, Bottleneck, BottleneckKind
-from fairslice.alloc.arguments import expect, found, is_number
+from fairslice.alloc.arguments import amount_fault, expect, found, is_number, is_plain
 from fairslice.alloc.certificate.conditions import Checker, Violation, listed
+from fairslice.alloc.numbered import Flows
 from fairslice.alloc.problem import AllocationProblem
-from fairslice.errors import InputError
+from fairslice.errors import Fault, InputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -91,7 +94,8 @@ def certify(
     problem
         As given to the solver.
     rates
-        By flow id, or (n,) in the order of the problem; in the unit of the problem.
+        By flow id, in a mapping or anything else with keys, such as a Series of pandas; or (n,) in the order
+        of the problem. In the unit of the problem.
     bottlenecks
         By flow id, or (n,) codes as in :attr:`Allocation.bottleneck`: the number of a link, -1 for the flow's
         cap, -2 - s for the limit of slice s. None checks the rates alone.
@@ -107,7 +111,8 @@ def certify(
     Raises
     ------
     InputError
-        The problem has faults; an array is none of n numbers, or of n whole numbers for bottlenecks.
+        The problem has faults; an array is none of n numbers, or of n whole numbers for bottlenecks; what
+        stands by an id is not a number, or not a :class:`Bottleneck`.
 
     Notes
     -----
@@ -120,13 +125,14 @@ def certify(
     if not is_number(tolerance) or not 0 <= tolerance < 1:
         raise InputError(f"tolerance: found {found(tolerance)}, expected a number from 0 up, below 1")
     problem.columns  # noqa: B018 - refuses a problem that has faults
+    told, codes = _stated(problem, bottlenecks)
     # What is too small or too large for a long double is right as 0 or as infinite.
     with np.errstate(over="ignore", under="ignore"):
         rate, wrong = _rates(problem, rates)
         if not wrong:
             checker = Checker(problem, rate, tolerance)
-            stated = None if bottlenecks is None else _codes(problem, bottlenecks)
-            wrong = [*checker.feasibility(), *checker.reasons(bottlenecks, stated), *checker.siblings()]
+            reasons = checker.reasons(told, codes)
+            wrong = [*checker.feasibility(), *reasons, *checker.siblings()]
     return Certificate(tuple(wrong))
 
 
@@ -137,13 +143,17 @@ def _rates(
     import numpy as np
 
     wrong: list[Violation] = []
-    if isinstance(rates, Mapping):
+    by_id = _by_id(problem, "rates", rates)
+    if by_id is not None:
         ids = {flow.id: None for flow in problem.flows}
-        odd = [id_ for id_ in ids if id_ in rates and not is_number(rates[id_])]
-        if odd:
-            raise InputError(f"rates[{odd[0]!r}]: found {found(rates[odd[0]])}, expected a number")
-        missing = [id_ for id_ in ids if id_ not in rates]
-        foreign = [id_ for id_ in rates if id_ not in ids]
+        odd = {id_: by_id[id_] for id_ in ids if id_ in by_id and not is_plain(by_id[id_])}
+        for id_, value in odd.items():
+            if not is_number(value):
+                raise InputError(f"rates[{id_!r}]: found {found(value)}, expected a number")
+            for fault in amount_fault("rate", value):
+                raise InputError(f"rates[{id_!r}]: {fault}")
+        missing = [id_ for id_ in ids if id_ not in by_id]
+        foreign = [id_ for id_ in by_id if id_ not in ids]
         wrong += listed(
             missing, "flows have no rate", lambda id_: Violation(f'flow "{id_}" has no rate', id_)
         )
@@ -152,9 +162,10 @@ def _rates(
             "rates are of no flow",
             lambda id_: Violation(f'flow "{id_}" has a rate but is not in the problem', id_),
         )
-        rate = np.array([float(rates.get(id_, 0)) for id_ in ids], np.longdouble)
+        rate = np.array([float(by_id.get(id_, 0)) for id_ in ids], np.longdouble)
     else:
-        rate = _column("rates", rates, len(problem.flows), np.number).astype(np.longdouble)
+        column: Any = rates
+        rate = _column("rates", column, len(problem.flows), np.number).astype(np.longdouble)
 
     def no_rate(f: int) -> Violation:
         id_ = problem.flows[f].id
@@ -164,16 +175,58 @@ def _rates(
     return rate, wrong + list(listed(none, "flows have a rate that is no finite number from 0 up", no_rate))
 
 
-def _codes(problem: AllocationProblem, stated: "Mapping[str, Bottleneck] | ArrayLike") -> "Array":
+def _stated(problem: AllocationProblem, bottlenecks: Any) -> "tuple[Mapping[str, Bottleneck] | None, Any]":
+    """The reasons by the flow's id, if they are given so, and as codes in the order of the problem."""
+    import numpy as np
+
+    if bottlenecks is None:
+        return None, None
+    by_id = _by_id(problem, "bottlenecks", bottlenecks)
+    if by_id is not None:
+        return by_id, _codes(problem, by_id)
+    return None, _column("bottlenecks", bottlenecks, len(problem.flows), np.integer).astype(np.int64)
+
+
+def _codes(problem: AllocationProblem, stated: "Mapping[str, Bottleneck]") -> "Array":
     """What is stated, in the order of the problem and as codes."""
     import numpy as np
 
-    if not isinstance(stated, Mapping):
-        return _column("bottlenecks", stated, len(problem.flows), np.integer).astype(np.int64)
+    faults = [
+        Fault(
+            f"bottlenecks[{id_!r}]: found {found(why)}, expected a Bottleneck, as Allocation.bottlenecks has"
+        )
+        for id_, why in stated.items()
+        if not isinstance(why, Bottleneck)
+    ]
+    if faults:
+        raise InputError(faults)
     code: dict[Bottleneck | None, int] = {Bottleneck(BottleneckKind.CAP): CAP}
     code |= {Bottleneck(BottleneckKind.LINK, name): index for index, name in enumerate(problem.capacities)}
     code |= {Bottleneck(BottleneckKind.LIMIT, name): -2 - index for index, name in enumerate(problem.slices)}
     return np.array([code.get(stated.get(flow.id), _NEITHER) for flow in problem.flows], np.int64)
+
+
+def _by_id(problem: AllocationProblem, name: str, values: Any) -> Mapping[str, Any] | None:
+    """What has keys (a mapping, a Series of pandas) as a mapping by the flow's id; None for what has none.
+
+    Where flows are numbers, so may the keys be.
+    """
+    if not isinstance(values, Mapping) and not (hasattr(values, "keys") and hasattr(values, "__getitem__")):
+        return None
+    numbered = isinstance(problem.flows, Flows)
+    if isinstance(values, dict) and not numbered:
+        return values
+    keys = list(values.keys())
+    found_at = (
+        [value for _, value in values.items()] if hasattr(values, "items") else [values[k] for k in keys]
+    )
+    if numbered:
+        keys = [str(key) if isinstance(key, Integral) and not isinstance(key, bool) else key for key in keys]
+    by_id = dict(zip(keys, found_at, strict=True))
+    if len(by_id) < len(keys):
+        twice = next(key for key, times in Counter(keys).items() if times > 1)
+        raise InputError(f"{name}: {twice!r} is there more than once, expected each flow once")
+    return by_id
 
 
 def _column(name: str, values: "ArrayLike", length: int, kind: Any) -> "Array":

@@ -10,7 +10,7 @@ from fairslice.alloc.certificate.times import SliceTimes
 from fairslice.alloc.problem import AllocationProblem
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
@@ -139,7 +139,7 @@ class Checker:
         yield from listed(np.flatnonzero(low), "flows are under their guarantees", unfloored)
 
     def reasons(
-        self, given: "Mapping[str, Bottleneck] | ArrayLike | None", stated: "Array | None"
+        self, given: "Mapping[str, Bottleneck] | None", stated: "Array | None"
     ) -> Iterator[Violation]:
         """Whether every flow has a reason to have no more, and the stated one is one."""
         import numpy as np
@@ -167,8 +167,8 @@ class Checker:
         def misstated(f: int) -> Violation:
             found = [Bottleneck(BottleneckKind.CAP)] if self.at_cap[f] else []
             found += self._of_uses((self.owner == f) & self.stopped)
-            said = given.get(self.problem.flows[f].id) if isinstance(given, Mapping) else None
-            told = said if isinstance(given, Mapping) else self._told(int(stated[f]))
+            id_ = self.problem.flows[f].id
+            told = self._told(int(stated[f])) if given is None else given.get(id_)
             return self._of_flow(f, f"was not stopped by {told} but by {', '.join(map(str, found))}")
 
         yield from listed(

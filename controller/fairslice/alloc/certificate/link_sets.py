@@ -97,8 +97,8 @@ class Sets:
     def supersets(self, value: "Array", threshold: "Array") -> tuple["Array", "Array"]:
         """All pairs of a set q and a set c that holds it, itself included, with ``value[c] > threshold[q]``.
 
-        Only sets that have q's rarest key are looked at, so the time is linear in the pairs of sets that meet
-        where the smaller has its least shared link: for paths that start at links of few flows, short.
+        Only sets that have q's rarest key are looked at: with n sets, of which at most m share the rarest key
+        of any one, O(n·m) pairs. For paths that start at links of few flows m is small.
 
         Parameters
         ----------

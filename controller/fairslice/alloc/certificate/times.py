@@ -102,7 +102,7 @@ class SliceTimes:
         Parameters
         ----------
         place, flow
-            (uses,) each: this flow is at that place; twice is as good as once.
+            (uses,) each: this flow is at that place; duplicates are ignored.
         times
             (places,) long doubles.
         """

@@ -16,7 +16,7 @@ from itertools import groupby
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.acknowledgements import AcknowledgedAllocation, allocate_acknowledged
 from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
-from fairslice.alloc.arguments import expect
+from fairslice.alloc.arguments import UnknownFlowError, expect
 from fairslice.alloc.explain.sensitivity import SAME, instants_of
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocate
@@ -219,9 +219,14 @@ def why(filling: Filling, flow_id: str) -> Why:
 
     Raises
     ------
-    KeyError
-        There is no such flow.
+    UnknownFlowError
+        There is no such flow; an InputError that is a KeyError, too.
+    InputError
+        ``filling`` is not a :class:`Filling`.
     """
+    expect("filling", filling, Filling, "a Filling, as explain(problem) makes it")
+    if flow_id not in filling.step_of:
+        raise UnknownFlowError(flow_id, (flow.id for flow in filling.problem.flows))
     problem, rates = filling.problem, filling.allocation.rates
     step = filling.step_of[flow_id]
     stop, stopped = next(

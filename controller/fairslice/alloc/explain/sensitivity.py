@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.acknowledgements import allocate_acknowledged
 from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
-from fairslice.alloc.arguments import expect
+from fairslice.alloc.arguments import UnknownFlowError, expect
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
@@ -30,9 +30,9 @@ _EXACT = 1e-12
 _DIGITS = 9
 """Digits of a slope and its reach, which are found numerically."""
 _FINEST = 1e-11
-"""Where a slope ends is found to this share of it,"""
+"""The end of a slope is found to this share of it."""
 _CHORD = 1e-4
-"""and by straight lines while the ends of the search are as far apart as this share."""
+"""While the ends of the search are further apart than this share, they are narrowed by straight lines."""
 _SHRINKS = 8
 """How often the first step may be too long, 16 times each."""
 
@@ -78,8 +78,8 @@ def raises(problem: AllocationProblem | AcknowledgedProblem, flow_id: str) -> tu
 
     Raises
     ------
-    KeyError
-        There is no such flow.
+    UnknownFlowError
+        There is no such flow; an InputError that is a KeyError, too.
     InputError, InfeasibleError
         As :func:`~fairslice.alloc.waterfilling.allocate` does.
 
@@ -106,7 +106,9 @@ def raises(problem: AllocationProblem | AcknowledgedProblem, flow_id: str) -> tu
     expect("problem", problem, (AllocationProblem, AcknowledgedProblem), "an AllocationProblem")
     solved = _Solved.of(problem)
     data, allocation, full, matter = solved.data, solved.allocation, solved.full, solved.matter
-    number = {flow.id: f for f, flow in enumerate(data.flows)}[flow_id]
+    number = {flow.id: f for f, flow in enumerate(data.flows)}.get(flow_id)
+    if number is None:
+        raise UnknownFlowError(flow_id, (flow.id for flow in data.flows))
     flow, rate = data.flows[number], allocation.rates[flow_id]
     again = _Again(problem, number, rate)
     stops = instants_of(allocation)[number] * (1 + SAME)

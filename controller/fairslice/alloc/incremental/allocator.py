@@ -1,6 +1,7 @@
 """A problem that changes: solved once, and again with all that can be kept."""
 
 import math
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -10,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from fairslice.alloc.allocation import CAP, Allocation
-from fairslice.alloc.arguments import expect, found, is_list, is_number
+from fairslice.alloc.arguments import amount_fault, expect, found, is_list, is_number, is_plain
 from fairslice.alloc.columns import Columns, is_extreme
 from fairslice.alloc.engine import TRUSTED, solve_as
 from fairslice.alloc.incremental.kept import Kept
 from fairslice.alloc.kernel.backends import exact
+from fairslice.alloc.numbered import Flows
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocation_of
 from fairslice.errors import Fault, InputError
 
 Which = int | str
 """A flow or a link, by its number or by its id or name."""
+Amounts = Mapping[int, float] | Mapping[str, float] | Mapping[Which, float]
+"""Numbers by flow or by link. A mapping's type tells its keys exactly, so each kind of keys is named."""
 _Change = tuple[str, int, float]
 """A column, an entry, and what it is to be."""
 _CLEARLY = 1e-9
@@ -36,7 +40,11 @@ class Allocator:
     rate, a capacity that was and stays above the load. Else all links are filled again. To patch the rates
     instead would not pay: most changes move a large part of all flows a little.
 
-    Numbers of flows stay: a removed flow is one without demand, an added one gets the next number.
+    Numbers of flows stay: a removed flow is one without demand, an added one gets the next number. A removed
+    flow returns when it is given a demand again (and its floor, if it had one). Its id may also be given to
+    a new flow, which may take another path; the removed one is then called ``ID (removed, flow NUMBER)``.
+
+    Threads may share an allocator: changes, and what is read of it, wait for each other.
 
     Parameters
     ----------
@@ -61,6 +69,8 @@ class Allocator:
 
     def __init__(self, problem: AllocationProblem) -> None:
         expect("problem", problem, AllocationProblem, "an AllocationProblem")
+        self._lock = threading.RLock()
+        self._removed: set[int] = set()
         self._named = problem
         self._columns = _own(problem.columns)
         self._kept = Kept(self._columns)
@@ -73,10 +83,14 @@ class Allocator:
 
     def __getstate__(self) -> dict[str, Any]:
         # What is kept is laid out again: there may be machine code on one machine and not on another.
-        return {name: self.__dict__[name] for name in ("_named", "_columns", "_allocation", "_full")}
+        names = ("_named", "_columns", "_allocation", "_full", "_removed")
+        with self._lock:
+            state = {name: self.__dict__[name] for name in names}
+            return state | {"_columns": _own(self._columns), "_removed": set(self._removed)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._lock = threading.RLock()
         self._columns = _own(self._columns)
         self._kept = Kept(self._columns)
         self._loads = None
@@ -89,7 +103,8 @@ class Allocator:
     @property
     def problem(self) -> AllocationProblem:
         """The problem as it is now, made anew each time."""
-        return self._named.with_columns(self._columns)
+        with self._lock:
+            return self._named.with_columns(self._columns)
 
     @property
     def classes(self) -> int:
@@ -98,16 +113,17 @@ class Allocator:
 
     def solve_again(self) -> Allocation:
         """Fill all links again with what is kept, whether anything has changed or not."""
-        self._allocation = self._solved()
-        return self._allocation
+        with self._lock:
+            self._allocation = self._solved()
+            return self._allocation
 
     def change(
         self,
         *,
-        demand: Mapping[Which, float] | None = None,
-        weight: Mapping[Which, float] | None = None,
-        floor: Mapping[Which, float] | None = None,
-        capacity: Mapping[Which, float] | None = None,
+        demand: Amounts | None = None,
+        weight: Amounts | None = None,
+        floor: Amounts | None = None,
+        capacity: Amounts | None = None,
         down: Iterable[Which] = (),
         remove: Iterable[Which] = (),
         add: Sequence[ProblemFlow] = (),
@@ -123,9 +139,10 @@ class Allocator:
         down
             Links that carry nothing until they get a capacity again.
         remove
-            Flows that want nothing any more.
+            Flows that want nothing any more, until they get a demand again.
         add
-            New flows over known links in known slices; where flows have no names their ids don't count.
+            New flows over known links in known slices, whose ids are new or of removed flows; where flows
+            have no names their ids don't count.
 
         Returns
         -------
@@ -142,24 +159,42 @@ class Allocator:
         faults = _wrong_types(demand, weight, floor, capacity, down, remove, add)
         if faults:
             raise InputError(Fault(fault) for fault in faults)
+        with self._lock:
+            return self._changed((demand, weight, floor, capacity), down, remove, add)
+
+    def _changed(
+        self,
+        amounts_of: Sequence[Amounts | None],
+        down: Iterable[Which],
+        remove: Iterable[Which],
+        add: Sequence[ProblemFlow],
+    ) -> Allocation:
+        """Make changes whose types are right."""
+        faults: list[str] = []
         changes: list[_Change] = []
-        for column, amounts in (
-            ("cap", demand),
-            ("weight", weight),
-            ("floor", floor),
-            ("capacity", capacity),
-        ):
-            for which, amount in (amounts or {}).items():
+        for column, amounts in zip(("cap", "weight", "floor", "capacity"), amounts_of, strict=True):
+            for which, amount in () if amounts is None else amounts.items():
                 self._note(column, which, amount, changes, faults)
+        # A flow that gets a demand is back.
+        removed = (
+            self._removed - {i for column, i, _ in changes if column == "cap"} if self._removed else set()
+        )
         for link in down:
             self._note("capacity", link, 0.0, changes, faults)
+        noted = len(changes)
         for flow in remove:
             self._note("cap", flow, 0.0, changes, faults)
             self._note("floor", flow, 0.0, changes, faults)
         if faults:
             raise InputError(Fault(fault) for fault in faults)
-        if add:
-            return self._changed_with(changes, add)
+        if len(changes) > noted:
+            removed |= {number for _, number, _ in changes[noted:]}
+        allocation = self._changed_with(changes, add, removed) if add else self._changed_only(changes)
+        self._removed = removed
+        return allocation
+
+    def _changed_only(self, changes: list[_Change]) -> Allocation:
+        """Make changes none of which is a new flow."""
         matters = any(self._matters(*change) for change in changes)
         undo = self._apply(changes)
         if matters:
@@ -182,8 +217,12 @@ class Allocator:
             faults.append(f"{kind} {which!r} is unknown, expected one of the problem's {self._count(kind)}")
         expected, holds = _EXPECTED[column]
         word = "demand" if column == "cap" else column
-        if not is_number(amount):
-            faults.append(f"{kind} {which!r}: the {word} is {found(amount)}, expected {expected}")
+        wrong = [] if is_plain(amount) else list(amount_fault(word, amount))
+        if wrong:
+            is_wrong = (
+                f"the {word} is {found(amount)}, expected {expected}" if not is_number(amount) else wrong[0]
+            )
+            faults.append(f"{kind} {which!r}: {is_wrong}")
             return
         if not holds(amount):
             faults.append(f"{kind} {which!r}: the {word} is {amount}, expected {expected}")
@@ -266,12 +305,16 @@ class Allocator:
         self._loads, self._full = None, solution.full
         return allocation
 
-    def _changed_with(self, changes: list[_Change], add: Sequence[ProblemFlow]) -> Allocation:
-        """Make changes some of which are new flows."""
+    def _changed_with(
+        self, changes: list[_Change], add: Sequence[ProblemFlow], removed: set[int]
+    ) -> Allocation:
+        """Make changes some of which are new flows, which may have ids of removed ones."""
         named, columns = self._named, self._columns
         undo = self._apply(changes)
         try:
-            self._named = self.problem.with_flows(add)
+            given = {flow.id for flow in add}
+            freed = {n for n in removed if self._named.flows[n].id in given}
+            self._named = _renamed(self.problem, freed).with_flows(add)
             self._columns = _own(self._named.columns)
             self._kept.append(self._columns, len(add))
             self._allocation = self._solved()
@@ -282,6 +325,16 @@ class Allocator:
             raise
         self.__dict__.pop("_flows", None)
         return self._allocation
+
+
+def _renamed(problem: AllocationProblem, removed: set[int]) -> AllocationProblem:
+    """The problem with the ids of removed flows free to be given again; where flows are numbers, as it is."""
+    if not removed or isinstance(problem.flows, Flows):
+        return problem
+    flows = list(problem.flows)
+    for n in removed:
+        flows[n] = replace(flows[n], id=f"{flows[n].id} (removed, flow {n})")
+    return replace(problem, flows=flows)
 
 
 def _own(columns: Columns) -> Columns:

@@ -1,4 +1,4 @@
-"""Putting flows and classes on the table, and reading off what they got.
+"""Builds the kernel's arrays from flows and classes; reads results back.
 
 Part of the source that :mod:`fairslice.alloc.kernel.backends` runs with several backends: see
 :mod:`fairslice.alloc.kernel.filling`.

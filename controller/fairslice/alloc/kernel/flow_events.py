@@ -185,7 +185,7 @@ def freeze(
         k = users[j]
         users[end] = k
         end += soon[k] >= 0
-        # Reads ahead: all at once these cost little, one by one below they would each be waited for.
+        # Prefetch: read together, their cache misses overlap; below they would be waited for one by one.
         warm += indices[indptr[k]] + (rise[wide * k + WEIGHT] > 0)
     counts[WARM] = warm
     for j in range(first, end):

@@ -169,8 +169,8 @@ def take_shares(first, flow, share, rate, total, rest, least):
 
 
 def move(k, hi, lo, now_hi, now_lo, full, error, grouped, rows, link, users_of, touched, counts):
-    """Let growth of a class end at this instant (or, below 0, begin) at all of its places: what it has
-    brought by now remains."""
+    """Remove a class's growth from all of its places at this instant (or, below 0, add it), keeping the load
+    reached."""
     indptr, indices, use, scaled = rows
     load_hi, load_lo = mul(hi, lo, now_hi, now_lo)
     step = 1 if full >= 0 else 0

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairslice.alloc.problem import ProblemFlow
+from fairslice.alloc.read_only import read_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class MultipathFlow:
         Unique in its problem.
     paths
         At least one: what a unit of rate over that path uses of each link, as ``ProblemFlow.uses``.
+        Copied, and read-only from then on.
     weight, cap, floor, slice
         Of the flow as a whole, as in :class:`~fairslice.alloc.problem.ProblemFlow`.
     """
@@ -27,6 +29,10 @@ class MultipathFlow:
     cap: float = math.inf
     floor: float = 0.0
     slice: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.paths, list | tuple):
+            object.__setattr__(self, "paths", tuple(map(read_only, self.paths)))
 
     def using(self, uses: Mapping[str, float]) -> ProblemFlow:
         """The same flow with all of its rate on the given links."""

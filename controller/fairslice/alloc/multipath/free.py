@@ -33,16 +33,20 @@ References
    8(5), 2000.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind, bottlenecks_of
+from fairslice.alloc.arguments import IN_PYTHON, expect, found, is_number
 from fairslice.alloc.engine import TRUSTED
 from fairslice.alloc.multipath.problem import MultipathProblem
 from fairslice.alloc.multipath.subflows import BRISK, FEW, PATIENT
 from fairslice.alloc.problem import AllocationProblem
+from fairslice.alloc.read_only import ReadOnly, locked
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import Fault, InputError
 
@@ -51,18 +55,19 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_ARRAYS = ("rate", "path_rate", "path_bottleneck")
 SETTLED = 1e-6
 """Totals that change by less than this in a round, relatively and on average, have settled."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MultipathAllocation:
     """The rate of every flow, what goes over each of its paths, and the reasons.
 
     By number in ``rate`` (n,) and, for all paths of all flows one after another, ``path_rate`` and
     ``path_bottleneck`` (S,), coded as ``Allocation.bottleneck``; by the flow's id in the mappings. Of paths
     that are the same, the first carries what they carry. ``settled`` tells whether the totals did so
-    within the ``rounds``.
+    within the ``rounds``. Nothing of it can be written.
     """
 
     problem: MultipathProblem
@@ -72,10 +77,40 @@ class MultipathAllocation:
     rounds: int
     settled: bool
 
+    def __post_init__(self) -> None:
+        for name in _ARRAYS:
+            object.__setattr__(self, name, locked(getattr(self, name)))
+
+    def __repr__(self) -> str:
+        """The first few flows, with their rates and how many paths these are on."""
+        few = self.problem.flows[:4]
+        told = [
+            f"{flow.id}: {rate:.6g} on {len(flow.paths)} path{'s' * (len(flow.paths) != 1)}"
+            for flow, rate in zip(few, self.rate[:4].tolist(), strict=True)
+        ]
+        more = [f"and {len(self.rate) - len(told):,} more"] * (len(self.rate) > len(told))
+        return f"<MultipathAllocation: {', '.join(told + more) or 'no flows'}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, MultipathAllocation):
+            return NotImplemented
+        return (
+            all(getattr(self, name).tolist() == getattr(other, name).tolist() for name in _ARRAYS)
+            and (self.rounds, self.settled) == (other.rounds, other.settled)
+            and self.problem == other.problem
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # An array comes out of a pickle as one that can be written.
+        self.__dict__.update(state)
+        self.__post_init__()
+
     @cached_property
     def rates(self) -> Mapping[str, float]:
         """The totals by the flow's id."""
-        return dict(zip((flow.id for flow in self.problem.flows), self.rate.tolist(), strict=True))
+        return ReadOnly(zip((flow.id for flow in self.problem.flows), self.rate.tolist(), strict=True))
 
     @cached_property
     def path_rates(self) -> Mapping[str, tuple[float, ...]]:
@@ -99,11 +134,11 @@ class MultipathAllocation:
                     return next(reason for reason in reasons if reason.kind is kind)
             return reasons[rates.index(max(rates))]
 
-        return {flow.id: reason(flow.id) for flow in self.problem.flows}
+        return ReadOnly({flow.id: reason(flow.id) for flow in self.problem.flows})
 
-    def _by_flow(self, values: "Sequence[_T]") -> "dict[str, tuple[_T, ...]]":
+    def _by_flow(self, values: "Sequence[_T]") -> "Mapping[str, tuple[_T, ...]]":
         rest = iter(values)
-        return {flow.id: tuple(next(rest) for _ in flow.paths) for flow in self.problem.flows}
+        return ReadOnly({flow.id: tuple(next(rest) for _ in flow.paths) for flow in self.problem.flows})
 
 
 def allocate_free(
@@ -149,34 +184,39 @@ def allocate_free(
     """
     import numpy as np
 
+    expect("problem", problem, MultipathProblem, "a MultipathProblem")
+    if not is_number(tolerance) or not 0 <= tolerance < math.inf:
+        raise InputError(f"tolerance: found {found(tolerance)}, expected a finite number from 0 up")
+    if rounds is not None and (isinstance(rounds, bool) or not isinstance(rounds, Integral) or rounds < 1):
+        raise InputError(f"rounds: found {found(rounds)}, expected at least 1, a whole number, or None")
     subflows = problem.subflows
     refused = [
         Fault(
-            f'flows[{index}] ("{flow.id}"): found a guarantee of {flow.floor} on {len(flow.paths)} paths with'
-            " free splits, expected none: a flow with a guarantee must be split in fixed ratios"
+            f'flows[{index}] ("{flow.id}"): the {IN_PYTHON.floor} is {flow.floor} on {len(flow.paths)} paths'
+            " with free splits, expected 0: a flow with a guarantee must be split in fixed ratios"
         )
         for index, flow in enumerate(problem.flows)
         if flow.floor > 0 and subflows.count[index] > 1
     ]
     if refused:
         raise InputError(refused)
-    if rounds is not None and rounds < 1:
-        raise InputError(f"rounds: found {rounds}, expected at least 1")
     tempo = PATIENT if len(subflows.flow) <= FEW else BRISK
     most = tempo.rounds if rounds is None else rounds
     ahead = problem.rounds
-    ahead.begin()
-    solution = ahead.fill()
-    if solution.overbooked >= 0:
-        _refuse_floors(problem)
-    ahead.change(solution)
-    done, settled = 1, len(subflows.pair) == 0
-    while not settled and done < most and ahead.reweigh(solution, tempo, done - 1):
+    # What is laid out is used by one thread at a time.
+    with ahead.lock:
+        ahead.begin()
         solution = ahead.fill()
-        done += 1
-        settled = ahead.change(solution) < tolerance
-    if not solution.error <= TRUSTED:
-        solution = ahead.fill_exactly()
+        if solution.overbooked >= 0:
+            _refuse_floors(problem)
+        ahead.change(solution)
+        done, settled = 1, len(subflows.pair) == 0
+        while not settled and done < most and ahead.reweigh(solution, tempo, done - 1):
+            solution = ahead.fill()
+            done += 1
+            settled = ahead.change(solution) < tolerance
+        if not solution.error <= TRUSTED:
+            solution = ahead.fill_exactly()
     rate, bottleneck = np.asarray(solution.rate, np.float64), np.asarray(solution.bottleneck, np.int64)
     return MultipathAllocation(problem, *subflows.answer(rate, bottleneck), done, settled)
 

@@ -3,6 +3,7 @@
 The rule and its sources are in :mod:`fairslice.alloc.multipath.free`.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ class Tempo:
     """How fast rounds go: alpha is 1 at first and grows by ``growth`` a round up to ``STEEPEST``; the step is
     ``step`` at first and half of that after ``slows`` rounds.
 
-    Of a comparison of two paths no more counts than ``largest``, as a logarithm. Full links have prices of at
+    Log-ratios of the prices of two paths are clipped to ``largest``. Full links have prices of at
     least ``least`` of their worth, and links with room at the most; ``turns`` times a round prices are made
     less by what flows would then take from links that fill later.
     """
@@ -240,6 +241,7 @@ class Rounds:
     """Fills the links with the subflows, laid out once, and sets their weights anew."""
 
     def __init__(self, subflows: Subflows, backend: Backend | None = None) -> None:
+        self.lock = threading.Lock()
         self._subflows, self._given = subflows, backend is not None
         share = subflows.first_shares()
         columns = AllocationProblem.from_arrays(weight=share * subflows.weight, **subflows.columns).columns
