@@ -8,8 +8,6 @@ from typing import Any
 import click
 import page
 
-from fairslice.cli.output import print_document
-
 
 @dataclass(frozen=True)
 class Options:
@@ -38,6 +36,9 @@ class Table:
 def end(tables: Sequence[Table], document: str | None) -> None:
     """Print the document, if one was asked for, and what went wrong; the program ends with status 1 then."""
     if document is not None:
+        # Imported here: until the command runs nothing keeps what libraries print from standard output.
+        from fairslice.cli.output import print_document
+
         print_document(document)
     faults = [fault for table in tables for fault in table.faults]
     for fault in faults:
