@@ -89,7 +89,7 @@ def run_isolated(
         argv: the command; found by PATH.
         env: its environment (default: the caller's).
         output: descriptor of its standard output (default: the caller's).
-        given: its standard input.
+        given: its standard input; /dev/null without any.
 
     Returns:
         The command's exit status, 128+n if a signal n ended it, or 128+n for a stop signal to the caller.
@@ -180,7 +180,10 @@ def prepare_inside() -> None:
 
 @contextlib.contextmanager
 def _readable(given: bytes) -> Iterator[int]:
-    """A descriptor that yields it, however long it is; nobody has to write meanwhile, as into a pipe."""
+    """What ``Popen`` takes as an input that yields it, however long: nobody has to write, as into a pipe."""
+    if not given:
+        yield subprocess.DEVNULL
+        return
     with os.fdopen(os.memfd_create("fairslice-input"), "w+b") as file:
         file.write(given)
         file.flush()
