@@ -102,9 +102,9 @@ def test_netem_holds_more_than_can_be_on_the_way(capacity_bps: float, delay_s: f
     found = options(netem_arguments("s2-eth1", Link("s1", "s2", capacity_bps, 2, delay_s, loss)))
     # A frame on a veth has 14 bytes of Ethernet header, and 28 of ARP or of IPv4 and UDP.
     assert 2**31 > int(found["limit"]) >= min(capacity_bps * delay_s / (8 * 42), 2**31 - 1)
-    # Whole microseconds.
+    # Whole microseconds; what a product of floats rounds by is less than 1e-8 of one.
     delay_us = int(found.get("delay", "0us").removesuffix("us"))
-    assert delay_us == pytest.approx(delay_s * 1e6, abs=0.500001)
+    assert delay_us == pytest.approx(delay_s * 1e6, abs=0.5 + 1e-8)
     assert float(found.get("loss", "0%").removesuffix("%")) / 100 == pytest.approx(loss, abs=1e-9)
 
 
