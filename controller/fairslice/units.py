@@ -18,6 +18,11 @@ TCP_PAYLOAD_BYTES = MTU_BYTES - IPV4_HEADER_BYTES - TCP_HEADER_BYTES
 
 _RATE_UNITS: Mapping[str, float] = {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9}
 _TIME_UNITS: Mapping[str, float] = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+_LIKE_A_RATE = re.compile(r"(?P<prefix>[kmg]?)(?:bits?(?:/s(?:ec)?|ps)?|b(?:ps|/s(?:ec)?))", re.IGNORECASE)
+"""Other ways to write a unit of rate; of bytes a second, MB/s, nobody knows whether bits were meant."""
+_LIKE_A_TIME = re.compile(r"(?P<prefix>[muµμ]?)s(?:ecs?|econds?)?", re.IGNORECASE)
+_BYTES = re.compile(r"[kmg]?B(?:ps|/s)", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d.*)", re.DOTALL)
 _QUANTITY = re.compile(r"(?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>\s*[^\s\d].*)?")
 
 
@@ -39,7 +44,7 @@ def parse_rate(text: str) -> float:
     >>> parse_rate("1.5 Mbit/s")
     1500000.0
     """
-    return _parse(text, _RATE_UNITS, "a rate", "20 Mbit/s")
+    return _parse(text, _RATE_UNITS, "a rate", "20 Mbit/s", _LIKE_A_RATE)
 
 
 def parse_duration(text: str) -> float:
@@ -48,10 +53,10 @@ def parse_duration(text: str) -> float:
     Raises:
         ValueError: no number, no unit, an unknown unit, or a time that is negative or not finite.
     """
-    return _parse(text, _TIME_UNITS, "a time", "50 ms")
+    return _parse(text, _TIME_UNITS, "a time", "50 ms", _LIKE_A_TIME)
 
 
-def _parse(text: str, units: Mapping[str, float], what: str, example: str) -> float:
+def _parse(text: str, units: Mapping[str, float], what: str, example: str, alike: re.Pattern[str]) -> float:
     found = _QUANTITY.fullmatch(text.strip())
     expected = f'expected {what} such as "{example}" in one of {", ".join(units)}'
     if found is None:
@@ -60,13 +65,29 @@ def _parse(text: str, units: Mapping[str, float], what: str, example: str) -> fl
     if not unit:
         raise ValueError(f"{text!r} has no unit; {expected}")
     if unit not in units:
-        raise ValueError(f"{text!r} has the unknown unit {unit!r}; {expected}")
+        comma = _DECIMAL_COMMA.fullmatch(text.strip())
+        hint = (
+            f"; did you mean {f'{comma[1]}.{comma[2]}'!r}, with a decimal point?"
+            if comma
+            else _meant(unit, units, alike)
+        )
+        raise ValueError(f"{text!r} has the unknown unit {unit!r}; {expected}{hint}")
     value = float(found["number"]) * units[unit]
     if not math.isfinite(value):
         raise ValueError(f"{text!r} is not finite; {expected}")
     if value < 0:
         raise ValueError(f"{text!r} is negative; {expected}")
     return value
+
+
+def _meant(unit: str, units: Mapping[str, float], alike: re.Pattern[str]) -> str:
+    """``; did you mean Mbit/s?`` for a unit that is written in another way."""
+    found = alike.fullmatch(unit)
+    if found is None or (_BYTES.fullmatch(unit) and "B" in unit):
+        return ""
+    prefix = found["prefix"].lower().replace("µ", "u").replace("μ", "u")
+    meant = [known for known in units if known.lower() in (f"{prefix}bit/s", f"{prefix}s")]
+    return f"; did you mean {meant[0]}?" if meant else ""
 
 
 def format_rate(rate_bps: float) -> str:

@@ -83,6 +83,37 @@ def test_what_is_no_command_is_bad_input(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "meant"), [("chek", "check"), ("Run", "run"), ("xyzzy", None), ("topologies", "topology")]
+)
+def test_a_command_that_is_misspelt_is_answered_by_the_near_one(
+    word: str, meant: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, word) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert f"No such command '{word}'" in error
+    assert ("did you mean" in error) == (meant is not None)
+    assert meant is None or error.endswith(f"; did you mean '{meant}'?")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("run", "--duration", "5s"), "'5s' is not a number; expected a number of seconds, such as 5"),
+        (("run", "--tolerance", "x"), "'x' is not a number; expected a number of percent, such as 5"),
+        (("measure", "--duration", "5 s"), "'5 s' is not a number; expected a number of seconds"),
+    ],
+)
+def test_a_number_with_a_unit_is_answered_by_one_without(
+    arguments: tuple[str, ...],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, *arguments) == 2
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("arguments", "text", "status"),
     [
         (["allocate", "-"], PROBLEM, 0),

@@ -1,6 +1,7 @@
 """Quantities: what may be written, how they are shown, and frames against payload."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,49 @@ def test_rates_are_shown_in_the_largest_unit_that_fits(rate_bps: float, text: st
 )
 def test_times_are_shown_in_the_largest_unit_that_fits(time_s: float, text: str) -> None:
     assert format_duration(time_s) == text
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "meant"),
+    [
+        *(
+            (parse_rate, f"5{blank}{unit}", "Mbit/s")
+            for blank in ("", " ")
+            for unit in (
+                "Mbps",
+                "mbit/s",
+                "Mb/s",
+                "mbps",
+                "MBit/s",
+                "Mbits/s",
+                "Mbits",
+                "Mbit",
+                "Mbit/sec",
+                "Mbitps",
+            )
+        ),
+        *((parse_rate, f"5 {unit}", "kbit/s") for unit in ("Kbps", "kb/s", "KBit/s")),
+        *((parse_rate, f"5 {unit}", "Gbit/s") for unit in ("Gbps", "gbit/s", "Gb/s")),
+        *((parse_rate, f"5 {unit}", "bit/s") for unit in ("bps", "b/s", "bits/s", "Bit/s")),
+        *((parse_duration, f"5 {unit}", "ms") for unit in ("msec", "MS", "msecs")),
+        *((parse_duration, f"5 {unit}", "s") for unit in ("sec", "seconds", "S")),
+        *((parse_duration, f"5 {unit}", "us") for unit in ("µs", "μs", "usec")),
+        (parse_rate, "3,5 Mbit/s", "'3.5 Mbit/s', with a decimal point"),
+    ],
+)
+def test_other_ways_to_write_a_unit_are_answered_by_ours(
+    parse: Callable[[str], float], text: str, meant: str
+) -> None:
+    with pytest.raises(ValueError, match="unknown unit") as caught:
+        parse(text)
+    assert str(caught.value).endswith(f"; did you mean {meant}?")
+
+
+@pytest.mark.parametrize("text", ["5 MB/s", "5 MBps", "5 B/s", "5 KB/s", "5 ms", "5 Mbit/s each", "5 Tbit/s"])
+def test_of_what_may_be_bytes_or_nothing_of_ours_no_unit_is_guessed(text: str) -> None:
+    with pytest.raises(ValueError, match="unknown unit") as caught:
+        parse_rate(text)
+    assert "did you mean" not in str(caught.value)
 
 
 @given(RATES)

@@ -82,6 +82,17 @@ class _LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"fairslice.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        # click compares with commands that it has, and these are not imported yet.
+        if args and args[0] not in (*COMMANDS, *INNER):
+            from fairslice.files.words import did_you_mean
+
+            if meant := did_you_mean(args[0], COMMANDS):
+                raise click.UsageError(f"No such command {args[0]!r}{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         with _reader_heeded():
             return super().make_context(*args, **extra)

@@ -51,6 +51,12 @@ class NumberRange(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number; a usage error if it is none, or out of the range."""
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            unit = (getattr(param, "metavar", None) or "").lower()
+            expected = f"a number of {unit}, such as 5" if unit else "a number"
+            self.fail(f"{value!r} is not a number; expected {expected}", param, ctx)
         number = float(super().convert(value, param, ctx))
         if math.isnan(number):
             self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)

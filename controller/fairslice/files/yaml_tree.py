@@ -83,6 +83,10 @@ class Node:
         """Where the value at ``path`` starts."""
         return self._walk(path)[1].location
 
+    def node(self, path: KeyPath) -> "Node":
+        """The value at ``path``."""
+        return self._walk(path)[1]
+
     def _walk(self, path: KeyPath) -> "tuple[Location, Node]":
         key_location, node = self.location, self
         for step in path:

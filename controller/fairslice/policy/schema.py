@@ -255,6 +255,13 @@ _EXPECTED = {
     "list_type": "a list, each item after '- ' or all in [ ]",
     "too_short": "two hosts or more, or a prefix",
 }
+_OTHER_WORDS = {
+    **dict.fromkeys(("src", "source", "sender"), "from"),
+    **dict.fromkeys(("dst", "dest", "destination", "receiver", "target"), "to"),
+}
+"""What others call our keys."""
+_AFTER_A_COMMA = re.compile(r"\d+\s*([kMG]?bit/s|us|ms|s|%)", re.IGNORECASE)
+"""What is left of ``3,5 Mbit/s`` where a comma ends the value."""
 _EXAMPLES = {"version": "version: 1", "slices": "slices: {...}", "from": "from: h1", "to": "to: h2"}
 
 
@@ -270,9 +277,7 @@ def _fault(root: Node, error: dict[str, Any]) -> Fault:
     kind: str = error["type"]
     path: KeyPath = error["loc"]
     if kind == "extra_forbidden":
-        known = _known_keys(path[:-1])
-        hint = did_you_mean(str(path[-1]), known) or f"; expected one of {', '.join(known)}"
-        return Fault(f"unknown key {describe(path[-1])}{hint}", root.key_location(path))
+        return Fault(f"unknown key {describe(path[-1])}{_hint(root, path)}", root.key_location(path))
     if kind == "missing":
         message = f'missing key {path[-1]!r}; expected for example "{_EXAMPLES[str(path[-1])]}"'
         return Fault(message, root.key_location(path[:-1]))
@@ -293,6 +298,20 @@ def _fault(root: Node, error: dict[str, Any]) -> Fault:
         f"found {'an empty list' if found == [] else describe(found)}; expected {expected}",
         root.value_location(path),
     )
+
+
+def _hint(root: Node, path: KeyPath) -> str:
+    """What may have been meant by an unknown key."""
+    key, known = str(path[-1]), _known_keys(path[:-1])
+    beside = root.node(path[:-1]).entries()
+    before = list(beside)[list(beside).index(key) - 1] if list(beside).index(key) else None
+    if before is not None and beside[key].node.value is None and _AFTER_A_COMMA.fullmatch(key):
+        number = beside[before].node.value
+        if type(number) is int:
+            return f"; did you mean '{before}: {number}.{key}', with a decimal point?"
+    if _OTHER_WORDS.get(key.lower()) in known:
+        return f"; did you mean {_OTHER_WORDS[key.lower()]!r}?"
+    return did_you_mean(key, known) or f"; expected one of {', '.join(known)}"
 
 
 def _known_keys(path: KeyPath) -> list[str]:
