@@ -131,7 +131,7 @@ def test_a_file_of_each_form_is_a_policy(tmp_path: Path) -> None:
         ("a: 1\n---\nb: 2\n", "f:2:1: a second document starts here; expected one policy a file"),
         (
             "a: [1\n",
-            "f:2:1: no valid YAML while parsing a flow sequence: expected ',' or ']', but got '<stream end>'",
+            "f:1:4: the [ of line 1 is not closed: found the end of the file; expected ']' before it",
         ),
     ],
 )

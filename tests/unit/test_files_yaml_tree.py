@@ -99,8 +99,55 @@ def test_faults_before_a_fatal_one_are_kept() -> None:
         "f:2:1: duplicate key 'a', in line 1 already; expected it once",
         "f:3:1: found the number 1 as a key; expected text, in quotes if need be",
         "f:3:4: the tag '!x' has no meaning in a policy; expected none",
-        "f:4:5: no valid YAML while parsing a flow node: expected the node content, but found '<stream end>'",
+        "f:4:4: the [ of line 4 is not closed: found the end of the file; expected ']' before it",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            "a: {b: 1\nc: 2\n",
+            "f:1:4: the { of line 1 is not closed: found ':' in line 2; expected '}' before it",
+        ),
+        (
+            "a: {b: '}', c: \"}\", # }\n",
+            "f:1:4: the { of line 1 is not closed: found the end of the file; expected '}' before it",
+        ),
+        (
+            "a: &x {b: [1}\n",
+            "f:1:11: the [ of line 1 is not closed: found '}' in line 1; expected ']' before it",
+        ),
+        (
+            "a: &x [1, {b: 1}\nc: d\n",
+            "f:1:7: the [ of line 1 is not closed: found text in line 2; expected ']' before it",
+        ),
+        (
+            "a: {b: 1 c: 2}\n",
+            "f:1:11: no valid YAML in the { of line 1: found ':' in line 1; expected ',' or '}'",
+        ),
+        (
+            "a: {\n  b: [1, 2] 3}\n",
+            "f:2:13: no valid YAML in the { of line 1: found text in line 2; expected ',' or '}'",
+        ),
+        (
+            "a:\n  - b: 1\n  c: 2\n",
+            "f:3:3: no valid YAML: found a key after a list that began in line 2; is a line between them,"
+            " or this one, indented too little, or too much?",
+        ),
+        (
+            "a:\n  b: 1\n - c\n",
+            "f:3:2: no valid YAML: found a list after a mapping that began in line 1; is a line"
+            " between them, or this one, indented too little, or too much?",
+        ),
+        (
+            "a: b]\nc: ]\n",
+            "f:2:4: no valid YAML while parsing a block node: expected the node content, but found ']'",
+        ),
+    ],
+)
+def test_a_beginner_is_told_what_is_not_closed_or_indented(text: str, fault: str) -> None:
+    assert refused(text) == [fault]
 
 
 def test_a_refused_key_hides_its_value_only() -> None:

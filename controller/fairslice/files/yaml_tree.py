@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
 from fairslice.errors import Fault, InputError, Location
 from fairslice.files.words import describe
 from fairslice.files.yaml_scanner import parse_events
+from fairslice.files.yaml_syntax import syntax_fault
 
 MAX_FILE_BYTES = 4 << 20
 MAX_DEPTH = 20
@@ -180,14 +181,19 @@ def _at(file: str, before: str) -> Location:
 def _located(events: Iterable[Event], text: str, file: str) -> Iterator[Event]:
     """The events, with the library's errors as ours."""
     mark: StringMark | None = None
+    opened: list[CollectionStartEvent] = []
     try:
         for event in events:
             mark = event.start_mark
+            if isinstance(event, CollectionStartEvent):
+                opened.append(event)
+            elif isinstance(event, CollectionEndEvent):
+                opened.pop()
             yield event
     except MarkedYAMLError as error:
         mark = mark if error.problem_mark is None else error.problem_mark
         place = Location(file, 1, 1) if mark is None else _place(file, mark)
-        raise InputError([Fault(_syntax_message(error, text, place), place)]) from error
+        raise InputError([syntax_fault(error, text, place, opened[-1] if opened else None)]) from error
     # The library lets some malformed escapes and directives end as these.
     except (YAMLError, ValueError, OverflowError, IndexError) as error:
         message = "no valid YAML after this place: a malformed escape or directive"
@@ -197,16 +203,6 @@ def _located(events: Iterable[Event], text: str, file: str) -> Iterator[Event]:
 
 def _place(file: str, mark: StringMark) -> Location:
     return Location(file, mark.line + 1, mark.column + 1)
-
-
-def _syntax_message(error: MarkedYAMLError, text: str, place: Location) -> str:
-    lines = text.split("\n")
-    line = lines[place.line - 1] if place.line <= len(lines) else ""
-    if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "a tab in the indentation; expected spaces, as YAML asks for"
-    context = f" {error.context}" if error.context else ""
-    message = f"no valid YAML{context}: {error.problem}"
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in message)
 
 
 @dataclass(slots=True)

@@ -9,11 +9,12 @@ from pydantic import ValidationError
 from fairslice.errors import Fault, InputError, Location
 from fairslice.files.yaml_tree import Entry, Node, read_file, read_yaml
 from fairslice.policy.endpoints import canonical_endpoint, is_prefix
+from fairslice.policy.key_faults import key_faults
 from fairslice.policy.model import MAX_FLOWS, Flow, FlowSpec, HostAddress, Match, Policy, Slice
 from fairslice.policy.overlap import OverlapIndex, by_location, overlap_fault
 from fairslice.policy.resolve import resolve
 from fairslice.policy.rules import rule_faults
-from fairslice.policy.schema import DefaultsKeys, FlowKeys, PolicyKeys, SliceKeys, key_faults
+from fairslice.policy.schema import DefaultsKeys, FlowKeys, PolicyKeys, SliceKeys
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,10 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    ValidationError,
     WithJsonSchema,
 )
 
-from fairslice.errors import Fault
-from fairslice.files.words import describe, did_you_mean
-from fairslice.files.yaml_tree import KeyPath, Node
+from fairslice.files.words import describe
 from fairslice.policy.endpoints import ENDPOINT_PATTERN, canonical_endpoint
 from fairslice.policy.model import MAX_SLICES, PROTOCOLS, Enforcement, Sharing, Split, Unmatched
 from fairslice.policy.values import (
@@ -248,82 +245,6 @@ class PolicyKeys(_Keys):
             "maxProperties": MAX_SLICES,
         },
     )
-
-
-_EXPECTED = {
-    "dict_type": "a mapping of names to slices, {} for none",
-    "list_type": "a list, each item after '- ' or all in [ ]",
-    "too_short": "two hosts or more, or a prefix",
-}
-_OTHER_WORDS = {
-    **dict.fromkeys(("src", "source", "sender"), "from"),
-    **dict.fromkeys(("dst", "dest", "destination", "receiver", "target"), "to"),
-}
-"""What others call our keys."""
-_AFTER_A_COMMA = re.compile(r"\d+\s*([kMG]?bit/s|us|ms|s|%)", re.IGNORECASE)
-"""What is left of ``3,5 Mbit/s`` where a comma ends the value."""
-_EXAMPLES = {"version": "version: 1", "slices": "slices: {...}", "from": "from: h1", "to": "to: h2"}
-
-
-def key_faults(root: Node) -> tuple[PolicyKeys | None, list[Fault]]:
-    """Check every key and value by itself; the models if there is no fault, and the faults."""
-    try:
-        return PolicyKeys.model_validate(root.plain()), []
-    except ValidationError as error:
-        return None, [_fault(root, dict(one)) for one in error.errors(include_url=False)]
-
-
-def _fault(root: Node, error: dict[str, Any]) -> Fault:
-    kind: str = error["type"]
-    path: KeyPath = error["loc"]
-    if kind == "extra_forbidden":
-        return Fault(f"unknown key {describe(path[-1])}{_hint(root, path)}", root.key_location(path))
-    if kind == "missing":
-        message = f'missing key {path[-1]!r}; expected for example "{_EXAMPLES[str(path[-1])]}"'
-        return Fault(message, root.key_location(path[:-1]))
-    if kind == "value_error":
-        if path[-1] == "[key]":  # how pydantic points to a mapping's key
-            return Fault(str(error["ctx"]["error"]), root.key_location(path[:-1]))
-        return Fault(str(error["ctx"]["error"]), root.value_location(path))
-    found = error["input"]
-    if kind == "enum":
-        words = re.findall("'([^']+)'", error["ctx"]["expected"])
-        hint = did_you_mean(found, words) if isinstance(found, str) else ""
-        expected = f"one of {', '.join(words)}{hint}"
-    elif kind == "model_type":
-        expected = f"a mapping with keys out of {', '.join(_known_keys(path))}"
-    else:
-        expected = _EXPECTED[kind]
-    return Fault(
-        f"found {'an empty list' if found == [] else describe(found)}; expected {expected}",
-        root.value_location(path),
-    )
-
-
-def _hint(root: Node, path: KeyPath) -> str:
-    """What may have been meant by an unknown key."""
-    key, known = str(path[-1]), _known_keys(path[:-1])
-    beside = root.node(path[:-1]).entries()
-    before = list(beside)[list(beside).index(key) - 1] if list(beside).index(key) else None
-    if before is not None and beside[key].node.value is None and _AFTER_A_COMMA.fullmatch(key):
-        number = beside[before].node.value
-        if type(number) is int:
-            return f"; did you mean '{before}: {number}.{key}', with a decimal point?"
-    if _OTHER_WORDS.get(key.lower()) in known:
-        return f"; did you mean {_OTHER_WORDS[key.lower()]!r}?"
-    return did_you_mean(key, known) or f"; expected one of {', '.join(known)}"
-
-
-def _known_keys(path: KeyPath) -> list[str]:
-    """The keys of the mapping at ``path``, as the file writes them."""
-    models: dict[int, type[BaseModel]] = {
-        0: PolicyKeys,
-        1: DefaultsKeys,
-        2: SliceKeys,
-        4: FlowKeys,
-        5: MatchKeys,
-    }
-    return [info.alias or name for name, info in models[len(path)].model_fields.items()]
 
 
 def json_schema() -> dict[str, Any]:
