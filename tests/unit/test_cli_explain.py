@@ -307,3 +307,16 @@ def test_problems_without_flows_are_explained(
     problem_file.write_text('{"links": {"A": 1}, "flows": []}')
     assert loaded(monkeypatch, capsys, "allocate", problem_file, "--explain")["explanation"]["steps"] == []
     assert said(monkeypatch, capsys, "allocate", problem_file, "--explain")
+
+
+def test_what_is_set_aside_is_told_of_links_that_carry_data_as_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], network_file: str
+) -> None:
+    """Without a flow, too; where all data goes one way, the links back carry acknowledgements alone."""
+    title = "Set aside for acknowledgements, of links that carry data as well"
+    assert run(monkeypatch, "explain", POLICIES / "members.yaml", "--topology", network_file) == 0
+    both = " ".join(capsys.readouterr().out.split())
+    assert title in both
+    assert "s2->s1 30 Mbit/s" in both.partition(title)[2]
+    assert run(monkeypatch, "explain", SHARED, "--topology", network_file) == 0
+    assert "Set aside" not in capsys.readouterr().out

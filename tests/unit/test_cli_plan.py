@@ -107,8 +107,11 @@ def test_every_rate_meter_queue_and_entry_is_shown(
             after = rows[rows.index([title + what]) + 1 + above :]
             assert after.index([]) == count
         for meter in state.meters.values():
-            row = [str(meter.meter_id), format_rate(1000 * meter.rate_kbps), f"{meter.burst_kbits} kbit"]
-            assert row in rows
+            number = meter.meter_id % 10_000
+            own = meter.meter_id < 100_000
+            whose = f"flow {number}" if own else f"acknowledgements of flow {number}"
+            rate = [format_rate(1000 * meter.rate_kbps), f"{meter.burst_kbits} kbit"]
+            assert [str(meter.meter_id), whose, *rate] in rows
         for qos in state.qos.values():
             for queue in qos.queues:
                 of_port = [str(qos.port_no), format_rate(qos.max_rate_bps), str(queue.queue_id)]

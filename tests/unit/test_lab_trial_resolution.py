@@ -6,7 +6,7 @@ import pytest
 
 from fairslice.api.allocation import FlowView
 from fairslice.lab.traffic.plan import Sender, plan_traffic
-from fairslice.lab.trial.resolution import longer_s, uncertain_bits, warm_up_s, window_s
+from fairslice.lab.trial.resolution import lengthening, longer_s, uncertain_bits, warm_up_s, window_s
 from fairslice.measure.compare import Measured, compare
 from fairslice.measure.resolution import FRAME_BITS, needed_s
 from fairslice.measure.results import RunResult
@@ -86,6 +86,21 @@ def test_what_can_not_be_told_in_time_lengthens_nothing() -> None:
     )
     found = window_s(flows, policy, 0.05, 6.0, 60.0)
     assert found == pytest.approx(needed_s(15 * FRAME_BITS, 100e3, 0.05), rel=0.03)
+
+
+def test_the_flows_that_lengthen_a_window_are_known() -> None:
+    policy, flows = given(
+        "slices:\n  a: {flows: [{from: h1, to: h4, demand: 5 kbit/s}]}\n"
+        "  b: {flows: [{from: h2, to: h5, demand: 100 kbit/s}]}\n"
+        "  c: {flows: [{from: h3, to: h6, demand: 8 Mbit/s}]}\n"
+        "  d: {enforcement: shape, flows: [{from: h1, to: h5, demand: 50 kbit/s},"
+        " {from: h1, to: h6, demand: 40 kbit/s}]}\n"
+    )
+    # 5 kbit/s takes 741 s, 8 Mbit/s 6.25 s, and the shaped ones are judged together.
+    assert lengthening(flows, policy, 0.05, 6.0, 60.0) == (2, 3, 4, 5)
+    assert lengthening(flows, policy, 0.05, 10.0, 60.0) == (2, 4, 5)
+    assert lengthening(flows, policy, 0.05, 60.0, 60.0) == ()
+    assert 1 in lengthening(flows, policy, 0.05, 6.0, 800.0)
 
 
 def test_flows_of_a_shaped_slice_need_what_their_sum_needs() -> None:

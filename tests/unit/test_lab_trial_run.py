@@ -148,7 +148,17 @@ def test_what_a_bucket_may_have_done_is_measured_for_longer(
     assert result.verdict == verdict
     assert result.window_s == pytest.approx(windows[-1])
     assert any(line.startswith("some rate can't be told yet: once more, for 20 s") for line in said)
-    assert any(note.startswith(f"Measured for {windows[-1]:g} s, not 10 s") for note in result.notes)
+    assert (
+        f"Measured for {windows[-1]:g} s, not 10 s: 5 % of some rate can't be told in less"
+        " (docs/verdicts.md says why; --max-duration limits it)."
+    ) in result.notes
+
+
+def test_the_flow_that_needs_longer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    windows, result, _ = measured(monkeypatch, {6.3: 0.01}, duration_s=5.0)
+    assert windows == [pytest.approx(6.3, abs=0.1)]
+    (note,) = (note for note in result.notes if note.startswith("Measured for"))
+    assert ", not 5 s: 5 % of the rate of flow 1 can't be told in less (docs/verdicts.md" in note
 
 
 def test_the_limit_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairslice.errors import InputError, MachineError
-from fairslice.measure.results import HostResult, RunResult, from_json
+from fairslice.measure.results import HostResult, RunResult, Versions, from_json
 from fairslice.report import page as report
 from fairslice.report.page import ReportInput, render_report, write_report
 from fairslice.report.pictures import Series
@@ -111,6 +111,33 @@ def test_what_a_page_tells() -> None:
     ):
         assert part in text
     assert "Throughput over time" in text
+
+
+def test_the_framework_is_shown_once() -> None:
+    result = load("dumbbell")
+    known = replace(
+        result,
+        versions=Versions(
+            fairslice="1",
+            framework="ryu 4.34",
+            python="3",
+            kernel="6",
+            open_vswitch=None,
+            iperf3=None,
+            mininet=None,
+        ),
+    )
+    assert (result.versions, result.framework) == (None, "ryu 4.34")
+    for shown, environment in ((result, {}), (known, {"controller framework": "ryu 4.34"})):
+        text = Page(render_report(shown, extra(shown, environment=environment))).text
+        assert text.count("ryu 4.34") == text.count("framework") == 1
+
+
+def test_what_max_min_fairness_is_told_with_weights() -> None:
+    """No rate can be raised without lowering one that is no higher, each taken by its weight."""
+    result = load("dumbbell")
+    text = " ".join(Page(render_report(result, extra(result))).text.split())
+    assert "It can't be raised without lowering that of a flow that has no more for its weight." in text
 
 
 def test_a_page_with_the_least() -> None:

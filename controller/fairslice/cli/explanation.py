@@ -197,7 +197,7 @@ def set_asides(filling: "Filling") -> list[SetAside]:
 
 def _set_asides(found: Sequence[SetAside], words: Words) -> "Table":
     columns = ["link", "carries", "set aside", "share", "left to data"]
-    table = _table("Set aside for acknowledgements, before anything is divided", columns, columns[1:])
+    table = _table("Set aside for acknowledgements, of links that carry data as well", columns, columns[1:])
     shown = found if len(found) <= HOLDERS else found[: HOLDERS - 1]
     for one in shown:
         amounts = (one.capacity, one.set_aside, one.capacity - one.set_aside)

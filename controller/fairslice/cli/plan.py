@@ -268,11 +268,13 @@ def _over(used: "list[PathView]", all_paths: int) -> str:
 
 
 def _tables(title: str, state: "SwitchState") -> "list[Table]":
+    from fairslice.slicing.state.labels import meter_of_what
     from fairslice.units import format_rate
 
-    meters = _table(f"{title}: meters", "meter_id", "rate", "burst")
+    meters = _table(f"{title}: meters", "meter_id", "of", "rate", "burst")
     for meter in state.meters.values():
-        meters.add_row(str(meter.meter_id), format_rate(meter.rate_kbps * 1000), f"{meter.burst_kbits} kbit")
+        rate, burst = format_rate(meter.rate_kbps * 1000), f"{meter.burst_kbits} kbit"
+        meters.add_row(str(meter.meter_id), meter_of_what(meter.meter_id), rate, burst)
     queues = _table(f"{title}: queues", "port_no", "capacity", "queue_id", "min-rate", "max-rate", "buffer")
     for qos in state.qos.values():
         for queue in qos.queues:

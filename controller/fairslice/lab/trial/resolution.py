@@ -1,7 +1,7 @@
 """How long to measure: what buckets, queues and frames leave open, and the window that tells. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fairslice.api.allocation import FlowView
 from fairslice.lab.traffic.plan import FlowTraffic
@@ -77,19 +77,32 @@ def window_s(
 
     At least ``asked_s``. A flow that needs more than ``most_s`` lengthens nothing; its verdict says so.
     """
+    needed = (enough_s for _, enough_s in _windows(flows, policy, tolerance) if enough_s <= most_s)
+    return max([asked_s, *needed])
+
+
+def lengthening(
+    flows: Sequence[FlowView], policy: Policy, tolerance: float, asked_s: float, most_s: float
+) -> tuple[int, ...]:
+    """The numbers of the flows whose tolerance ``asked_s`` does not tell and ``most_s`` does."""
+    found = _windows(flows, policy, tolerance)
+    return tuple(flow.number for group, enough_s in found if asked_s < enough_s <= most_s for flow in group)
+
+
+def _windows(
+    flows: Sequence[FlowView], policy: Policy, tolerance: float
+) -> Iterator[tuple[list[FlowView], float]]:
+    """Flows that are judged together, and the window, in seconds, that tells their tolerance."""
     groups: dict[tuple[str, str], list[FlowView]] = defaultdict(list)
     for flow in flows:
         # Flows of a shaped slice are judged on their sum.
         shaped = Enforcement(flow.enforcement) is Enforcement.SHAPE
         groups[flow.slice, "" if shaped else flow.id].append(flow)
-    window = asked_s
     for group in groups.values():
         uncertain = sum(uncertain_bits(flow, policy) for flow in group)
         rate_bps = sum(flow.allocated_bps for flow in group)
-        enough_s = MARGIN * needed_s(uncertain, rate_bps, tolerance) + MARGIN_S
-        if uncertain and window < enough_s <= most_s:
-            window = enough_s
-    return window
+        if uncertain:
+            yield group, MARGIN * needed_s(uncertain, rate_bps, tolerance) + MARGIN_S
 
 
 def longer_s(result: RunResult, measured_s: float, most_s: float) -> float | None:

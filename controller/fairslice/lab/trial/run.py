@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from fairslice.api.allocation import AllocationView
+from fairslice.api.allocation import AllocationView, FlowView
 from fairslice.api.counters import Counters
 from fairslice.api.status import ProbeView, StatusView
 from fairslice.errors import MachineError
@@ -17,12 +17,13 @@ from fairslice.lab.trial.cables import HostReadings, cable_notes, excuse, host_r
 from fairslice.lab.trial.job import Job
 from fairslice.lab.trial.measured import blocked_notes, greedy_notes, measured_flows, measured_links, trouble
 from fairslice.lab.trial.origin import machine, versions
-from fairslice.lab.trial.resolution import longer_s, warm_up_s, window_s
+from fairslice.lab.trial.resolution import lengthening, longer_s, warm_up_s, window_s
 from fairslice.lab.trial.testbed import Testbed, open_testbed
 from fairslice.linux.processors import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
 from fairslice.measure.compare import compare
 from fairslice.measure.rates import different_switches, link_rates, told_rates
 from fairslice.measure.results import Busy, RunResult
+from fairslice.naming import numbers
 from fairslice.policy.model import PROTOCOLS
 from fairslice.units import format_duration
 
@@ -139,7 +140,7 @@ def _judge(
         tolerance=job.tolerance,
         busy=Busy(machine=load.busy_fraction, switch_thread=load.busiest_thread),
         notes=(
-            *_window_notes(job, asked_s),
+            *_window_notes(job, [plan.flow for plan in traffic], asked_s),
             *cable_notes(allocation, hosts, rates, job.tolerance),
             *greedy_notes(traffic),
             *blocked_notes(traffic, rates),
@@ -154,13 +155,16 @@ def _judge(
     )
 
 
-def _window_notes(job: Job, asked_s: float) -> tuple[str, ...]:
+def _window_notes(job: Job, flows: Sequence[FlowView], asked_s: float) -> tuple[str, ...]:
     if asked_s <= job.duration_s:
         return ()
     measured, asked = format_duration(asked_s), format_duration(job.duration_s)
+    # None where the window was long enough by itself, and what came of it was not.
+    longer = lengthening(flows, job.policy, job.tolerance, job.duration_s, asked_s)
+    whose = f"the rate of {numbers(longer)}" if longer else "some rate"
     return (
-        f"Measured for {measured}, not {asked}: {100 * job.tolerance:g} % of some rate can't be told "
-        "in less (--max-duration limits it).",
+        f"Measured for {measured}, not {asked}: {100 * job.tolerance:g} % of {whose} can't be told in less"
+        " (docs/verdicts.md says why; --max-duration limits it).",
     )
 
 

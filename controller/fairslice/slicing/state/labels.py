@@ -69,6 +69,17 @@ def is_our_meter(meter_id: int) -> bool:
     return any(base < meter_id <= base + MAX_FLOWS for base in (FLOW_METERS, RETURN_METERS))
 
 
+def meter_of_what(meter_id: int) -> str:
+    """Whose a meter of ours is, in words.
+
+    >>> meter_of_what(50_001), meter_of_what(120_001)
+    ('flow 1', 'acknowledgements of flow 1')
+    """
+    if meter_id > RETURN_METERS:
+        return f"acknowledgements of flow {meter_id - RETURN_METERS}"
+    return f"flow {meter_id - FLOW_METERS}"
+
+
 def dscp_of(slice_number: int) -> int:
     """The DSCP (RFC 2474) that marks a slice's packets."""
     return slice_number
