@@ -4,6 +4,7 @@ Each table is one function from :class:`Options` to a :class:`Table`; add new on
 """
 
 import dataclasses
+import gc
 import json
 import math
 import random
@@ -24,6 +25,7 @@ from page import digits, duration
 from tables import Table, end
 
 from fairslice.alloc.engine import load_compiled
+from fairslice.cli import VALUES_BETWEEN_SEARCHES
 from fairslice.cli.options import json_output
 from fairslice.errors import FairsliceError
 from fairslice.policy import parse_policy
@@ -96,7 +98,7 @@ def policy_text(network: Network, flows: int, said: str = "") -> str:
 
 
 def seconds(call: Callable[[], T]) -> tuple[float, T]:
-    """The processor time of a call, and its answer; Python collects its garbage as it does for users."""
+    """The processor time of a call, and its answer; Python collects garbage as under the command line."""
     start = time.process_time()
     answer = call()
     return time.process_time() - start, answer
@@ -293,6 +295,7 @@ def main(*, quick: bool, repeats: int | None, out: Path, as_json: bool) -> None:
     try:
         page.check(out, MARKERS)
         load_compiled()
+        gc.set_threshold(*VALUES_BETWEEN_SEARCHES)
         tables = [make(options) for make in TABLES]
         page.write(out, as_markdown(tables, options), MARKERS)
     except FairsliceError as error:

@@ -160,11 +160,11 @@ class AcknowledgedProblem:
         return {
             link: f"{link} (acknowledgements)"
             for link in (links[place] for place in may)
-            if self._at_most(link) > self.room[link]
+            if self._may_take_more(link, self.room[link])
         }
 
-    def _at_most(self, link: str) -> float:
-        """No more than this do acknowledgements ever take of a link.
+    def _may_take_more(self, link: str, room: float) -> bool:
+        """Whether acknowledgements may ever take more of a link than so much.
 
         Flows over the same first link, or last, have no more than that carries, whatever they take of it.
         """
@@ -183,7 +183,7 @@ class AcknowledgedProblem:
                 for group, rate in rates.items()
             )
 
-        return min(bound(0), bound(-1))
+        return bound(0) > room and bound(-1) > room
 
     @cached_property
     def _ends(self) -> Sequence[tuple[tuple[str, float], tuple[str, float]]]:

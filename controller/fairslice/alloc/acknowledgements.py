@@ -86,10 +86,11 @@ class AcknowledgedAllocation:
     @cached_property
     def bottlenecks(self) -> Mapping[str, Bottleneck]:
         """What stops the flows, by id; where it is the room of a link for acknowledgements, that is said."""
+        rooms = set(self.problem.may_fill.values())
         whys = self.allocation.bottlenecks
-        if not self.problem.may_fill:
+        if not rooms:
             return whys
-        return ReadOnly({id_: self.problem.stated(why) for id_, why in whys.items()})
+        return ReadOnly({id_: self.problem.stated(why) if why.name in rooms else why for id_, why in whys.items()})
 
 
 def allocate_acknowledged(problem: AcknowledgedProblem, *, instants: bool = False) -> AcknowledgedAllocation:

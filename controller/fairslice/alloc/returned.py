@@ -42,8 +42,8 @@ class Returned:
 
     def _quickly(self, code: Backend, rate: "NDArray[Any]") -> "NDArray[Any]":
         """In pairs of floats, which the nearest float of is that of the sum where they hold all of it."""
-        total, rest, least = (np.zeros(len(self._terms)) for _ in range(3))
-        code.run.take_shares(self._first, self._flow, self._share, rate, total, rest, least)
+        total, least = np.zeros(len(self._terms)), np.zeros(len(self._terms))
+        code.run.take_shares(self._first, self._flow, self._share, rate, total, least)
         for place in np.flatnonzero(total / _WIDE * self._terms >= least).tolist():
             total[place] = self._exactly(place, rate)
         return total

@@ -139,7 +139,7 @@ def _missing_extra(error: Exception) -> FairsliceError | None:
     return refusal_of(error, " ".join(["fairslice", *sys.argv[1:2]]))
 
 
-_VALUES_BETWEEN_SEARCHES = (20_000, 10, 50)
+VALUES_BETWEEN_SEARCHES = (20_000, 10, 50)
 """How many values come before Python looks for circles among them (gc.set_threshold).
 
 A large policy is a million values that stay and have none. To look through them again and again takes a
@@ -149,7 +149,7 @@ third of the time that it takes to make them.
 
 def main() -> None:
     """Run the command line; every error ends as a message and an exit status."""
-    gc.set_threshold(*_VALUES_BETWEEN_SEARCHES)
+    gc.set_threshold(*VALUES_BETWEEN_SEARCHES)
     try:
         with _stopped_by_signals():
             status = _status()

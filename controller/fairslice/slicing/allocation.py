@@ -132,6 +132,17 @@ class NetworkAllocation:
         return f"<NetworkAllocation: {', '.join(told + more + unreachable) or 'no flows'}>"
 
     @cached_property
+    def routes(self) -> Mapping[int, Route]:
+        """The routes by the numbers of their flows."""
+        return {allocated.flow.number: allocated.route for allocated in self.flows}
+
+    @cached_property
+    def all_flows(self) -> Sequence[Flow]:
+        """The flows of the policy in its order, those without a path, too."""
+        flows = [*(route.flow for route in self.routes.values()), *self.unreachable]
+        return sorted(flows, key=lambda flow: flow.number)
+
+    @cached_property
     def problem(self) -> AcknowledgedProblem:
         """What was solved: flows on their routes, by id, over links by name."""
         return problem_of(self.policy, self.network, [allocated.route for allocated in self.flows])
@@ -206,10 +217,13 @@ def allocate_slices(
     allowed = network.hosts if hosts is None else hosts
     trees = Trees(network) if before is None or before.trees is None else before.trees.on(network)
     flows, known = _known(policy, allowed, before)
+    if trees.lost is None:
+        known = {}
+    lost = trees.lost or frozenset()
     routes, unreachable = [], []
     for flow in flows:
         route = known.get(flow.number)
-        if route is not None and len(route.paths) == 1 and trees.keeps_both(flow.source, flow.destination):
+        if route is not None and len(route.paths) == 1 and (flow.source, flow.destination) not in lost:
             routes.append(route)
             continue
         try:
@@ -267,9 +281,7 @@ def _known(
     """The flows of a policy in its order, and the routes, by their numbers, that they had before."""
     if before is None or before.policy != policy or before.hosts != hosts:
         return resolve(policy, hosts), {}
-    routes = {allocated.flow.number: allocated.route for allocated in before.flows}
-    flows = [*(route.flow for route in routes.values()), *before.unreachable]
-    return sorted(flows, key=lambda flow: flow.number), routes
+    return before.all_flows, before.routes
 
 
 def without_guarantees(policy: Policy) -> Policy:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import networkx as nx
 
-from fairslice.naming import ends
+from fairslice.naming import ARROW
 
 LinkKey = tuple[str, str]
 """A link by the names of its two ends, source first."""
@@ -77,7 +77,7 @@ def dpid_text(dpid: int) -> str:
 
 def link_name(key: LinkKey) -> str:
     """``("s1", "s2")`` as ``s1->s2``."""
-    return ends(*key)
+    return ARROW.join(key)
 
 
 @dataclass(frozen=True, repr=False)

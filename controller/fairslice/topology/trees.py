@@ -38,12 +38,9 @@ class Trees:
         self._reach: dict[str, _Reach] = {}
         self._paths: dict[_Ends, tuple[str, ...]] = {}
         self._using: dict[LinkKey, list[_Ends]] | None = None
-        self._lost: frozenset[tuple[str, str]] | None = None
-        """Between which hosts a path was not taken over from the trees before; None: all of them."""
-
-    def keeps_both(self, one: str, other: str) -> bool:
-        """Whether all paths between two hosts that were known are still the same, there and back."""
-        return self._lost is not None and not {(one, other), (other, one)} & self._lost
+        self.lost: frozenset[tuple[str, str]] | None = None
+        """Pairs of hosts, both ways round, between which a path of the trees before was not taken over; None:
+        nothing was."""
 
     def path(self, source: str, destination: str, slice_number: int) -> tuple[str, ...]:
         """The nodes that a slice's traffic passes from one host to another, both of them included.
@@ -125,13 +122,13 @@ class Trees:
             if kept is not None and not any(_leads(kept, *key) for key in come):
                 trees._reach[switch] = kept
         if network.hosts == self.network.hosts:
-            trees._paths, trees._lost = self._paths_without(gone, trees if come else None)
+            trees._paths, trees.lost = self._paths_without(gone, trees if come else None)
         return trees
 
     def _paths_without(
         self, gone: Collection[LinkKey], known: "Trees | None"
     ) -> tuple[dict[_Ends, tuple[str, ...]], frozenset[tuple[str, str]]]:
-        """The paths over none of the links, and between which hosts others were.
+        """The paths over none of the links, and between which hosts others were, both ways round.
 
         Where links came, only paths of trees that are ``known`` are kept.
         """
@@ -142,7 +139,8 @@ class Trees:
             lost |= {ends for ends in paths if hosts[ends[1]].switch not in known._reach}
         for ends in lost:
             del paths[ends]
-        return paths, frozenset((source, destination) for source, destination, _ in lost)
+        pairs = {(source, destination) for source, destination, _ in lost}
+        return paths, frozenset(pairs | {(destination, source) for source, destination in pairs})
 
     def _paths_over(self, key: LinkKey) -> Sequence[_Ends]:
         if self._using is None:

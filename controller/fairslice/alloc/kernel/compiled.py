@@ -213,7 +213,7 @@ def call_all(backend: Backend) -> None:
     run.read_rates(r, r, r, w, no, no, no, r, 1, w, r, r, w)
     run.read_instants(r, r, 1, w, r, r)
     run.name_limits(0, w, w)
-    run.take_shares(ptr, w, r, r, r, r, r)
+    run.take_shares(ptr, w, r, r, r, r)
     run.weigh(r, r, r)
     run.add_up(ptr, r, r)
     tempo = (1.0, 1.0, 1.0, 1.0, 0)

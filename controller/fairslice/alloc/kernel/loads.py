@@ -152,11 +152,8 @@ def fills_at(p, now_hi, now_lo, link):
     return hi, lo
 
 
-def take_shares(first, flow, share, rate, total, rest, least):
-    """Add up, for each place, the shares of flows' rates: the nearest number, and what is left of the sum.
-
-    ``least`` is the smallest of them above zero.
-    """
+def take_shares(first, flow, share, rate, total, least):
+    """Add up, for each place, the shares of flows' rates; ``least`` is the smallest of them above zero."""
     for x in range(len(first) - 1):
         hi, lo = ZERO, ZERO
         least[x] = NEVER
@@ -165,7 +162,7 @@ def take_shares(first, flow, share, rate, total, rest, least):
             if ZERO < amount < least[x]:
                 least[x] = amount
             hi, lo = gather(hi, lo, amount, ZERO)
-        total[x], rest[x] = normal(hi, lo)
+        total[x], _ = normal(hi, lo)
 
 
 def move(k, hi, lo, now_hi, now_lo, full, error, grouped, rows, link, users_of, touched, counts):
