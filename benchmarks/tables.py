@@ -35,6 +35,9 @@ class Table:
 
 def end(tables: Sequence[Table], document: str | None) -> None:
     """Print the document, if one was asked for, and what went wrong; the program ends with status 1 then."""
+    # Not before there is something to print: see tests/noise.
+    from fairslice.cli.output import print_document
+
     if document is not None:
         # Imported here: until the command runs nothing keeps what libraries print from standard output.
         from fairslice.cli.output import print_document
