@@ -90,7 +90,8 @@ class AcknowledgedAllocation:
         whys = self.allocation.bottlenecks
         if not rooms:
             return whys
-        return ReadOnly({id_: self.problem.stated(why) if why.name in rooms else why for id_, why in whys.items()})
+        stated = self.problem.stated
+        return ReadOnly({id_: stated(why) if why.name in rooms else why for id_, why in whys.items()})
 
 
 def allocate_acknowledged(problem: AcknowledgedProblem, *, instants: bool = False) -> AcknowledgedAllocation:
