@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -14,38 +14,31 @@ Inside = Callable[..., Any]
 
 
 class Connection:
-    """An OpenFlow connection to a bridge through its management socket, as a session's datapath."""
+    """An OpenFlow connection to a bridge through its management socket."""
 
     def __init__(self, bridge: str) -> None:
         from fairslice.control.app.session import Session
         from fairslice.control.openflow.encode import parser
         from fairslice.control.openflow.framework import OPENFLOW_13
 
-        self.id = DPID
         self.said: list[bytes] = []
         self.heard: list[bytes] = []
-        self.last_xid = 0
-        self.session = Session(self)
+        self.session = Session(DPID, self.send)
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(240)
         self.socket.connect(f"/run/openvswitch/{bridge}.mgmt")
         self.protocol = OPENFLOW_13
-        self.send_msg(parser.OFPHello(OPENFLOW_13))
-        self.hear(self.last_xid)
+        self.send([parser.OFPHello(OPENFLOW_13)])
+        self.hear(0)
 
-    def set_xid(self, message: Any) -> None:
-        self.last_xid += 1
-        message.set_xid(self.last_xid)
-
-    def send_msg(self, message: Any) -> None:
+    def send(self, messages: Sequence[Any]) -> None:
         """Send, and hear all answers as soon as there must be one."""
-        if message.xid is None:
-            self.set_xid(message)
-        message.serialize()
-        self.said.append(bytes(message.buf))
-        self.socket.sendall(message.buf)
-        if self.said[-1][1] in (18, 20) or self._is_bundle_control(self.said[-1]):
-            self.hear(message.xid)
+        for message in messages:
+            message.serialize()
+            self.said.append(bytes(message.buf))
+            self.socket.sendall(message.buf)
+            if self.said[-1][1] in (18, 20) or self._is_bundle_control(self.said[-1]):
+                self.hear(message.xid)
 
     def hear(self, until_xid: int) -> None:
         """Take messages up to the answer; the switch's hello answers ours with an xid of its own."""

@@ -5,25 +5,31 @@ from dataclasses import replace
 
 import pytest
 
-from fairslice.control.app.core import DISCOVERY_GRACE_S, MAX_TRIES, RETRY_AFTER_S, Core
+from fairslice.control.app.computing import work_out
+from fairslice.control.app.core import DISCOVERY_GRACE_S, Core
 from fairslice.control.app.events import (
+    Answered,
     ArpReceived,
-    Effect,
+    Compute,
+    Computed,
     Event,
     Install,
     InstallEnded,
+    Later,
     LinkFound,
     LinkLost,
     PolicyGiven,
     PortsChanged,
     ProbesGiven,
+    Proceed,
     SendArp,
     SwitchJoined,
     SwitchLeft,
     Tick,
 )
+from fairslice.control.app.installing import MAX_TRIES, RETRY_AFTER_S
 from fairslice.control.openflow.arp import Arp
-from fairslice.errors import InfeasibleError, InputError, Location, UnknownError
+from fairslice.errors import FairsliceError, InfeasibleError, InputError, Location, MachineError, UnknownError
 from fairslice.policy.model import FlowSpec, Policy, Slice
 from fairslice.slicing.state.desired import SwitchState
 from fairslice.slicing.state.forwarding import Probe
@@ -44,7 +50,10 @@ POLICY = Policy("policy.yaml", (GOLD, SILVER))
 
 
 class World:
-    """A core with fake switches that do what it says, at once."""
+    """A core with fake switches that do what it says, and somebody who computes for it, at once.
+
+    While ``is_computing`` is set, what is to be computed waits in ``computing``.
+    """
 
     def __init__(self, network: Network, core: Core) -> None:
         self.network = network
@@ -54,6 +63,9 @@ class World:
         self.sent: list[SendArp] = []
         self.errors: dict[int, tuple[str, ...]] = {}
         self.deaf: set[int] = set()
+        self.is_computing = False
+        self.computing: list[Compute] = []
+        self.answered: list[Answered] = []
 
     def ports(self, dpid: int) -> frozenset[int]:
         name = self.network.switch_of_dpid[dpid].name
@@ -65,13 +77,38 @@ class World:
         return SeenLink(switches[source].dpid, there.port_no, switches[target].dpid, back.port_no)
 
     def tell(self, event: Event) -> None:
-        waiting: list[Effect] = self.core.handle(event, self.now)
+        """An event and all that follows from it at once.
+
+        Raises:
+            FairsliceError: what was given is refused.
+        """
+        self.begin(event)
+        refusals = [one.refusal for one in self.answered if one.to is event and one.refusal is not None]
+        if refusals:
+            raise refusals[0]
+
+    def begin(self, event: Event) -> None:
+        waiting: list[Event] = [event]
         while waiting:
-            effect = waiting.pop(0)
-            if isinstance(effect, SendArp):
-                self.sent.append(effect)
-            elif effect.dpid not in self.deaf:
-                waiting += self.core.handle(self.carry_out(effect), self.now)
+            for effect in self.core.handle(waiting.pop(0), self.now):
+                match effect:
+                    case SendArp():
+                        self.sent.append(effect)
+                    case Answered():
+                        self.answered.append(effect)
+                    case Later():
+                        waiting.append(Proceed())
+                    case Compute() if self.is_computing:
+                        self.computing.append(effect)
+                    case Compute():
+                        waiting.append(computed(effect))
+                    case Install(dpid) if dpid not in self.deaf:
+                        waiting.append(self.carry_out(effect))
+
+    def finish(self, compute: Compute) -> None:
+        """Something is computed at last."""
+        self.computing.remove(compute)
+        self.begin(computed(compute))
 
     def carry_out(self, install: Install) -> InstallEnded:
         switch = self.switches[install.dpid]
@@ -94,6 +131,13 @@ class World:
     @property
     def modifications(self) -> int:
         return sum(switch.modifications for switch in self.switches.values())
+
+
+def computed(compute: Compute) -> Computed:
+    try:
+        return Computed(compute.question, work_out(compute.question))
+    except FairsliceError as error:
+        return Computed(compute.question, None, error)
 
 
 def up(policy: Policy | None = POLICY) -> World:
@@ -305,7 +349,10 @@ def test_tries_end() -> None:
     tries = 0
     for _ in range(10):
         world.now += RETRY_AFTER_S
-        tries += sum(isinstance(e, Install) for e in world.core.handle(Tick(), world.now))
+        effects = world.core.handle(Tick(), world.now)
+        if Later() in effects:
+            effects = world.core.handle(Proceed(), world.now)
+        tries += sum(isinstance(e, Install) for e in effects)
         world.core.handle(InstallEnded(2, SwitchState(), ("no",)), world.now)
     assert tries == MAX_TRIES - 1
 
@@ -350,7 +397,7 @@ def test_a_probe_of_a_flow_that_is_not_there_changes_nothing(number: int) -> Non
         world.tell(ProbesGiven((Probe(2, 6, 5201), Probe(number, 6, 5201))))
     assert world.core.desired == before
     with pytest.raises(UnknownError, match="expected a policy with flows"):
-        Core(TRIANGLE).handle(ProbesGiven((Probe(1, 6, 5201),)), 0.0)
+        World(TRIANGLE, Core(TRIANGLE)).tell(ProbesGiven((Probe(1, 6, 5201),)))
 
 
 def test_without_a_database_queues_are_left_alone() -> None:
@@ -419,3 +466,116 @@ def test_a_port_that_goes_down_takes_its_link() -> None:
     generation = world.core.status.generation
     world.tell(PortsChanged(1, world.ports(1) - {port}))
     assert world.core.status.generation == generation
+
+
+# While something is being computed ----------------------------------------------------------------------
+
+
+def test_a_link_that_fails_waits_for_no_policy_that_is_being_taken() -> None:
+    world = up()
+    world.is_computing = True
+    other = Policy("other.yaml", (replace(GOLD, weight=5.0), SILVER))
+    given = PolicyGiven(other)
+    world.begin(given)
+    (taking,) = world.computing
+    assert not taking.urgent
+    world.tell(LinkLost(world.link("s1", "s2")))
+    assert not world.core.status.in_force
+    _, dividing = world.computing
+    assert dividing.urgent
+    world.finish(dividing)
+    assert world.computing == [taking]
+    assert world.core.status.in_force
+    assert world.core.allocation is not None
+    assert world.core.allocation.flows[0].route.path == ("h1", "s1", "s3", "s2", "h2")
+    assert world.core.allocation.policy is POLICY
+    world.finish(taking)
+    assert world.answered == [Answered(given)]
+    # It was about the network as it was before.
+    assert not world.core.status.in_force
+    world.finish(world.computing[0])
+    assert not world.computing
+    assert world.core.status.in_force
+    assert world.core.allocation.policy is other
+    assert world.core.allocation.flows[0].route.path == ("h1", "s1", "s3", "s2", "h2")
+    assert {d: s.state for d, s in world.switches.items()} == dict(world.core.desired)
+
+
+def test_what_is_computed_of_a_policy_that_was_replaced_meanwhile_counts_for_nothing() -> None:
+    world = up()
+    world.is_computing = True
+    other = Policy("other.yaml", (replace(GOLD, weight=5.0), SILVER))
+    world.begin(PolicyGiven(other))
+    world.tell(LinkLost(world.link("s1", "s2")))
+    taking, dividing = world.computing
+    world.finish(taking)
+    world.finish(dividing)
+    (again,) = world.computing
+    assert again.question.policy is other
+    world.finish(again)
+    assert world.core.status.in_force
+    assert world.core.allocation is not None
+    assert world.core.allocation.policy is other
+    assert world.core.allocation.flows[0].route.path == ("h1", "s1", "s3", "s2", "h2")
+
+
+def test_policies_are_taken_one_after_the_other_and_each_is_answered() -> None:
+    world = up()
+    world.is_computing = True
+    fits = [Policy(f"{n}.yaml", (replace(GOLD, weight=float(n)), SILVER)) for n in (3, 4)]
+    never = Policy("q", (replace(GOLD, guarantee_bps=11e6),))
+    givens = [PolicyGiven(policy) for policy in (fits[0], never, fits[1])]
+    for given in givens:
+        world.begin(given)
+    for _ in givens:
+        (taking,) = world.computing
+        world.finish(taking)
+    assert not world.computing
+    assert [one.to for one in world.answered] == givens
+    assert [one.refusal is None for one in world.answered] == [True, False, True]
+    assert world.core.allocation is not None
+    assert world.core.allocation.policy is fits[1]
+    assert world.core.status.in_force
+
+
+def test_a_fault_of_our_own_becomes_a_problem_and_ends_nothing() -> None:
+    world = up()
+    world.is_computing = True
+    world.tell(LinkLost(world.link("s1", "s2")))
+    (dividing,) = world.computing
+    world.computing.clear()
+    world.begin(Computed(dividing.question, None, MachineError("internal error")))
+    assert world.core.status.problems == ("internal error",)
+    world.is_computing = False
+    world.tell(LinkFound(world.link("s1", "s2")))
+    assert not world.core.status.problems
+    assert world.core.status.in_force
+
+
+def test_probes_are_answered_when_switches_are_to_count_them() -> None:
+    world = up()
+    world.is_computing = True
+    first, second = ProbesGiven((Probe(1, 6, 5201),)), ProbesGiven((Probe(2, 6, 5201),))
+    world.begin(first)
+    world.begin(second)
+    world.finish(world.computing[0])
+    assert [one.to for one in world.answered] == [first]
+    world.finish(world.computing[0])
+    assert [one.to for one in world.answered] == [first, second]
+    assert not world.computing
+    assert world.core.status.in_force
+
+
+def test_plans_are_made_for_one_switch_at_a_time() -> None:
+    """So that whatever else happens waits for one plan at most."""
+    world = World(TRIANGLE, Core(TRIANGLE, None))
+    world.come_up()
+    effects = world.core.handle(PolicyGiven(POLICY), 0.0)
+    (compute,) = effects
+    assert isinstance(compute, Compute)
+    effects = world.core.handle(computed(compute), 0.0)
+    installs = []
+    while Later() in effects:
+        effects = world.core.handle(Proceed(), 0.0)
+        installs.append([e for e in effects if isinstance(e, Install)])
+    assert [len(some) for some in installs] == [1, 1, 1]

@@ -1,7 +1,8 @@
 """A conversation with one switch, played by a fake that answers what a script says."""
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -17,8 +18,6 @@ from fairslice.slicing.state.labels import FLOW_METERS, Cookie, Role
 from fairslice.slicing.state.steps import ORDER, GrowQueues, ShrinkQueues
 from fairslice.testing.switch import TAKES
 
-from ryu.lib import hub
-
 DPID = 0xABC
 OLD = FlowEntry(0, 100, (("in_port", 1),), int(Cookie(Role.CLASSIFY, 1, 1)), meter_id=FLOW_METERS + 1)
 NEW = FlowEntry(0, 100, (("in_port", 2),), int(Cookie(Role.CLASSIFY, 2, 2)), meter_id=FLOW_METERS + 2)
@@ -31,23 +30,18 @@ Answer = Callable[["FakeSwitch", Any], None]
 
 
 class FakeSwitch:
-    """A datapath that numbers messages as Ryu does, keeps them, and answers at once."""
+    """A switch that keeps messages, and answers at once."""
 
     def __init__(self, answer: Answer) -> None:
-        self.id = DPID
         self.answer = answer
         self.sent: list[Any] = []
-        self.last_xid = 1000
         self.queues: list[tuple[int, Mapping[int, PortQos]]] = []
-        self.session = Session(self, lambda dpid, ports: self.queues.append((dpid, ports)))
+        self.session = Session(DPID, self.take, lambda dpid, ports: self.queues.append((dpid, ports)))
 
-    def set_xid(self, message: Any) -> None:
-        self.last_xid += 1
-        message.set_xid(self.last_xid)
-
-    def send_msg(self, message: Any) -> None:
-        self.sent.append(message)
-        self.answer(self, message)
+    def take(self, messages: Sequence[Any]) -> None:
+        for message in messages:
+            self.sent.append(message)
+            self.answer(self, message)
 
     def error(self, xid: int) -> bool:
         message = parser.OFPErrorMsg(OPENFLOW_13, type_=12, code=1)
@@ -207,7 +201,7 @@ def test_queues_are_written_before_and_after_the_rest() -> None:
     assert switch.queues == [(DPID, {1: both}), (DPID, {1: two})]
     assert set(seen) == {1}
     assert switch.session.modifications == 1
-    assert Session(FakeSwitch(obey)).install(plan(SwitchState(qos={1: one}), SwitchState())) == ()
+    assert Session(DPID, FakeSwitch(obey).take).install(plan(SwitchState(qos={1: one}), SwitchState())) == ()
 
 
 def test_every_kind_of_step_is_carried_out() -> None:
@@ -384,18 +378,19 @@ def test_half_an_answer_is_none_and_the_rest_comes_too_late() -> None:
 
 
 def test_answers_come_while_others_wait() -> None:
-    """The reply arrives from another green thread, as the event loop brings it."""
+    """The reply arrives from another thread, as the framework brings it."""
 
     def answer(switch: FakeSwitch, message: Any) -> None:
-        hub.spawn(obey, switch, message)
+        threading.Thread(target=obey, args=(switch, message)).start()
 
     switch = FakeSwitch(answer)
     assert switch.session.install(CHANGE) == ()
 
 
 def test_whoever_waits_learns_that_the_switch_left() -> None:
-    def answer(switch: FakeSwitch, _: Any) -> None:
-        hub.spawn(switch.session.close)
+    def answer(switch: FakeSwitch, message: Any) -> None:
+        if isinstance(message, parser.OFPBarrierRequest):
+            threading.Thread(target=switch.session.close).start()
 
     switch = FakeSwitch(answer)
     began_s = time.monotonic()

@@ -1,52 +1,55 @@
 """The controller without its framework: events in, effects out, time as an argument."""
 
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 
 from fairslice.api.status import StatusView
+from fairslice.control.app.computing import NO_POLICY, Answer, Question
 from fairslice.control.app.events import (
+    Answered,
     ArpReceived,
+    Compute,
+    Computed,
     Effect,
     Event,
-    Install,
     InstallEnded,
     LinkFound,
     LinkLost,
     PolicyGiven,
     PortsChanged,
     ProbesGiven,
+    Proceed,
     SendArp,
     SwitchJoined,
     SwitchLeft,
     Tick,
 )
+from fairslice.control.app.installing import Connected, Installer
 from fairslice.control.openflow.arp import Arp
-from fairslice.errors import FairsliceError, InfeasibleError, UnknownError
+from fairslice.errors import FairsliceError, UnknownError
 from fairslice.policy.enforceable import require_enforceable
 from fairslice.policy.model import Policy
-from fairslice.slicing.allocation import NetworkAllocation, allocate_slices, without_guarantees
-from fairslice.slicing.state.compile import compile_switches
+from fairslice.slicing.allocation import NetworkAllocation
 from fairslice.slicing.state.desired import SwitchState
-from fairslice.slicing.state.diff import plan
 from fairslice.slicing.state.forwarding import Probe, broadcast_ports
 from fairslice.topology.discovery import Discovery, SeenHost, SeenLink, merge
-from fairslice.topology.network import Network
+from fairslice.topology.network import Host, Network
 
 DISCOVERY_GRACE_S = 20.0
 """How long links of the network file may stay unseen before the rest is used without them.
 
 Ryu sends LLDP on one port each 50 ms, so a network of 80 ports needs four seconds for a first round.
 """
-RETRY_AFTER_S = 5.0
-MAX_TRIES = 3
 
-NO_POLICY = Policy(file="", slices=())
 CALLER = "the controller"
 """In its refusals."""
 
 
 class Core:
-    """Decides; it never waits, sends or reads a clock.
+    """Decides; it never waits, sends or reads a clock, and it leaves long computing to others.
+
+    Two questions may be in work at a time: what a policy means that somebody gives, and what the policy in
+    force means now that the network has changed. So a link that fails waits for no policy that is judged.
 
     Args:
         expected: the network file's network; None to take what discovery finds.
@@ -61,215 +64,203 @@ class Core:
         self, expected: Network | None = None, policy: Policy | None = None, *, queues: bool = True
     ) -> None:
         self._expected = expected
-        self._queues = queues
-        self._ports_up: dict[int, frozenset[int]] = {}
         self._links: set[SeenLink] = set()
         self._hosts: dict[str, SeenHost] = {}
-        self._capacities: dict[tuple[int, int], float] = {}
-        self._installed: dict[int, SwitchState] = {}
-        self._desired: Mapping[int, SwitchState] = {}
-        self._busy: set[int] = set()
-        self._failures: dict[int, tuple[str, ...]] = {}
-        self._tries: dict[int, int] = {}
-        self._retry_at: dict[int, float] = {}
-        self._probes: tuple[Probe, ...] = ()
+        self._installer = Installer(queues=queues)
         self._policy = policy or NO_POLICY
         require_enforceable(self._policy, CALLER)
-        self._taken: NetworkAllocation | None = None
+        self._probes: tuple[Probe, ...] = ()
+        self._given: deque[PolicyGiven] = deque()
+        """Policies to be taken, the first of which is in work."""
+        self._taking: Question | None = None
+        self._dividing: Question | None = None
+        self._asked: Network | None = None
+        """The network of the last question about the policy in force."""
+        self._is_stale = False
+        """What is in work, or in force, is not about the network and the probes that there are."""
+        self._to_count: list[ProbesGiven] = []
+        """Probes that no question is about yet."""
+        self._counting: list[ProbesGiven] = []
+        """Probes that the question in work is about."""
         self._policy_problems: tuple[str, ...] = ()
         self._began: float | None = None
         self._generation = 0
-        self._modifications = 0
         self.discovery = Discovery(Network({}, {}, {}), (), ())
         self.allocation: NetworkAllocation | None = None
 
     @property
     def status(self) -> StatusView:
         """Where things stand."""
-        in_force = (
-            self.allocation is not None
-            and not self._busy
-            and all(self._installed.get(dpid) == state for dpid, state in self._desired.items())
-        )
-        failures = tuple(error for errors in self._failures.values() for error in errors)
+        up_to_date = self.allocation is not None and self._dividing is None and not self._is_stale
         return StatusView(
             generation=self._generation,
-            in_force=in_force,
+            in_force=up_to_date and self._installer.is_done,
             discovered=self.allocation is not None,
             missing=self.discovery.missing,
             surprises=self.discovery.surprises,
-            problems=self._policy_problems + failures,
-            modifications=self._modifications,
+            problems=self._policy_problems + self._installer.failures,
+            modifications=self._installer.modifications,
         )
 
     @property
     def desired(self) -> Mapping[int, SwitchState]:
         """What each switch should hold, by dpid."""
-        return self._desired
+        return self._installer.desired
 
     def handle(self, event: Event, now: float) -> list[Effect]:
-        """Take an event at a time in seconds; what is to be done about it.
-
-        Raises:
-            FairsliceError: a given policy can't be applied; nothing has changed then.
-        """
+        """Take an event at a time in seconds; what is to be done about it."""
         self._began = now if self._began is None else self._began
         match event:
             case SwitchJoined():
-                self._join(event)
+                self._installer.join(event)
             case SwitchLeft(dpid):
-                self._leave(dpid)
+                self._installer.leave(dpid)
+                self._links = {link for link in self._links if dpid not in (link.dpid, link.peer_dpid)}
             case PortsChanged(dpid, ports_up):
-                if self._ports_up.get(dpid) == ports_up:
+                switch = self._switches.setdefault(dpid, Connected())
+                if switch.ports_up == ports_up:
                     return []
-                self._ports_up[dpid] = ports_up
+                switch.ports_up = ports_up
             case LinkFound(link):
                 self._links.add(link)
             case LinkLost(link):
                 self._links.discard(link)
-            case PolicyGiven(policy):
-                self._take_policy(policy)
-            case ProbesGiven(probes):
-                self._check_probes(probes)
-                self._probes = probes
-                return self._recompile()
+            case PolicyGiven():
+                self._given.append(event)
+                return self._take_next()
+            case ProbesGiven():
+                return self._probe(event)
+            case Computed():
+                return self._computed(event)
             case ArpReceived():
                 return self._arp(event, now)
             case InstallEnded():
-                return self._install_ended(event, now)
+                return self._installer.ended(event, now)
+            case Proceed():
+                return self._installer.proceed()
             case Tick():
                 if self.allocation is not None:
-                    return self._install_where_needed(now)
-        return self._recompute(now, force=isinstance(event, PolicyGiven | SwitchJoined))
+                    return self._installer.go_on(now)
+        return self._look(now, force=isinstance(event, SwitchJoined))
 
-    def _join(self, event: SwitchJoined) -> None:
-        self._ports_up[event.dpid] = event.ports_up
-        self._installed[event.dpid] = self._managed(event.installed)
-        self._busy.discard(event.dpid)
-        for port_no, capacity in event.capacity_bps.items():
-            self._capacities[event.dpid, port_no] = capacity
-
-    def _leave(self, dpid: int) -> None:
-        for known in (self._ports_up, self._installed, self._failures, self._tries, self._retry_at):
-            known.pop(dpid, None)
-        self._busy.discard(dpid)
-        self._links = {link for link in self._links if dpid not in (link.dpid, link.peer_dpid)}
-
-    def _managed(self, state: SwitchState) -> SwitchState:
-        return state if self._queues else replace(state, qos={})
+    @property
+    def _switches(self) -> dict[int, Connected]:
+        return self._installer.switches
 
     # The network and its rates ----------------------------------------------------------------------
 
-    def _recompute(self, now: float, *, force: bool = False) -> list[Effect]:
-        """Look at the network again; if it changed (or ``force``), divide it anew."""
-        before = self.discovery
+    def _look(self, now: float, *, force: bool = False) -> list[Effect]:
+        """Look at the network again; if it changed (or ``force``), it is to be divided anew."""
         self.discovery = merge(
-            self._expected, self._ports_up, self._links, tuple(self._hosts.values()), self._capacities
+            self._expected,
+            {dpid: switch.ports_up for dpid, switch in self._switches.items()},
+            self._links,
+            tuple(self._hosts.values()),
+            {
+                (dpid, port_no): capacity_bps
+                for dpid, switch in self._switches.items()
+                for port_no, capacity_bps in switch.capacity_bps.items()
+            },
         )
-        waiting = self.allocation is None and self.discovery.missing and not self._out_of_patience(now)
-        if waiting or not self._ports_up:
+        began = now if self._began is None else self._began
+        is_early = self._asked is None and self.discovery.missing and now - began < DISCOVERY_GRACE_S
+        if is_early or not self._switches:
             return []
-        if self.allocation is not None and not force and self.discovery.network == before.network:
+        if force or self._asked != self.discovery.network:
+            self._is_stale = True
+        return self._divide()
+
+    def _divide(self) -> list[Effect]:
+        """Ask what the policy in force means now, unless that is being worked out."""
+        if not self._is_stale or self._dividing is not None:
             return []
-        self.allocation = self._divide(self.discovery.network)
-        self._generation += 1
-        return self._recompile()
+        self._is_stale, self._asked = False, self.discovery.network
+        self._counting, self._to_count = [*self._counting, *self._to_count], []
+        self._dividing = Question(
+            self._policy, self._asked, self._away, probes=self._probes, before=self.allocation
+        )
+        return [Compute(self._dividing, urgent=True)]
 
-    def _out_of_patience(self, now: float) -> bool:
-        return self._began is not None and now - self._began >= DISCOVERY_GRACE_S
+    @property
+    def _away(self) -> Mapping[str, Host]:
+        return {} if self._expected is None else self._expected.hosts
 
-    def _divide(self, network: Network) -> NetworkAllocation:
-        """The policy on what is left of the network; what does not fit becomes a problem."""
-        self._policy_problems = ()
-        try:
-            allocation = self._allocate(self._policy, network)
-        except InfeasibleError as error:
-            # The network shrank under guarantees that fit the whole: share by weight alone rather than stop.
-            self._policy_problems = (f"{error}; guarantees are set aside until they fit",)
-            allocation = self._allocate(without_guarantees(self._policy), network)
-        except FairsliceError as error:
-            self._policy_problems = (str(error),)
-            return allocate_slices(NO_POLICY, network)
-        self._policy_problems += tuple(f"{flow.id}: no path" for flow in allocation.unreachable)
-        return allocation
+    def _computed(self, event: Computed) -> list[Effect]:
+        if event.question is self._taking:
+            return self._judged(event)
+        if event.question is not self._dividing:
+            # It was about a policy that is no longer in force.
+            return []
+        self._dividing = None
+        effects: list[Effect] = []
+        if event.answer is None:
+            self._policy_problems = (str(event.refusal),)
+        else:
+            effects = self._adopt(event.answer)
+        effects += [Answered(given, event.refusal) for given in self._counting]
+        self._counting = []
+        return effects + self._divide()
 
-    def _allocate(self, policy: Policy, network: Network) -> NetworkAllocation:
-        """Rates on what there is now; flows of hosts that the network file has, and that are away, wait."""
-        if self._taken is not None and self._taken.policy is policy and self._taken.network == network:
-            return self._taken
-        hosts = network.hosts if self._expected is None else {**self._expected.hosts, **network.hosts}
-        return allocate_slices(policy, network, omit_unreachable=True, hosts=hosts, before=self.allocation)
+    def _adopt(self, answer: Answer) -> list[Effect]:
+        """From now on switches should hold this."""
+        if answer.allocation is not self.allocation:
+            self._generation += 1
+        self.allocation, self._policy_problems = answer.allocation, answer.problems
+        return self._installer.want(answer.switches)
 
-    def _take_policy(self, policy: Policy) -> None:
-        """Take a policy that fits the network as the file says it is, or else as it was found.
+    # Policies and probes ----------------------------------------------------------------------------
+
+    def _take_next(self) -> list[Effect]:
+        """Have the next policy judged by the network as the file says it is, or else as it was found.
 
         So a link that is down now refuses no policy: what has no path waits.
         """
-        require_enforceable(policy, CALLER)
-        network = self._expected
-        if network is None and self.allocation is not None:
-            network = self.discovery.network
-        self._taken = None if network is None else self._allocate(policy, network)
-        self._policy = policy
-        self._probes = ()
+        if self._taking is not None or not self._given:
+            return []
+        given = self._given[0]
+        try:
+            require_enforceable(given.policy, CALLER)
+        except FairsliceError as error:
+            self._given.popleft()
+            return [Answered(given, error), *self._take_next()]
+        judge = self._asked if self._expected is None else self._expected
+        network = None if self._asked is None else self.discovery.network
+        # Nothing of what is in force is handed on, since it may be in use for the other question meanwhile.
+        self._taking = Question(given.policy, network, self._away, judge)
+        return [Compute(self._taking, urgent=False)]
 
-    def _check_probes(self, probes: tuple[Probe, ...]) -> None:
+    def _judged(self, event: Computed) -> list[Effect]:
+        """The first of the given policies is taken or refused; if it is refused, nothing has changed."""
+        given, question, self._taking = self._given.popleft(), event.question, None
+        if event.answer is None:
+            return [Answered(given, event.refusal), *self._take_next()]
+        # Probes of the policy before were known, if only for a moment.
+        effects: list[Effect] = [Answered(one) for one in (*self._counting, *self._to_count)]
+        self._counting, self._to_count = [], []
+        self._policy, self._probes, self._dividing = question.policy, (), None
+        if question.network is not None:
+            self._generation += event.answer.allocation is self.allocation
+            effects += self._adopt(event.answer)
+            self._asked = question.network
+        self._is_stale = self._asked is not None and self._asked != self.discovery.network
+        if question.network is None and self._asked is not None:
+            self._is_stale = True
+        return [*effects, Answered(given), *self._divide(), *self._take_next()]
+
+    def _probe(self, event: ProbesGiven) -> list[Effect]:
         known: set[int] = set()
         if self.allocation is not None:
-            known = {allocated.flow.number for allocated in self.allocation.flows}
-            known |= {flow.number for flow in self.allocation.unreachable}
-        unknown = [probe.flow_number for probe in probes if probe.flow_number not in known]
+            known = {flow.number for flow in self.allocation.all_flows}
+        unknown = [probe.flow_number for probe in event.probes if probe.flow_number not in known]
         if unknown:
             expected = (
                 f"a number of the policy's flows, up to {max(known)}" if known else "a policy with flows"
             )
-            raise UnknownError(f"there is no flow {unknown[0]} to be probed; expected {expected}")
-
-    def _recompile(self) -> list[Effect]:
-        if self.allocation is None:
-            return []
-        compiled = compile_switches(self.allocation, self._probes)
-        self._desired = {
-            dpid: self._managed(state) for dpid, state in compiled.items() if dpid in self._ports_up
-        }
-        self._tries.clear()
-        self._retry_at.clear()
-        return self._install_where_needed()
-
-    # Installing -------------------------------------------------------------------------------------
-
-    def _install_where_needed(self, now: float | None = None) -> list[Effect]:
-        """Plans for idle switches that do not hold what they should; ``now`` lets failed ones wait."""
-        effects: list[Effect] = []
-        for dpid, desired in self._desired.items():
-            if dpid in self._busy or dpid not in self._installed:
-                continue
-            if now is not None and now < self._retry_at.get(dpid, now):
-                continue
-            todo = plan(self._installed[dpid], desired)
-            if todo and self._tries.get(dpid, 0) < MAX_TRIES:
-                self._busy.add(dpid)
-                self._tries[dpid] = self._tries.get(dpid, 0) + 1
-                effects.append(Install(dpid, todo))
-        return effects
-
-    def _install_ended(self, event: InstallEnded, now: float) -> list[Effect]:
-        if event.dpid not in self._ports_up or event.dpid not in self._desired:
-            return []
-        self._busy.discard(event.dpid)
-        self._installed[event.dpid] = self._managed(event.installed)
-        self._modifications += event.modifications
-        self._failures.pop(event.dpid, None)
-        wrong = plan(self._installed[event.dpid], self._desired[event.dpid])
-        if event.errors or (wrong and self._tries.get(event.dpid, 0) > 0):
-            self._retry_at[event.dpid] = now + RETRY_AFTER_S
-            self._failures[event.dpid] = event.errors or (
-                f"switch {event.dpid:016x} does not hold what was installed: "
-                + ", ".join(f"{count} {what}" for what, count in wrong.counts() if count)
-                + " to do",
-            )
-            return []
-        return self._install_where_needed(now)
+            message = f"there is no flow {unknown[0]} to be probed; expected {expected}"
+            return [Answered(event, UnknownError(message))]
+        self._probes, self._is_stale = event.probes, True
+        self._to_count.append(event)
+        return self._divide()
 
     # ARP --------------------------------------------------------------------------------------------
 
@@ -294,7 +285,7 @@ class Core:
         if seen.ip == "0.0.0.0" or self._hosts.get(seen.ip) == seen or self._is_trunk(event):
             return []
         self._hosts[seen.ip] = seen
-        return self._recompute(now)
+        return self._look(now)
 
     def _is_trunk(self, event: ArpReceived) -> bool:
         here = (event.dpid, event.in_port)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fairslice.control.app.computing import Answer, Question
 from fairslice.control.openflow.arp import Arp
+from fairslice.errors import FairsliceError
 from fairslice.policy.model import Policy
 from fairslice.slicing.state.desired import SwitchState
 from fairslice.slicing.state.diff import Plan
@@ -62,18 +64,32 @@ class ArpReceived:
     arp: Arp
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PolicyGiven:
-    """Someone applies a policy."""
+    """Someone applies a policy; :class:`Answered` follows."""
 
     policy: Policy
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ProbesGiven:
-    """Someone wants packets counted apart; replaces earlier wishes."""
+    """Someone wants packets counted apart; replaces earlier wishes. :class:`Answered` follows."""
 
     probes: tuple[Probe, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A question has been worked out, or its policy is refused: there is an answer or a refusal."""
+
+    question: Question
+    answer: Answer | None
+    refusal: FairsliceError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed:
+    """What was put off by :class:`Later` is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +119,8 @@ Event = (
     | ArpReceived
     | PolicyGiven
     | ProbesGiven
+    | Computed
+    | Proceed
     | InstallEnded
     | Tick
 )
@@ -125,4 +143,28 @@ class SendArp:
     arp: Arp
 
 
-Effect = Install | SendArp
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Work a question out beside the core, since it may take seconds, and report :class:`Computed`.
+
+    ``urgent`` questions, about the policy in force, wait for no other kind.
+    """
+
+    question: Question
+    urgent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Report :class:`Proceed` after the events that wait already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A policy or probes are taken, and what they mean for switches is known, or they are refused."""
+
+    to: PolicyGiven | ProbesGiven
+    refusal: FairsliceError | None = None
+
+
+Effect = Install | SendArp | Compute | Later | Answered

@@ -5,17 +5,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from eventlet import tpool
 from pydantic import BaseModel, ValidationError
 
 from fairslice.api.status import ProbesView, StatusView, first_fault, problem_view
-from fairslice.control.app.events import PolicyGiven, ProbesGiven
-from fairslice.control.openflow.framework import FRAMEWORK
 from fairslice.errors import FairsliceError, InfeasibleError, InputError, MachineError, UnknownError
 from fairslice.files.yaml_tree import MAX_FILE_BYTES
-from fairslice.policy import parse_policy
-from fairslice.slicing.state.forwarding import Probe
-from fairslice.slicing.view import view
-from fairslice.topology.nodelink import to_json
 
 from ryu.app.wsgi import ControllerBase, Response, WSGIApplication, route
 
@@ -27,28 +22,23 @@ class RestApi(ControllerBase):  # type: ignore[misc]
 
     def __init__(self, req: Any, link: Any, data: Any, **config: Any) -> None:
         super().__init__(req, link, data, **config)
-        self.app = data["app"]
+        self.service = data["service"]
 
     @route("status", "/v1/status", methods=["GET"])  # type: ignore[untyped-decorator]
     def status(self, _request: Any, **_: Any) -> Any:
         """Where the controller stands."""
-        return _answer(self._status)
+        return _answer(self.service.status)
 
     @route("network", "/v1/network", methods=["GET"])  # type: ignore[untyped-decorator]
     def network(self, _request: Any, **_: Any) -> Any:
         """The network as it is now, node-link JSON: a network file."""
-        return _answer(lambda: to_json(self.app.core.discovery.network))
+        return _answer(self.service.network)
 
     @route("allocation", "/v1/allocation", methods=["GET"])  # type: ignore[untyped-decorator]
     def allocation(self, _request: Any, **_: Any) -> Any:
         """The rates in force; 409 before there are any."""
 
-        def read() -> BaseModel:
-            if self.app.core.allocation is None:
-                raise InputError("the network is not discovered yet, so there is no allocation")
-            return view(self.app.core.allocation, self.app.core.status.generation)
-
-        return _answer(read)
+        return _answer(self.service.allocation)
 
     @route("policy", "/v1/policy", methods=["PUT"])  # type: ignore[untyped-decorator]
     def policy(self, request: Any, **_: Any) -> Any:
@@ -61,15 +51,15 @@ class RestApi(ControllerBase):  # type: ignore[misc]
             except UnicodeDecodeError as error:
                 what = f"{error.object[error.start : error.end]!r}, which is not UTF-8"
                 raise InputError(f"the policy or its name has {what}; expected UTF-8") from error
-            self.app.handle(PolicyGiven(parse_policy(text, file)))
-            return self._status()
+            status: StatusView = self.service.apply(text, file)
+            return status
 
         return _answer(apply)
 
     @route("counters", "/v1/counters", methods=["GET"])  # type: ignore[untyped-decorator]
     def counters(self, _request: Any, **_: Any) -> Any:
         """Counters of all switches, read now."""
-        return _answer(self.app.counters)
+        return _answer(self.service.counters)
 
     @route("probes", "/v1/probes", methods=["PUT"])  # type: ignore[untyped-decorator]
     def probes(self, request: Any, **_: Any) -> Any:
@@ -80,16 +70,10 @@ class RestApi(ControllerBase):  # type: ignore[misc]
                 wanted = ProbesView.model_validate_json(_body(request))
             except ValidationError as error:
                 raise InputError(f"what is to be probed {first_fault(error)}") from error
-            self.app.handle(
-                ProbesGiven(tuple(Probe(p.flow_number, p.proto, p.dst_port) for p in wanted.probes))
-            )
-            return self._status()
+            status: StatusView = self.service.probes(wanted)
+            return status
 
         return _answer(apply)
-
-    def _status(self) -> StatusView:
-        status: StatusView = self.app.core.status
-        return status.model_copy(update={"framework": FRAMEWORK})
 
 
 _ROUTES = [found.routing_info for _, found in inspect.getmembers(RestApi) if hasattr(found, "routing_info")]
@@ -155,7 +139,7 @@ _STATUS = {UnknownError: 404, InfeasibleError: 409, InputError: 400, FairsliceEr
 
 def _answer(work: Callable[[], Any]) -> Any:
     try:
-        body = work()
+        body = tpool.execute(work)
     except FairsliceError as error:
         return _problem(next(status for kind, status in _STATUS.items() if isinstance(error, kind)), error)
     return _json(200, body) if isinstance(body, BaseModel) else Response(status=200, json=body)

@@ -10,7 +10,7 @@ from typing import Any
 import fairslice.control.openflow.framework  # noqa: F401  makes ryu importable
 from fairslice.alloc.engine import never_compile
 from fairslice.control.app.core import Core
-from fairslice.control.app.ryu_app import FairsliceApp
+from fairslice.control.app.shell import FairsliceApp
 from fairslice.control.ovsdb.database import OvsDatabase
 from fairslice.errors import InputError, MachineError, os_reason
 from fairslice.linux.signals import stop_signals
@@ -25,7 +25,7 @@ from ryu.topology import switches  # noqa: F401  registers --observe-links
 
 log = logging.getLogger(__name__)
 
-APPS = ("ryu.topology.switches", "fairslice.control.app.ryu_app")
+APPS = ("ryu.topology.switches", "fairslice.control.app.shell")
 """Dotted names: a file's path would load a second copy of the module."""
 
 

@@ -1,11 +1,12 @@
 """One switch's conversation: send a step and wait for its barrier, ask and collect the answer.
 
-Runs in green threads of the framework; the application's event loop feeds it what the switch says.
+Whoever asks waits in a thread of the operating system's; the framework tells what the switch says in its own.
 """
 
 import itertools
-import logging
-from collections.abc import Callable, Iterable, Mapping
+import random
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from fairslice.control.openflow import decode, encode
@@ -23,10 +24,6 @@ from fairslice.slicing.state.steps import (
     Step,
 )
 
-from ryu.lib import hub
-
-log = logging.getLogger(__name__)
-
 ANSWER_TIMEOUT_S = 30.0
 
 _BUNDLE = "the opening of a bundle (OpenFlow extension 230; Open vSwitch has it since 2.4)"
@@ -36,27 +33,35 @@ class Session:
     """What is under way with one connected switch, matched by xid.
 
     Args:
-        datapath: the framework's datapath.
+        dpid: the switch.
+        send: Sends messages, in their order; it does not wait until they are sent.
         write_queues: makes the QoS of the switch, by dpid, that of its ports by port_no; None where queues
             are not managed.
     """
 
     def __init__(
-        self, datapath: Any, write_queues: Callable[[int, Mapping[int, PortQos]], None] | None = None
+        self,
+        dpid: int,
+        send: Callable[[Sequence[Message]], None],
+        write_queues: Callable[[int, Mapping[int, PortQos]], None] | None = None,
     ) -> None:
-        self.datapath = datapath
-        self.dpid: int = datapath.id
-        self.lock = hub.Semaphore(1)
+        self.dpid = dpid
+        self.lock = threading.Lock()
+        """Held by whoever has a conversation with the switch."""
         self.modifications = 0
         """How many meter and flow modifications it has sent."""
+        self._send = send
         self._write_queues = write_queues
         self._bundle_ids = itertools.count(1)
-        self._waiting: dict[int, hub.Event] = {}
+        # The framework numbers its own messages, from another random number.
+        self._xids = itertools.count(random.getrandbits(32))
+        self._waiting: dict[int, threading.Event] = {}
         self._parts: dict[int, list[Any]] = {}
         self._sent: dict[int, Message] = {}
         self._errors: list[str] = []
         self._refused: dict[int, str] = {}
         self._closed = False
+        self._closing = threading.Lock()
 
     # What the event loop feeds in -------------------------------------------------------------------
 
@@ -92,9 +97,16 @@ class Session:
 
     def close(self) -> None:
         """The connection is gone: whoever waits for an answer learns it now."""
-        self._closed = True
+        with self._closing:
+            self._closed = True
         for xid in list(self._waiting):
             self._wake(xid)
+
+    def unless_closed(self, do: Callable[[], None]) -> None:
+        """Do something quick that must not happen after :meth:`close`."""
+        with self._closing:
+            if not self._closed:
+                do()
 
     def _wake(self, xid: int) -> None:
         event = self._waiting.pop(xid, None)
@@ -137,7 +149,7 @@ class Session:
         )
         if self._errors:
             # What was not refused is still in the bundle, and a commit would make it.
-            self.datapath.send_msg(encode.bundle_control(encode.ofp.ONF_BCT_DISCARD_REQUEST, bundle_id))
+            self._send([self._numbered(encode.bundle_control(encode.ofp.ONF_BCT_DISCARD_REQUEST, bundle_id))])
             return tuple(self._errors)
         commit = encode.bundle_control(encode.ofp.ONF_BCT_COMMIT_REQUEST, bundle_id)
         try:
@@ -151,10 +163,11 @@ class Session:
         """Send messages and a barrier; errors are matched by xid to the modification that each carries."""
         self._errors = []
         self._sent = {}
+        sent = []
         for message, modification in messages:
-            self.datapath.set_xid(message)
+            sent.append(self._numbered(message))
             self._sent[message.xid] = modification
-            self.datapath.send_msg(message)
+        self._send(sent)
         self._ask(encode.barrier(), "a barrier")
 
     def read_flows(self) -> list[decode.EntryCounter]:
@@ -181,12 +194,11 @@ class Session:
 
     def send_frame(self, outputs: Iterable[int], frame: bytes) -> None:
         """Send a frame out of ports."""
-        self.datapath.send_msg(encode.packet_out(0, tuple(outputs), frame))
+        self._send([self._numbered(encode.packet_out(0, tuple(outputs), frame))])
 
     def _collect(self, request: Message, what: str) -> list[Any]:
-        self.datapath.set_xid(request)
         parts: list[Any] = []
-        self._parts[request.xid] = parts
+        self._parts[self._numbered(request).xid] = parts
         try:
             self._ask(request, what)
         finally:
@@ -199,12 +211,14 @@ class Session:
         Raises:
             MachineError: none came in time, the switch refused the question, or it has left.
         """
-        if self._closed:
-            raise MachineError(f"switch {self.dpid:016x} has left")
         if request.xid is None:
-            self.datapath.set_xid(request)
-        answered = self._waiting[request.xid] = hub.Event()
-        self.datapath.send_msg(request)
+            self._numbered(request)
+        answered = threading.Event()
+        with self._closing:
+            if self._closed:
+                raise MachineError(f"switch {self.dpid:016x} has left")
+            self._waiting[request.xid] = answered
+        self._send([request])
         in_time = answered.wait(ANSWER_TIMEOUT_S)
         self._waiting.pop(request.xid, None)
         if self._closed:
@@ -214,6 +228,10 @@ class Session:
             raise MachineError(f"switch {self.dpid:016x} refused {what}: {refusal}")
         if not in_time:
             raise MachineError(f"switch {self.dpid:016x} did not answer {what} within {ANSWER_TIMEOUT_S:g} s")
+
+    def _numbered(self, message: Message) -> Message:
+        message.set_xid(next(self._xids) & 0xFFFFFFFF)
+        return message
 
 
 def _describe(message: Message) -> str:

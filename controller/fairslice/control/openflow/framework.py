@@ -1,25 +1,138 @@
-"""The one place where the controller framework is imported and made fit for current Python.
+"""The one place where the controller framework is imported: Ryu, or os-ken, which has the same interface.
 
-Ryu 4.34 asks for ``eventlet.wsgi.ALREADY_HANDLED``, which newer eventlets no longer have; it has to be there
-before anything of Ryu is imported. So import this module first.
+``FAIRSLICE_FRAMEWORK`` in the environment says which, ``ryu`` or ``os-ken``; otherwise it is Ryu where that
+is installed. Import this module before anything else of the framework.
+
+Ryu runs in green threads of one thread (eventlet), os-ken in threads of the operating system. fairslice's own
+threads are of the operating system with both, and what they want done in the framework's goes through
+:class:`Crossing`.
 """
 
+import contextlib
+import importlib
+import importlib.util
+import logging
+import os
+import threading
 import warnings
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+VARIABLE = "FAIRSLICE_FRAMEWORK"
+PACKAGES = {"ryu": "ryu", "os-ken": "os_ken"}
+
+
+def _chosen() -> str:
+    wanted = os.environ.get(VARIABLE)
+    if wanted in PACKAGES:
+        return wanted
+    return "ryu" if importlib.util.find_spec("ryu") else "os-ken"
+
+
+NAME = _chosen()
+
+
+def part(name: str) -> Any:
+    """A module of the framework, by its dotted name below the framework's package.
+
+    Raises:
+        ImportError: the framework is not installed.
+    """
+    return importlib.import_module(f"{PACKAGES[NAME]}.{name}")
+
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    import eventlet.wsgi
+    if NAME == "ryu":
+        import eventlet.hubs
+        import eventlet.wsgi
 
-    if not hasattr(eventlet.wsgi, "ALREADY_HANDLED"):
-        eventlet.wsgi.ALREADY_HANDLED = object()
+        # Ryu 4.34 asks for it, and newer eventlets no longer have it.
+        if not hasattr(eventlet.wsgi, "ALREADY_HANDLED"):
+            eventlet.wsgi.ALREADY_HANDLED = object()
+        VERSION: str = importlib.import_module("ryu").version
+    else:
+        from importlib.metadata import version
 
-    from ryu import version as ryu_version
-    from ryu.ofproto import ofproto_v1_3, ofproto_v1_3_parser
-    from ryu.ofproto.ofproto_protocol import ProtocolDesc
+        VERSION = version("os-ken")
+    ofproto_v1_3: Any = part("ofproto.ofproto_v1_3")
+    ofproto_v1_3_parser: Any = part("ofproto.ofproto_v1_3_parser")
+    hub: Any = part("lib.hub")
 
-FRAMEWORK = f"ryu {ryu_version}"
+FRAMEWORK = f"{NAME} {VERSION}"
 
-OPENFLOW_13 = ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
+OPENFLOW_13 = part("ofproto.ofproto_protocol").ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 """Stands in for a datapath, so that messages can be built and serialised without a switch."""
 
-__all__ = ["FRAMEWORK", "OPENFLOW_13", "ofproto_v1_3", "ofproto_v1_3_parser"]
+Call = Callable[[], object]
+
+
+class Crossing:
+    """Calls from any thread of the operating system, made one after the other by the framework."""
+
+    def __init__(self) -> None:
+        """Begin. This has to happen in a thread of the framework's."""
+        self._calls: deque[Call | None] = deque()
+        self._ready, self._wake = os.pipe()
+        os.set_blocking(self._ready, False)
+        os.set_blocking(self._wake, False)
+        hub.spawn(self._run)
+
+    def put(self, call: Call) -> None:
+        """Have it called; it is not waited for."""
+        self._put(call)
+
+    def close(self) -> None:
+        """End after what waits already."""
+        self._put(None)
+
+    def _put(self, call: Call | None) -> None:
+        self._calls.append(call)
+        # A pipe that is full wakes as well; one that is closed has nobody to wake.
+        with contextlib.suppress(OSError):
+            os.write(self._wake, b"\0")
+
+    def _run(self) -> None:
+        try:
+            while True:
+                eventlet.hubs.trampoline(self._ready, read=True)
+                os.read(self._ready, 4096)
+                while self._calls:
+                    call = self._calls.popleft()
+                    if call is None:
+                        return
+                    _make(call)
+        finally:
+            os.close(self._ready)
+            os.close(self._wake)
+
+
+class NativeCrossing(Crossing):
+    """The same where the framework's threads are those of the operating system."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Call | None] = SimpleQueue()
+        threading.Thread(target=self._run, name="crossing", daemon=True).start()
+
+    def _put(self, call: Call | None) -> None:
+        self._queue.put(call)
+
+    def _run(self) -> None:
+        while (call := self._queue.get()) is not None:
+            _make(call)
+
+
+def _make(call: Call) -> None:
+    try:
+        call()
+    except Exception:
+        log.exception("a call of the framework failed")
+
+
+def crossing() -> Crossing:
+    """A way into the framework's threads; to be asked for in one of them."""
+    return Crossing() if NAME == "ryu" else NativeCrossing()
