@@ -1,5 +1,6 @@
 """Start Ryu with fairslice in it. Ryu 4.34's own ``ryu-manager`` can't start on current Python."""
 
+import gc
 import logging
 import socket
 import subprocess
@@ -59,6 +60,7 @@ def serve(
     )
     for chatty in ("ryu", "ryu.lib.hub", "wsgi"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    _share_the_processor()
     # Compiling would keep switches waiting for longer than they wait for an answer.
     never_compile()
     _require_free(listen)
@@ -89,6 +91,20 @@ def serve(
             companion.wait()
     # Ryu's own shutdown waits seconds for its LLDP threads; what is installed stays installed either way.
     return received[0]
+
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread that computes goes on while others wait (sys.setswitchinterval)."""
+VALUES_BETWEEN_SEARCHES = (2_000, 10, 1_000_000)
+"""As of the command line, but in small steps, since all threads wait for each; never through all of them."""
+
+
+def _share_the_processor() -> None:
+    """Let no thread that computes keep the framework's waiting, which answers the switches."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*VALUES_BETWEEN_SEARCHES)
 
 
 def _start_agent(ovsdb: str) -> "subprocess.Popen[bytes]":

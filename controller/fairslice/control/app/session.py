@@ -25,7 +25,12 @@ from fairslice.slicing.state.steps import (
 )
 
 ANSWER_TIMEOUT_S = 30.0
+MANY_ENTRIES = 10_000
+"""So many that are no longer there may be remembered."""
 
+_WORDS = threading.Lock()
+"""Held while messages are written or read. Of many threads that compute, each waits for all others whenever
+it goes on after a pause, and so does the framework's."""
 _BUNDLE = "the opening of a bundle (OpenFlow extension 230; Open vSwitch has it since 2.4)"
 
 
@@ -60,6 +65,7 @@ class Session:
         self._sent: dict[int, Message] = {}
         self._errors: list[str] = []
         self._refused: dict[int, str] = {}
+        self._entries: dict[bytes, FlowEntry] = {}
         self._closed = False
         self._closing = threading.Lock()
 
@@ -137,16 +143,14 @@ class Session:
 
     def _carry_messages(self, step: Step) -> tuple[str, ...]:
         """One message after the other, and a barrier."""
-        self._send_matched((message, message) for message in encode.encode_step(step))
+        self._send_matched(step, lambda message: message)
         return tuple(self._errors)
 
     def _carry_bundle(self, step: Step) -> tuple[str, ...]:
         """All at once or not at all; an error names what was refused, now or when it was to be committed."""
         bundle_id = next(self._bundle_ids)
         self._ask(encode.bundle_control(encode.ofp.ONF_BCT_OPEN_REQUEST, bundle_id), _BUNDLE)
-        self._send_matched(
-            (encode.bundle_add(bundle_id, message), message) for message in encode.encode_step(step)
-        )
+        self._send_matched(step, lambda message: encode.bundle_add(bundle_id, message))
         if self._errors:
             # What was not refused is still in the bundle, and a commit would make it.
             self._send([self._numbered(encode.bundle_control(encode.ofp.ONF_BCT_DISCARD_REQUEST, bundle_id))])
@@ -159,26 +163,37 @@ class Session:
                 raise
         return tuple(self._errors)
 
-    def _send_matched(self, messages: Iterable[tuple[Message, Message]]) -> None:
-        """Send messages and a barrier; errors are matched by xid to the modification that each carries."""
+    def _send_matched(self, step: Step, put: Callable[[Message], Message]) -> None:
+        """Send a step's modifications, each ``put`` into another message, and a barrier.
+
+        Errors are matched by xid to the modification that each message carries.
+        """
         self._errors = []
         self._sent = {}
-        sent = []
-        for message, modification in messages:
-            sent.append(self._numbered(message))
-            self._sent[message.xid] = modification
-        self._send(sent)
+        with _WORDS:
+            sent = []
+            for modification in encode.encode_step(step):
+                message = self._numbered(put(modification))
+                self._sent[message.xid] = modification
+                sent.append(message)
+            self._send(sent)
         self._ask(encode.barrier(), "a barrier")
 
     def read_flows(self) -> list[decode.EntryCounter]:
         """Our flow entries with their counters."""
-        return decode.decode_flows(self._collect(encode.flow_stats_request(), "flow statistics"))
+        stats = self._collect(encode.flow_stats_request(), "flow statistics")
+        with _WORDS:
+            counters = decode.decode_flows(stats, self._entries)
+        if len(self._entries) > 2 * len(counters) + MANY_ENTRIES:
+            self._entries.clear()
+        return counters
 
     def read_state(self) -> tuple[dict[FlowKey, FlowEntry], dict[int, Meter]]:
         """Our flow entries and meters, as installed."""
         flows = {counter.entry.key: counter.entry for counter in self.read_flows()}
         configs = self._collect(encode.meter_config_request(), "meter configurations")
-        return flows, {meter.meter_id: meter for meter in decode.decode_meters(configs)}
+        with _WORDS:
+            return flows, {meter.meter_id: meter for meter in decode.decode_meters(configs)}
 
     def read_queue_counters(self) -> list[decode.QueueCounter]:
         """Counters of all queues."""

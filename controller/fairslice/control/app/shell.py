@@ -22,6 +22,7 @@ from fairslice.control.app.http import RestApi, RestApplication
 from fairslice.control.app.loop import Loop
 from fairslice.control.app.service import Service
 from fairslice.control.app.session import Session
+from fairslice.control.openflow.decode import leave_long_answers_unparsed
 from fairslice.control.openflow.encode import Message
 from fairslice.control.openflow.framework import FRAMEWORK, NAME, crossing, ofproto_v1_3, part
 from fairslice.control.openflow.packets import read_arp, write_arp
@@ -112,6 +113,7 @@ class FairsliceApp(BASE):  # type: ignore[misc]
 
     def start(self) -> Any:
         """Begin with the framework's event loop."""
+        leave_long_answers_unparsed()
         self.loop.start()
         return super().start()
 

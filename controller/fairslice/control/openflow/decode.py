@@ -1,7 +1,7 @@
 """What a switch answers, as state and counters."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,20 +62,102 @@ class MeterCounter:
     dropped_bytes: int
 
 
-def decode_flows(stats: Iterable[Any]) -> list[EntryCounter]:
+class Unparsed:
+    """A part of a long answer, as bytes."""
+
+    kind: Any
+    """The framework's class for it."""
+    __slots__ = ("data", "length")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.length = len(data)
+
+    @classmethod
+    def parser(cls, buf: bytes, offset: int) -> "Unparsed":
+        """Take the part that begins at ``offset``; the framework calls this, and goes on after ``length``."""
+        (length,) = struct.unpack_from("!H", buf, offset)
+        return cls(bytes(buf[offset : offset + max(length, 2)]))
+
+    def parse(self) -> Any:
+        """The framework's object.
+
+        Raises:
+            struct.error: it is too short.
+        """
+        return self.kind.parser(self.data, 0)
+
+
+class UnparsedFlow(Unparsed):
+    """An entry with its counters (OpenFlow 1.3.5 §7.3.5.2)."""
+
+    kind = parser.OFPFlowStats
+    __slots__ = ()
+
+    @property
+    def entry_bytes(self) -> bytes:
+        """What does not change while the entry is there: table, priority, cookie, match and instructions."""
+        data = self.data
+        return data[2:3] + data[12:14] + data[24:32] + data[48:]
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Packets and bytes."""
+        packets, count_bytes = struct.unpack_from("!QQ", self.data, 32)
+        return packets, count_bytes
+
+    @property
+    def cookie(self) -> int:
+        """Its owner's."""
+        (cookie,) = struct.unpack_from("!Q", self.data, 24)
+        return int(cookie)
+
+
+class UnparsedMeter(Unparsed):
+    """The configuration of a meter (OpenFlow 1.3.5 §7.3.5.15)."""
+
+    kind = parser.OFPMeterConfigStats
+    __slots__ = ()
+
+
+def leave_long_answers_unparsed() -> None:
+    """From now on the framework hands on entries and meters as bytes.
+
+    It parses in the thread that answers all switches; a thousand entries take a tenth of a second.
+    """
+    parser.OFPFlowStatsReply.cls_stats_body_cls = UnparsedFlow
+    parser.OFPMeterConfigStatsReply.cls_stats_body_cls = UnparsedMeter
+
+
+def decode_flows(
+    stats: Iterable[Any], known: MutableMapping[bytes, FlowEntry] | None = None
+) -> list[EntryCounter]:
     """Entries of ours among flow statistics; an entry with instructions that fairslice never installs
-    differs from all that it does, and so a plan replaces it."""
-    return [
-        EntryCounter(_entry(stat), stat.packet_count, stat.byte_count)
-        for stat in stats
-        if Cookie.read(stat.cookie) is not None
-    ]
+    differs from all that it does, and so a plan replaces it.
+
+    Args:
+        stats: Parsed or unparsed.
+        known: Entries by their bytes, from earlier answers; new ones are added.
+    """
+    known = {} if known is None else known
+    found = []
+    for stat in stats:
+        if Cookie.read(stat.cookie) is None:
+            continue
+        if isinstance(stat, UnparsedFlow):
+            key = stat.entry_bytes
+            if key not in known:
+                known[key] = _entry(stat.parse())
+            found.append(EntryCounter(known[key], *stat.counts))
+        else:
+            found.append(EntryCounter(_entry(stat), stat.packet_count, stat.byte_count))
+    return found
 
 
 def decode_meters(configs: Iterable[Any]) -> list[Meter]:
     """Our meters among all of a switch; one that is no single drop band has rate -1, which a plan mends."""
     meters = []
-    for config in configs:
+    for config in (one.parse() if isinstance(one, Unparsed) else one for one in configs):
         if not is_our_meter(config.meter_id):
             continue
         drops = [band for band in config.bands if isinstance(band, parser.OFPMeterBandDrop)]
