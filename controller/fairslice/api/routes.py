@@ -78,7 +78,9 @@ ALWAYS: Mapping[int, str] = {
     413: "The request is too long.",
     431: "The headers are too long.",
     500: "A fault of the controller's own; its log has the traceback.",
+    501: "The request has an encoding that is not known.",
     503: "The controller can't do it now, or does not answer in time.",
+    505: "The request is of another version of HTTP.",
 }
 """What any request may be refused with."""
 _LENGTH = {411: "The request does not say how long it is."}

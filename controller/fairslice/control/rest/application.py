@@ -177,9 +177,13 @@ class _Guard:
         headers = dict(scope["headers"])
         length = int(headers.get(b"content-length", b"0"))
         chunked = b"transfer-encoding" in headers
-        if chunked:
+        app: ASGIApp
+        if scope["http_version"] not in ("1.0", "1.1"):
+            version = f"the request is of HTTP/{scope['http_version']}; expected HTTP/1.1"
+            app = problem(505, InputError(version), {"connection": "close"})
+        elif chunked:
             unknown = InputError("the request does not say how long it is; expected Content-Length")
-            app: ASGIApp = problem(411, unknown)
+            app = problem(411, unknown)
         elif length > self._limits.body_bytes:
             most = f"expected at most {self._limits.body_bytes >> 20} MiB"
             app = problem(413, InputError(f"the request has {length} bytes; {most}"))
