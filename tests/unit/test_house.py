@@ -37,6 +37,8 @@ ONLY = {
     "mininet": {"lab.emulation"},
     "ruamel": {"files"},
     "ovs": {"control.ovsdb"},
+    "starlette": {"control.rest"},
+    "uvicorn": {"control.rest"},
     "defusedxml": {"files"},
     "networkx": {"topology"},
     "numba": {"alloc"},

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable
-from typing import Self, TypeVar
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 try:
@@ -16,8 +16,11 @@ except ImportError as error:
     ) from error
 from pydantic import BaseModel, ValidationError
 
+from fairslice.api import routes
 from fairslice.api.allocation import AllocationView
 from fairslice.api.counters import Counters
+from fairslice.api.network import NetworkView
+from fairslice.api.routes import Answer, PolicyQuery, Route
 from fairslice.api.status import ProbesView, ProbeView, ProblemView, StatusView, first_fault, raise_problem
 from fairslice.errors import InputError, MachineError
 
@@ -26,7 +29,6 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 _REFUSED = (400, 409, 413)
 """What another policy would cure (RFC 9110 §15.5)."""
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
-Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class ControllerClient:
@@ -52,25 +54,27 @@ class ControllerClient:
 
     def status(self) -> StatusView:
         """Where the controller stands."""
-        return self._call("GET", "/v1/status", StatusView)
+        return self._call(routes.STATUS)
+
+    def network(self) -> NetworkView:
+        """The network as it is now."""
+        return self._call(routes.NETWORK)
 
     def allocation(self) -> AllocationView:
         """The rates in force."""
-        return self._call("GET", "/v1/allocation", AllocationView)
+        return self._call(routes.ALLOCATION)
 
     def counters(self) -> Counters:
         """Counters of all switches, read now."""
-        return self._call("GET", "/v1/counters", Counters)
+        return self._call(routes.COUNTERS)
 
     def apply_policy(self, text: str, file: str) -> StatusView:
         """Apply the policy in ``text``; ``file`` names it in messages."""
-        return self._call("PUT", "/v1/policy", StatusView, content=text, params={"file": file})
+        return self._call(routes.APPLY, content=text, query=PolicyQuery(file=file))
 
     def set_probes(self, probes: tuple[ProbeView, ...]) -> StatusView:
         """Count packets apart."""
-        return self._call(
-            "PUT", "/v1/probes", StatusView, content=ProbesView(probes=probes).model_dump_json()
-        )
+        return self._call(routes.PROBES, content=ProbesView(probes=probes).model_dump_json())
 
     def wait_in_force(
         self,
@@ -109,14 +113,10 @@ class ControllerClient:
         raise MachineError(f"the policy is not in force after {timeout_s:g} s: " + "; ".join(waiting))
 
     def _call(
-        self,
-        method: str,
-        path: str,
-        answer: type[Answer],
-        *,
-        content: str | None = None,
-        params: dict[str, str] | None = None,
+        self, route: Route[Answer], *, content: str | None = None, query: BaseModel | None = None
     ) -> Answer:
+        method, path = route.method, route.path
+        params: dict[str, Any] = {} if query is None else query.model_dump(exclude_none=True)
         try:
             response = self._http.request(method, path, content=content, params=params)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
@@ -124,7 +124,7 @@ class ControllerClient:
             raise MachineError(f"no controller answers at {self._url}: {reason}") from error
         if response.status_code == 200:
             try:
-                return answer.model_validate_json(response.content)
+                return route.answer.model_validate_json(response.content)
             except ValidationError as error:
                 raise MachineError(
                     f"what answers at {self._url} is not a controller of this version: its answer to {method}"

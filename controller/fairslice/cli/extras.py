@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fairslice.errors import MachineError
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
-    "controller": ("dns", "eventlet", "httpx", "ovs", "ryu"),
+    "controller": ("dns", "eventlet", "httpx", "ovs", "ryu", "starlette", "uvicorn"),
     "fast": ("numba",),
     "report": ("jinja2", "matplotlib"),
 }

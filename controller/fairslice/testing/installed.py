@@ -23,7 +23,16 @@ from fairslice.topology.nodelink import to_json
 BASE = frozenset(
     f"fairslice.{room}"
     for room in (
-        *("alloc", "api.allocation", "api.counters", "api.status", "cli", "errors", "files", "lab.doctor"),
+        *(
+            "alloc",
+            "api.allocation",
+            "api.counters",
+            "api.network",
+            "api.openapi",
+            "api.routes",
+            "api.status",
+        ),
+        *("cli", "errors", "files", "lab.doctor"),
         *("lab.vm", "linux", "measure", "naming", "policy", "slicing", "topology", "units"),
     )
 )

@@ -1,0 +1,1 @@
+"""The controller's REST interface: an HTTP server in a thread of its own, under any framework."""
