@@ -4,16 +4,15 @@ import json
 import re
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from fairslice.api.allocation import AllocationView
-from fairslice.api.status import ProblemView
 from fairslice.control.app.core import Core
-from fairslice.control.app.events import Event, Install, PolicyGiven, SwitchJoined
-from fairslice.errors import InputError
+from fairslice.control.app.events import Install, PolicyGiven, SwitchJoined
+from fairslice.control.app.loop import Loop
+from fairslice.control.app.service import CoreService
+from fairslice.errors import InputError, Location
 from fairslice.policy import load_policy, parse_policy
 from fairslice.policy.enforceable import require_enforceable
 from fairslice.report.words import why
@@ -21,6 +20,7 @@ from fairslice.slicing.allocation import allocate_slices
 from fairslice.slicing.state.desired import SwitchState
 from fairslice.slicing.view import view
 from fairslice.testing.commands import run_command
+from fairslice.testing.cores import told
 from fairslice.testing.networks import build_network
 from fairslice.topology.load import load_network
 from fairslice.topology.nodelink import to_json
@@ -137,7 +137,7 @@ def test_each_key_that_asks_for_several_is_named_once(text: str, places: list[st
 def running_core() -> Core:
     network = build_network([("h1", "s1"), ("h3", "s1")])
     core = Core(network, parse_policy(EVEN.replace("paths: 4", "paths: 1"), "before.yaml"))
-    core.handle(SwitchJoined(1, frozenset({1, 2}), SwitchState(), {}), 0.0)
+    told(core, SwitchJoined(1, frozenset({1, 2}), SwitchState(), {}), 0.0)
     assert core.status.discovered
     return core
 
@@ -146,11 +146,11 @@ def test_the_core_refuses_and_nothing_changes() -> None:
     core = running_core()
     status, desired, allocation = core.status, core.desired, core.allocation
     with pytest.raises(InputError, match="the controller needs paths: 1"):
-        core.handle(PolicyGiven(parse_policy(EVEN, "after.yaml")), 1.0)
+        told(core, PolicyGiven(parse_policy(EVEN, "after.yaml")), 1.0)
     assert (core.status, core.desired) == (status, desired)
     assert core.allocation is allocation
     # And the next event still goes by the policy that was there.
-    (effect,) = core.handle(SwitchJoined(1, frozenset({1, 2}), SwitchState(), {}), 2.0)
+    (effect,) = told(core, SwitchJoined(1, frozenset({1, 2}), SwitchState(), {}), 2.0)
     assert isinstance(effect, Install)
     assert core.allocation is not None
     assert core.allocation.policy.file == "before.yaml"
@@ -161,24 +161,18 @@ def test_no_core_begins_with_it() -> None:
         Core(SQUARE, parse_policy(EVEN, "f"))
 
 
-@pytest.mark.filterwarnings("ignore:'cgi' is deprecated:DeprecationWarning")  # by Ryu's webob
-def test_rest_refuses_with_the_place() -> None:
-    from fairslice.control.app.http import RestApi
-
-    class App:
-        core = running_core()
-
-        def handle(self, event: Event) -> None:
-            self.core.handle(event, 1.0)
-
-    api = RestApi(None, None, {"app": App()})
-    generation = App.core.status.generation
-    response: Any = api.policy(SimpleNamespace(body=EVEN.encode(), GET={"file": "after.yaml"}))
-    assert response.status_code == 400
-    (fault,) = ProblemView.model_validate_json(response.body).faults
-    assert (fault.file, fault.line, fault.column) == ("after.yaml", 4, 5)
+def test_a_service_refuses_with_the_place() -> None:
+    loop = Loop(running_core(), lambda _: None)
+    loop.start()
+    service = CoreService(loop, list, "a framework")
+    before = service.status()
+    with pytest.raises(InputError) as refused:
+        service.apply(EVEN, "after.yaml")
+    (fault,) = refused.value.faults
+    assert fault.location == Location("after.yaml", 4, 5)
     assert fault.message == NOT_YET.format("the controller")
-    assert App.core.status.generation == generation
+    assert service.status() == before
+    loop.stop()
 
 
 # plan -----------------------------------------------------------------------------------------------------

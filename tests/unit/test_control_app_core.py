@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from fairslice.control.app.computing import work_out
 from fairslice.control.app.core import DISCOVERY_GRACE_S, Core
 from fairslice.control.app.events import (
     Answered,
@@ -29,11 +28,12 @@ from fairslice.control.app.events import (
 )
 from fairslice.control.app.installing import MAX_TRIES, RETRY_AFTER_S
 from fairslice.control.openflow.arp import Arp
-from fairslice.errors import FairsliceError, InfeasibleError, InputError, Location, MachineError, UnknownError
+from fairslice.errors import InfeasibleError, InputError, Location, MachineError, UnknownError
 from fairslice.policy.model import FlowSpec, Policy, Slice
 from fairslice.slicing.state.desired import SwitchState
 from fairslice.slicing.state.forwarding import Probe
 from fairslice.slicing.state.labels import Cookie, Role
+from fairslice.testing.cores import computed
 from fairslice.testing.networks import build_network
 from fairslice.testing.switch import FakeSwitch
 from fairslice.topology.discovery import SeenLink
@@ -131,13 +131,6 @@ class World:
     @property
     def modifications(self) -> int:
         return sum(switch.modifications for switch in self.switches.values())
-
-
-def computed(compute: Compute) -> Computed:
-    try:
-        return Computed(compute.question, work_out(compute.question))
-    except FairsliceError as error:
-        return Computed(compute.question, None, error)
 
 
 def up(policy: Policy | None = POLICY) -> World:

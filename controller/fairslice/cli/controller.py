@@ -1,5 +1,6 @@
 """``fairslice controller``: the control plane as a process of its own."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
 
 
 @click.command(
-    short_help="Run the controller: Ryu, the policy, and the switches that connect.",
+    short_help="Run the controller: Ryu or os-ken, the policy, and the switches that connect.",
     epilog=examples(
         (
             "For a network that is known, with a policy to begin with",
@@ -69,6 +70,11 @@ DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
     metavar="PORT",
     help="TCP port of the REST interface.",
 )
+@click.option(
+    "--framework",
+    type=click.Choice(["ryu", "os-ken"]),
+    help="What speaks OpenFlow: Ryu, or os-ken, which is maintained. Default: Ryu where it is installed.",
+)
 @click.option("--called", hidden=True, help="How POLICY is called in messages.")
 def command(
     topology: str | None,
@@ -80,6 +86,7 @@ def command(
     openflow_port: int,
     rest_host: str,
     rest_port: int,
+    framework: str | None,
     called: str | None,
 ) -> int:
     """Run the controller until it is interrupted, with POLICY, a policy file, in force from the beginning.
@@ -101,6 +108,9 @@ def command(
     if expected is not None and wanted is not None:
         allocate_slices(wanted, expected, omit_unreachable=True)
 
+    if framework is not None:
+        # It is read when the framework's modules are imported.
+        os.environ["FAIRSLICE_FRAMEWORK"] = framework
     from fairslice.control.app.launcher import Listen, serve
 
     return 128 + serve(

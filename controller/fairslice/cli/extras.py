@@ -8,9 +8,12 @@ from fairslice.errors import MachineError
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "controller": ("dns", "eventlet", "httpx", "ovs", "ryu", "starlette", "uvicorn"),
     "fast": ("numba",),
+    "os-ken": ("os_ken",),
     "report": ("jinja2", "matplotlib"),
 }
-"""The packages of each extra, as they are imported."""
+"""The packages of each extra, as they are imported; of "os-ken" those that "controller" does not bring."""
+INSTEAD = {"controller": ({"dns", "eventlet", "ryu"}, "os_ken")}
+"""What of an extra is not missed where another package is there."""
 
 
 def require(extra: str, what: str) -> None:
@@ -23,7 +26,9 @@ def require(extra: str, what: str) -> None:
     Raises:
         MachineError: a package of the extra is missing; says how the extra is installed.
     """
-    if any(map(_missing, EXTRAS[extra])):
+    missed = set(filter(_missing, EXTRAS[extra]))
+    not_missed, other = INSTEAD.get(extra, (set(), ""))
+    if missed and not (missed <= not_missed and not _missing(other)):
         raise _refusal(extra, what)
 
 

@@ -1,32 +1,27 @@
-"""Start Ryu with fairslice in it. Ryu 4.34's own ``ryu-manager`` can't start on current Python."""
+"""Start the framework with fairslice in it; no command of its own can."""
 
 import gc
 import logging
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Any
 
-import fairslice.control.openflow.framework  # noqa: F401  makes ryu importable
 from fairslice.alloc.engine import never_compile
 from fairslice.control.app.core import Core
 from fairslice.control.app.shell import FairsliceApp
+from fairslice.control.openflow.framework import PACKAGE, hub, part
 from fairslice.control.ovsdb.database import OvsDatabase
-from fairslice.errors import InputError, MachineError, os_reason
+from fairslice.control.rest.server import RestServer, bind
+from fairslice.errors import MachineError, os_reason
 from fairslice.linux.signals import stop_signals
 from fairslice.policy.model import Policy
 from fairslice.topology.network import Network
 
-from ryu import cfg
-from ryu.app import wsgi
-from ryu.base.app_manager import AppManager
-from ryu.lib import hub
-from ryu.topology import switches  # noqa: F401  registers --observe-links
-
+# Registers --observe-links.
+part("topology.switches")
 log = logging.getLogger(__name__)
 
-APPS = ("ryu.topology.switches", "fairslice.control.app.shell")
+APPS = (f"{PACKAGE}.topology.switches", "fairslice.control.app.shell")
 """Dotted names: a file's path would load a second copy of the module."""
 
 
@@ -58,21 +53,21 @@ def serve(
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    for chatty in ("ryu", "ryu.lib.hub", "wsgi"):
+    for chatty in (PACKAGE, f"{PACKAGE}.lib.hub"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     _share_the_processor()
     # Compiling would keep switches waiting for longer than they wait for an answer.
     never_compile()
-    _require_free(listen)
+    bind("OpenFlow", "", listen.openflow_port).close()
+    rest_socket = bind("REST", listen.rest_host, listen.rest_port)
     FairsliceApp.core = Core(expected, policy, queues=ovsdb is not None)
     FairsliceApp.database = None if ovsdb is None else OvsDatabase(ovsdb)
     _configure(listen)
-    manager = AppManager.get_instance()
+    manager = part("base.app_manager").AppManager.get_instance()
     manager.load_apps(list(APPS))
-    contexts = manager.create_contexts()
-    services: list[Any] = manager.instantiate_apps(**contexts)
-    # The framework's start_service() looks for a WSGIApplication that is none of a subclass.
-    services.append(hub.spawn(wsgi.WSGIServer(contexts["wsgi"])))
+    manager.instantiate_apps(**manager.create_contexts())
+    rest = RestServer(manager.applications[FairsliceApp.__name__].service, rest_socket)
+    rest.start()
     companion = _start_agent(ovsdb) if agent and ovsdb is not None else None
     received: list[int] = []
     try:
@@ -86,10 +81,11 @@ def serve(
                     )
                     companion = None
     finally:
+        rest.stop()
         if companion is not None:
             companion.terminate()
             companion.wait()
-    # Ryu's own shutdown waits seconds for its LLDP threads; what is installed stays installed either way.
+    # The framework's own shutdown waits seconds for its LLDP threads; what is installed stays installed.
     return received[0]
 
 
@@ -119,43 +115,10 @@ def _start_agent(ovsdb: str) -> "subprocess.Popen[bytes]":
 
 
 def _configure(listen: Listen) -> None:
-    """Ryu takes its settings from a command line only."""
-    cfg.CONF(
-        args=[
-            "--observe-links",
-            "--ofp-tcp-listen-port",
-            str(listen.openflow_port),
-            "--wsapi-host",
-            listen.rest_host,
-            "--wsapi-port",
-            str(listen.rest_port),
-        ],
+    """The framework takes its settings from a command line only."""
+    part("cfg").CONF(
+        args=["--observe-links", "--ofp-tcp-listen-port", str(listen.openflow_port)],
         project="fairslice",
         default_config_files=[],
         default_config_dirs=[],
     )
-
-
-def _require_free(listen: Listen) -> None:
-    for what, host, port in (
-        ("OpenFlow", "", listen.openflow_port),
-        ("REST", listen.rest_host, listen.rest_port),
-    ):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except socket.gaierror as error:
-                raise InputError(
-                    f"{what} can't listen on {host}: {error.strerror}; expected an IPv4 address of this"
-                    " machine"
-                ) from error
-            except (UnicodeError, TypeError) as error:  # TypeError: bytes that are not text, or a NUL.
-                raise InputError(
-                    f"{what} can't listen on {host!r}: it is not a host's name; expected an IPv4 address of"
-                    " this machine"
-                ) from error
-            except OSError as error:
-                raise MachineError(
-                    f"{what} can't listen on {host or '*'}:{port}: {os_reason(error)}"
-                ) from error

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from fairslice.api.allocation import AllocationView
 from fairslice.api.counters import Counters
+from fairslice.api.network import NetworkView
 from fairslice.api.status import ProbesView, StatusView
 from fairslice.control.app.core import Core
 from fairslice.control.app.counters import read_counters
@@ -20,8 +20,10 @@ from fairslice.slicing.view import view
 from fairslice.topology.nodelink import to_json
 
 
-class Service:
+class CoreService:
     """Answers questions; each call waits, in the thread that makes it.
+
+    It is the :class:`~fairslice.control.rest.service.Service` of a controller.
 
     Args:
         loop: the core's.
@@ -39,9 +41,9 @@ class Service:
         status = self._loop.read(lambda core: core.status)
         return status.model_copy(update={"framework": self._framework})
 
-    def network(self) -> dict[str, Any]:
-        """The network as it is now, node-link JSON: a network file."""
-        return to_json(self._loop.read(lambda core: core.discovery.network))
+    def network(self) -> NetworkView:
+        """The network as it is now, a network file, too."""
+        return NetworkView.model_validate(to_json(self._loop.read(lambda core: core.discovery.network)))
 
     def allocation(self) -> AllocationView:
         """The rates in force.
@@ -75,11 +77,11 @@ class Service:
         """
         return read_counters(self._sessions(), time.monotonic)
 
-    def probes(self, wanted: ProbesView) -> StatusView:
+    def probes(self, probes: ProbesView) -> StatusView:
         """Count packets apart; replaces all earlier probes.
 
         Raises:
             UnknownError: there is no such flow.
         """
-        self._loop.ask(ProbesGiven(tuple(Probe(p.flow_number, p.proto, p.dst_port) for p in wanted.probes)))
+        self._loop.ask(ProbesGiven(tuple(Probe(p.flow_number, p.proto, p.dst_port) for p in probes.probes)))
         return self.status()

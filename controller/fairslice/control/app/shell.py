@@ -18,9 +18,8 @@ from fairslice.control.app.events import (
     SwitchJoined,
     SwitchLeft,
 )
-from fairslice.control.app.http import RestApi, RestApplication
 from fairslice.control.app.loop import Loop
-from fairslice.control.app.service import Service
+from fairslice.control.app.service import CoreService
 from fairslice.control.app.session import Session
 from fairslice.control.openflow.decode import leave_long_answers_unparsed
 from fairslice.control.openflow.encode import Message
@@ -97,7 +96,6 @@ class Connection:
 class FairsliceApp(BASE):  # type: ignore[misc]
     """The framework's side of fairslice; all that decides is in :class:`~fairslice.control.app.core.Core`."""
 
-    _CONTEXTS = {"wsgi": RestApplication}  # noqa: RUF012  the framework reads this name
     OFP_VERSIONS = (ofproto_v1_3.OFP_VERSION,)
 
     core: Core
@@ -108,8 +106,7 @@ class FairsliceApp(BASE):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.connections: dict[int, Connection] = {}
         self.loop = Loop(self.core, self._carry_out)
-        self.service = Service(self.loop, self._sessions, FRAMEWORK)
-        kwargs["wsgi"].register(RestApi, {"service": self.service})
+        self.service = CoreService(self.loop, self._sessions, FRAMEWORK)
 
     def start(self) -> Any:
         """Begin with the framework's event loop."""

@@ -30,10 +30,12 @@ def _chosen() -> str:
     wanted = os.environ.get(VARIABLE)
     if wanted in PACKAGES:
         return wanted
-    return "ryu" if importlib.util.find_spec("ryu") else "os-ken"
+    others = "os-ken" if importlib.util.find_spec("os_ken") else "ryu"
+    return "ryu" if importlib.util.find_spec("ryu") else others
 
 
 NAME = _chosen()
+PACKAGE = PACKAGES[NAME]
 
 
 def part(name: str) -> Any:
@@ -42,7 +44,7 @@ def part(name: str) -> Any:
     Raises:
         ImportError: the framework is not installed.
     """
-    return importlib.import_module(f"{PACKAGES[NAME]}.{name}")
+    return importlib.import_module(f"{PACKAGE}.{name}")
 
 
 with warnings.catch_warnings():
@@ -54,16 +56,18 @@ with warnings.catch_warnings():
         # Ryu 4.34 asks for it, and newer eventlets no longer have it.
         if not hasattr(eventlet.wsgi, "ALREADY_HANDLED"):
             eventlet.wsgi.ALREADY_HANDLED = object()
-        VERSION: str = importlib.import_module("ryu").version
+        from ryu import version as _version
     else:
         from importlib.metadata import version
 
-        VERSION = version("os-ken")
+        import os_ken  # noqa: F401  whose want is told by this name
+
+        _version = version("os-ken")
     ofproto_v1_3: Any = part("ofproto.ofproto_v1_3")
     ofproto_v1_3_parser: Any = part("ofproto.ofproto_v1_3_parser")
     hub: Any = part("lib.hub")
 
-FRAMEWORK = f"{NAME} {VERSION}"
+FRAMEWORK = f"{NAME} {_version}"
 
 OPENFLOW_13 = part("ofproto.ofproto_protocol").ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 """Stands in for a datapath, so that messages can be built and serialised without a switch."""
