@@ -100,6 +100,21 @@ def test_the_refusal_arrives_though_all_of_it_is_sent(port: int) -> None:
         assert client.status() == STATUS
 
 
+def test_who_leaves_once_refused_is_not_waited_for() -> None:
+    begun = time.monotonic()
+    with played_rest(replace(Limits(), linger_s=600)) as (_, port), connected(port) as connection:
+        connection.sendall(b"PUT /v1/policy HTTP/1.1\r\nHost: x\r\nContent-Length: 10000000\r\n\r\n")
+        assert refusal(connection)[0] == 413
+        connection.shutdown(socket.SHUT_WR)
+        assert ended(connection)
+    with played_rest(replace(Limits(), linger_s=600)) as (_, port), connected(port) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert refusal(connection)[0] == 400
+        connection.shutdown(socket.SHUT_WR)
+        assert ended(connection)
+    assert time.monotonic() - begun < 300
+
+
 def test_the_largest_body_is_taken() -> None:
     with played_rest(replace(Limits(), body_bytes=1000)) as (service, port):
         with ControllerClient(f"http://127.0.0.1:{port}") as client:

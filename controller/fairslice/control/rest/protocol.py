@@ -83,9 +83,12 @@ class LimitedProtocol(H11Protocol):
         if self._refused or not self._busy:
             return None
         self.cycle.keep_alive = False
+        if self.cycle.more_body and self.cycle.response_started:
+            return None
         if self.cycle.more_body:
             length = dict(self.headers).get(b"content-length", b"?").decode("ascii")
             self._refuse(400, InputError(f"the request ended before its {length} bytes had come"))
+            self.transport.close()
         return self.scheme == "http"  # Of TLS there is no half to keep open.
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -122,6 +125,13 @@ class LimitedProtocol(H11Protocol):
         if self.transport.get_write_buffer_size():
             # The client has not even taken its answer; a transport that closes would wait for that.
             self.drop()
+
+    def shutdown(self) -> None:
+        """The server ends; who was refused has had time enough."""
+        if self._refused:
+            self.drop()
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP; uvicorn calls it where h11 has raised why."""
