@@ -18,7 +18,7 @@ from fairslice.errors import FairsliceError, InputError, MachineError
 
 
 class Connections:
-    """The connections of a server; first of ``waiting`` is who has waited longest for a request."""
+    """The connections of a server; first of ``waiting`` is whose request has been waited for longest."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -73,10 +73,7 @@ class LimitedProtocol(H11Protocol):
         if self._refused:
             return
         super().data_received(data)
-        if self._busy:
-            self._stop_waiting()
-        elif self._deadline is None and not self._refused and not self.transport.is_closing():
-            self._wait()
+        self._note()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client has said all it will; it may still wait for an answer."""
@@ -94,8 +91,8 @@ class LimitedProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Make room."""
         self._others.all.discard(self)
-        self._stop_waiting()
         self._others.waiting.pop(self, None)
+        self._stop_deadline()
         self._stop_write_deadline()
         super().connection_lost(exc)
 
@@ -114,10 +111,11 @@ class LimitedProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request: idle at first, and so among the first to go."""
+        self._others.waiting.pop(self, None)
         self._others.waiting[self] = None
         super().on_response_complete()
         if self._busy:  # The next one was there already.
-            self._stop_waiting()
+            self._note()
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing has come for a while."""
@@ -156,12 +154,20 @@ class LimitedProtocol(H11Protocol):
         self._others.waiting.pop(self, None)
         self.transport.abort()
 
+    def _note(self) -> None:
+        """Something has come: note what is waited for now."""
+        if self._busy:
+            self._stop_deadline()  # The application has a time for the body.
+            if not self.cycle.more_body:
+                self._others.waiting.pop(self, None)
+        elif self._deadline is None and not self._refused and not self.transport.is_closing():
+            self._wait()
+
     def _wait(self) -> None:
         self._others.waiting.setdefault(self)
         self._deadline = self.loop.call_later(self._limits.head_s, self._too_late)
 
-    def _stop_waiting(self) -> None:
-        self._others.waiting.pop(self, None)
+    def _stop_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
