@@ -54,7 +54,7 @@ def test_nothing_is_answered_after_the_end_and_the_address_is_free() -> None:
     bind("REST", "127.0.0.1", port).close()
 
 
-def test_it_stops_though_a_call_never_ends() -> None:
+def test_it_stops_though_a_call_never_ends(caplog: pytest.LogCaptureFixture) -> None:
     service, never = PlayedService(), threading.Event()
 
     def wait() -> StatusView:
@@ -70,6 +70,12 @@ def test_it_stops_though_a_call_never_ends() -> None:
         while not service.asked:
             time.sleep(0.01)
         server.stop(PATIENCE_S)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"the controller ends" in answer
+    assert "Traceback" not in caplog.text
     assert "rest" not in {thread.name for thread in threading.enumerate()}
     never.set()
 

@@ -137,6 +137,9 @@ class _Resource:
             return refusal(error)
         except ClientDisconnect:
             raise
+        except asyncio.CancelledError:
+            # The server stops, and has waited; uvicorn would tell of it as of a fault.
+            return refusal(MachineError("the controller ends"))
         except Exception:
             log.exception("%s %s failed", method, request.scope["path"])
             return problem(500, INTERNAL)

@@ -18,7 +18,7 @@ from fairslice.errors import FairsliceError, InputError, MachineError
 
 
 class Connections:
-    """The connections of a server; first of ``waiting`` is who has waited longest for a request."""
+    """The connections of a server; first of ``waiting`` is whose request has been waited for longest."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -73,26 +73,26 @@ class LimitedProtocol(H11Protocol):
         if self._refused:
             return
         super().data_received(data)
-        if self._busy:
-            self._stop_waiting()
-        elif self._deadline is None and not self._refused and not self.transport.is_closing():
-            self._wait()
+        self._note()
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client has said all it will; it may still wait for an answer."""
         if self._refused or not self._busy:
             return None
         self.cycle.keep_alive = False
+        if self.cycle.more_body and self.cycle.response_started:
+            return None
         if self.cycle.more_body:
             length = dict(self.headers).get(b"content-length", b"?").decode("ascii")
             self._refuse(400, InputError(f"the request ended before its {length} bytes had come"))
+            self.transport.close()
         return self.scheme == "http"  # Of TLS there is no half to keep open.
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Make room."""
         self._others.all.discard(self)
-        self._stop_waiting()
         self._others.waiting.pop(self, None)
+        self._stop_deadline()
         self._stop_write_deadline()
         super().connection_lost(exc)
 
@@ -111,10 +111,11 @@ class LimitedProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request: idle at first, and so among the first to go."""
+        self._others.waiting.pop(self, None)
         self._others.waiting[self] = None
         super().on_response_complete()
         if self._busy:  # The next one was there already.
-            self._stop_waiting()
+            self._note()
 
     def timeout_keep_alive_handler(self) -> None:
         """Nothing has come for a while."""
@@ -122,6 +123,13 @@ class LimitedProtocol(H11Protocol):
         if self.transport.get_write_buffer_size():
             # The client has not even taken its answer; a transport that closes would wait for that.
             self.drop()
+
+    def shutdown(self) -> None:
+        """The server ends; who was refused has had time enough."""
+        if self._refused:
+            self.drop()
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP; uvicorn calls it where h11 has raised why."""
@@ -146,12 +154,20 @@ class LimitedProtocol(H11Protocol):
         self._others.waiting.pop(self, None)
         self.transport.abort()
 
+    def _note(self) -> None:
+        """Something has come: note what is waited for now."""
+        if self._busy:
+            self._stop_deadline()  # The application has a time for the body.
+            if not self.cycle.more_body:
+                self._others.waiting.pop(self, None)
+        elif self._deadline is None and not self._refused and not self.transport.is_closing():
+            self._wait()
+
     def _wait(self) -> None:
         self._others.waiting.setdefault(self)
         self._deadline = self.loop.call_later(self._limits.head_s, self._too_late)
 
-    def _stop_waiting(self) -> None:
-        self._others.waiting.pop(self, None)
+    def _stop_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import socket
 import threading
 from collections.abc import Callable
@@ -80,7 +81,7 @@ class RestServer:
             server_header=False,
             backlog=_ACCEPTED_AT_ONCE,
             timeout_keep_alive=limits.idle_s,  # type: ignore[arg-type]  # It goes to call_later as it is.
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=math.ceil(limits.linger_s) + 1,
             h11_max_incomplete_event_size=limits.head_bytes,
         )
         await _Server(config, self._started).serve(sockets=[self._listening])
