@@ -11,7 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from fairslice.cli.extras import EXTRAS, refusal_of, require
+from fairslice.cli.extras import EXTRAS, INSTEAD, refusal_of, require
 from fairslice.errors import MachineError
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def test_the_readme_says_how_each_is_installed() -> None:
     assert sorted(told) == sorted([".", *(f"'.[{extra}]'" for extra in (*EXTRAS, "all"))])
 
 
-@pytest.mark.parametrize("there", [[], ["controller"], ["report"]], ids=" ".join)
+@pytest.mark.parametrize("there", [[], ["controller"], ["os-ken"], ["report"]], ids=" ".join)
 def test_an_installation_does_what_its_extras_promise(there: list[str]) -> None:
     absent = ",".join(sorted(EXTRAS.keys() - set(there)))
     blocking = [sys.executable, "-m", "fairslice.testing.without_extras", absent]
@@ -54,7 +54,7 @@ def test_an_installation_does_what_its_extras_promise(there: list[str]) -> None:
 
 
 def test_what_is_promised_and_not_there_is_told() -> None:
-    blocking = [sys.executable, "-m", "fairslice.testing.without_extras", "controller,fast,report"]
+    blocking = [sys.executable, "-m", "fairslice.testing.without_extras", "controller,fast,os-ken,report"]
     done = subprocess.run(
         [*blocking, "fairslice.testing.installed", "controller"],
         capture_output=True,
@@ -67,9 +67,9 @@ def test_what_is_promised_and_not_there_is_told() -> None:
     assert "fairslice status" in done.stderr
 
 
-@pytest.mark.parametrize("package", sorted(package for some in EXTRAS.values() for package in some))
+@pytest.mark.parametrize("package", sorted({package for some in EXTRAS.values() for package in some}))
 def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
-    (extra,) = [name for name, packages in EXTRAS.items() if package in packages]
+    extra = next(name for name, packages in EXTRAS.items() if package in packages)
     error = ModuleNotFoundError("none", name=f"{package}.inner")
     if sys.modules.get(package, package) is None:  # These tests may run as if it were not installed.
         monkeypatch.delitem(sys.modules, package)
@@ -77,6 +77,10 @@ def test_a_missing_package_names_its_extra(monkeypatch: pytest.MonkeyPatch, pack
     assert refusal_of(error, "fairslice run") is None
     require(extra, "fairslice run")
     monkeypatch.setitem(sys.modules, package, None)
+    if extra in INSTEAD:
+        if package not in EXTRAS[INSTEAD[extra]]:
+            require(extra, "fairslice run")
+        monkeypatch.setitem(sys.modules, "os_ken", None)
     refusal = refusal_of(error, "fairslice run")
     assert str(refusal).startswith(f'fairslice run needs the extra "{extra}": pip install')
     with pytest.raises(MachineError, match=f'needs the extra "{extra}"') as raised:

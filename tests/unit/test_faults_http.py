@@ -253,7 +253,7 @@ def test_a_request_that_ends_early_is_refused(controller: int) -> None:
 def test_an_answer_says_which_methods_are_allowed(controller: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", controller, timeout=60)
     connection.request("DELETE", "/v1/probes")
-    assert connection.getresponse().headers["Allow"] == "PUT"
+    assert connection.getresponse().headers["Allow"] == "OPTIONS, PUT"
     connection.close()
 
 

@@ -8,12 +8,12 @@ from fairslice.errors import MachineError
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "controller": ("dns", "eventlet", "httpx", "ovs", "ryu", "starlette", "uvicorn"),
     "fast": ("numba",),
-    "os-ken": ("os_ken",),
+    "os-ken": ("OpenSSL", "httpx", "os_ken", "ovs", "starlette", "uvicorn"),
     "report": ("jinja2", "matplotlib"),
 }
-"""The packages of each extra, as they are imported; of "os-ken" those that "controller" does not bring."""
-INSTEAD = {"controller": ({"dns", "eventlet", "ryu"}, "os_ken")}
-"""What of an extra is not missed where another package is there."""
+"""The packages of each extra, as they are imported."""
+INSTEAD = {"controller": "os-ken"}
+"""Where the other extra is installed, this one is not missed."""
 
 
 def require(extra: str, what: str) -> None:
@@ -26,9 +26,7 @@ def require(extra: str, what: str) -> None:
     Raises:
         MachineError: a package of the extra is missing; says how the extra is installed.
     """
-    missed = set(filter(_missing, EXTRAS[extra]))
-    not_missed, other = INSTEAD.get(extra, (set(), ""))
-    if missed and not (missed <= not_missed and not _missing(other)):
+    if all(any(map(_missing, EXTRAS[one])) for one in (extra, INSTEAD.get(extra, extra))):
         raise _refusal(extra, what)
 
 

@@ -49,7 +49,8 @@ def in_base(module: str) -> bool:
 
 def import_faults(extras: Sequence[str]) -> Iterator[str]:
     """Modules that can't be imported, though all is there that they may need."""
-    absent = {package for extra in EXTRAS.keys() - set(extras) for package in EXTRAS[extra]}
+    there = {package for extra in extras for package in EXTRAS[extra]}
+    absent = {package for packages in EXTRAS.values() for package in packages} - there
     root = Path(fairslice.__file__).parent
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
@@ -95,7 +96,7 @@ def command_faults(extras: Sequence[str], python: Sequence[str], directory: Path
         cases.append(
             (("allocate", problem, "--explain", "--picture", picture), 6, _needs("--picture", "report"))
         )
-    if "controller" in extras:
+    if _has_controller(extras):
         cases.append((("status", *nowhere), 6, "no controller answers"))
         if "report" not in extras:
             cases.append((run, 6, _needs("fairslice run", "report")))
@@ -123,11 +124,16 @@ def command_faults(extras: Sequence[str], python: Sequence[str], directory: Path
             )
     if "report" in extras and not Path(picture).read_text().startswith("<svg"):
         yield "fairslice explain --picture: the picture is not SVG"
-    if "controller" in extras:
-        yield from _controller_faults(python, network, policy)
+    if _has_controller(extras):
+        framework = "ryu" if "controller" in extras else "os-ken"
+        yield from _controller_faults(python, network, policy, framework)
 
 
-def _controller_faults(python: Sequence[str], network: str, policy: str) -> Iterator[str]:
+def _has_controller(extras: Sequence[str]) -> bool:
+    return "controller" in extras or "os-ken" in extras
+
+
+def _controller_faults(python: Sequence[str], network: str, policy: str, framework: str) -> Iterator[str]:
     """Start the controller and ask it where it stands; no switch is there, so nothing can be in force."""
     openflow, rest = _free_port(), _free_port()
     words = ("controller", policy, "--topology", network, "--ovsdb", "none")
@@ -144,7 +150,7 @@ def _controller_faults(python: Sequence[str], network: str, policy: str) -> Iter
             process.terminate()
             process.wait(_LIMIT_S)
         log.seek(0)
-        if not answer or not json.loads(answer)["framework"].startswith("ryu"):
+        if not answer or not json.loads(answer)["framework"].startswith(framework):
             yield f"fairslice {' '.join(words)}: it answered {answer!r}; it wrote {log.read()}"
 
 
@@ -197,7 +203,7 @@ def _blocked() -> list[str]:
     return [
         extra
         for extra, packages in EXTRAS.items()
-        if all(package in sys.modules and sys.modules[package] is None for package in packages)
+        if any(package in sys.modules and sys.modules[package] is None for package in packages)
     ]
 
 

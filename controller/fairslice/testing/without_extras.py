@@ -7,10 +7,11 @@ from fairslice.cli.extras import EXTRAS
 
 
 def block(extras: str) -> None:
-    """What stands as None can't be imported, nor be found."""
-    for extra in extras.split(","):
-        for package in EXTRAS[extra]:
-            sys.modules[package] = None  # type: ignore[assignment]
+    """What stands as None can't be imported, nor be found; what other extras bring as well stays."""
+    blocked = set(extras.split(","))
+    stays = {package for extra in EXTRAS.keys() - blocked for package in EXTRAS[extra]}
+    for package in {package for extra in blocked for package in EXTRAS[extra]} - stays:
+        sys.modules[package] = None  # type: ignore[assignment]
 
 
 if __name__ == "__main__":
