@@ -188,6 +188,49 @@ def test_a_full_standard_output_is_named(arguments: tuple[str, ...]) -> None:
     one_sentence(done, 6, "standard output", "No space left on device")
 
 
+def closed(redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command with a standard stream closed, as a shell's ``>&-`` does it."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$0" -m fairslice "$@" {redirection}', sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        PLAN,
+        (*PLAN, "--json"),
+        EXPLAIN,
+        (*EXPLAIN, "--json"),
+        ("check", POLICY),
+        ("check", POLICY, "--json"),
+        ("topology", DUMBBELL),
+        ("doctor", "--quick", "--json"),
+        ("--help",),
+        ("run", "--help"),
+        ("--version",),
+    ],
+)
+def test_a_closed_standard_output_is_named(arguments: tuple[str, ...]) -> None:
+    one_sentence(closed(">&-", *arguments), 6, "standard output", "closed")
+
+
+def test_a_closed_standard_input_is_named() -> None:
+    one_sentence(closed("<&-", "allocate", "-"), 2, "<stdin>", "closed")
+
+
+def test_a_file_does_not_take_the_place_of_a_closed_stream(tmp_path: Path) -> None:
+    """The first file that is opened would get its descriptor, and what is printed go into that."""
+    picture = tmp_path / "filling.svg"
+    done = closed("<&- >&-", *EXPLAIN, "--picture", str(picture))
+    one_sentence(done, 6, "standard output")
+    assert "Filling of" not in picture.read_text()
+
+
 @pytest.mark.parametrize(
     "arguments", [PLAN, (*PLAN, "--json"), EXPLAIN, ("topology", DUMBBELL), ("--version",)]
 )
