@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": {"errors"},
     "api": {"errors"},
     "policy": {"errors", "units", "naming", "files"},
-    "topology": {"errors", "units", "naming", "files"},
+    "topology": {"errors", "units", "naming", "files", "linux"},
     "alloc": {"errors"},
     "slicing": {"errors", "units", "naming", "api", "policy", "topology", "alloc"},
     "measure": {"errors", "units", "naming", "api"},

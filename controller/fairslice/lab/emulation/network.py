@@ -27,6 +27,7 @@ from fairslice.lab.emulation.hosts import (
 from fairslice.lab.emulation.openvswitch import RUN_DIRECTORY, Datapath, both_run, kernel_module_loaded
 from fairslice.lab.emulation.wires import Wires, cables, check_wires, is_wire
 from fairslice.linux.command import run_command
+from fairslice.linux.mininet_package import mininet_cure
 from fairslice.topology.network import Link, Network
 
 try:
@@ -37,10 +38,7 @@ try:
     from mininet.node import Host as MininetHost
     from mininet.node import OVSSwitch, RemoteController
 except ImportError as error:
-    raise MachineError(
-        f"Mininet can't be imported ({error}); install the package mininet, and run in a virtual environment "
-        "that was made by the system's Python with --system-site-packages"
-    ) from error
+    raise MachineError(f"Mininet can't be imported ({error}); {mininet_cure()}") from error
 
 _COMMAND_TIMEOUT_S = 240
 

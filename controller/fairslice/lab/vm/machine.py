@@ -26,6 +26,7 @@ from fairslice.errors import InputError, MachineError
 from fairslice.lab.vm.death import Death, explain
 from fairslice.lab.vm.outputs import check_outputs
 from fairslice.lab.vm.registers import LIBRARY, preloaded
+from fairslice.linux.command import administrators_path
 from fairslice.linux.signals import stop_signals
 
 KERNEL = "linux.uml"
@@ -58,7 +59,7 @@ shm /dev/shm tmpfs X-mount.mkdir
 cgroup2 /sys/fs/cgroup cgroup2 defaults
 run /run tmpfs mode=755
 """
-# Outlives a supervisor that is killed, and ends the machine with all its processes at one blow: a TERM leaves
+# Outlives a supervisor that is killed, and ends the machine with SIGKILL to its process group: a TERM leaves
 # helpers of UML's behind, and some that hang. What it prints is the command's status, or how UML itself ended
 # without one; $0 is the exchange directory, which has "listening" once the machine is up.
 _KEEPER = """
@@ -249,7 +250,9 @@ class _Supervisor:
         lines += [f"output {shlex.quote(str(path.resolve()))}" for path in self.machine.outputs]
         (self.exchange / "settings.sh").write_bytes(os.fsencode("\n".join(lines) + "\n"))
         (self.exchange / "fstab").write_text(_FSTAB)
-        environment = {**os.environ, VM_VARIABLE: "1"}
+        # Inside it is root, whose tools an ordinary user's PATH may lack.
+        path = administrators_path(os.environ.get("PATH", os.defpath))
+        environment = {**os.environ, "PATH": path, VM_VARIABLE: "1"}
         # env(1) takes names that a shell's export would refuse.
         assigned = [f"{key}={value}" for key, value in environment.items()]
         command = shlex.join(["env", "-i", *assigned, *self.machine.argv])
