@@ -16,6 +16,7 @@ from fairslice.lab.doctor.findings import Finding
 from fairslice.lab.emulation.isolation import check_isolation
 from fairslice.lab.emulation.openvswitch import kernel_module_loaded
 from fairslice.linux.command import administrators_path
+from fairslice.linux.congestion import available_congestion_controls
 from fairslice.linux.mininet_package import mininet_cure
 
 PYTHON = (3, 11)
@@ -44,7 +45,6 @@ _IMPORT_TIMEOUT_S = 120.0
 _BOOTSTRAP = "run script/bootstrap"
 _IMPORT_FRAMEWORK = "import fairslice.control.openflow.framework as f; print(f.FRAMEWORK)"
 _IMPORT_MININET = "import fairslice.lab.emulation.network"
-_CONGESTION_CONTROLS = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
 
 def python_finding(version: tuple[int, int]) -> Finding:
@@ -274,7 +274,7 @@ def common_findings(datapath: str, *, on_this_machine: bool) -> tuple[Finding, .
         open_vswitch_finding(missing_tools(SWITCH_TOOLS), output(["ovs-vswitchd", "--version"])),
         iperf3_finding(shutil.which("iperf3"), output(["iperf3", "--version"])),
         tools_finding(missing_tools(TOOLS)),
-        congestion_control_finding(_congestion_controls()),
+        congestion_control_finding(available_congestion_controls()),
         userspace_datapath_finding(tun_trouble(), needs_tun),
         kernel_datapath_finding(loaded, not loaded and _loadable(), datapath == "kernel"),
     )
@@ -341,13 +341,6 @@ def _loadable() -> bool:
     except (OSError, subprocess.SubprocessError):
         return False
     return True
-
-
-def _congestion_controls() -> list[str]:
-    try:
-        return _CONGESTION_CONTROLS.read_text().split()
-    except OSError:
-        return []
 
 
 def _version(text: str) -> tuple[int, ...]:
