@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
 from fairslice.alloc.arguments import IN_JSON
 from fairslice.alloc.certificate.certify import certify
+from fairslice.alloc.explain.sensitivity import Guarantee
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import Fault, InfeasibleError, InputError, Location
@@ -219,8 +220,13 @@ def answer(problem: AllocationProblem) -> dict[str, Any]:
     }
 
 
-def stated(why: Bottleneck) -> str | dict[str, str] | None:
-    """A bottleneck as JSON: a link's name, None for a cap, or ``{"limit": SLICE}``."""
+def stated(why: Bottleneck | Guarantee) -> str | dict[str, str | None] | None:
+    """A bottleneck as JSON: a link's name, None for a cap, or ``{"limit": SLICE}``.
+
+    Of a guarantee, which stops nobody, ``{"guarantee": SLICE}``, with None for a flow of no slice.
+    """
+    if isinstance(why, Guarantee):
+        return {"guarantee": why.name or None}
     if why.kind is BottleneckKind.CAP:
         return None
     return {"limit": why.name} if why.kind is BottleneckKind.LIMIT else why.name
