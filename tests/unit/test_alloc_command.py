@@ -41,7 +41,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["rates"] == {"f": 10.0}
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{")))
     assert run(monkeypatch, "-") == 2
-    assert capsys.readouterr().err.startswith("<stdin>:1:2: this is no JSON")
+    assert capsys.readouterr().err.startswith("<stdin>:1:2: this is not JSON")
 
 
 def test_a_byte_order_mark_is_not_part_of_the_problem(
