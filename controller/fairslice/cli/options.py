@@ -52,7 +52,7 @@ class NumberRange(click.FloatRange):
     """A number in a range; "nan", which compares with nothing, is in none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number; a usage error if it is none, or out of the range."""
+        """The number; a usage error if it is not one, or out of the range."""
         try:
             float(value)
         except (TypeError, ValueError):

@@ -141,7 +141,7 @@ def from_json(
         raise InputError(faults.found) from None
     for i, edge in enumerate(read.edges):
         if edge.capacity is None and bandwidth_bps is None:
-            message = f"{key}[{i}].capacity: missing; expected it in bit/s, {BANDWIDTH_OFFER}"
+            message = f"{key}[{i}].capacity: is missing; expected it in bit/s, {BANDWIDTH_OFFER}"
             faults.add(message, locate((key, i)))
     nodes = [(node, locate(("nodes", i))) for i, node in enumerate(read.nodes)]
     draft = Draft(

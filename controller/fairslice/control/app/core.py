@@ -42,7 +42,7 @@ MAX_TRIES = 3
 
 NO_POLICY = Policy(file="", slices=())
 CALLER = "the controller"
-"""In its refusals."""
+"""The name used in error messages."""
 
 
 class Core:

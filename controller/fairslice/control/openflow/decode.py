@@ -73,7 +73,10 @@ def decode_flows(stats: Iterable[Any]) -> list[EntryCounter]:
 
 
 def decode_meters(configs: Iterable[Any]) -> list[Meter]:
-    """Our meters among all of a switch; one that is no single drop band has rate -1, which a plan mends."""
+    """Our meters among all of a switch.
+
+    One that is not a single drop band has rate -1, so the next plan replaces it.
+    """
     meters = []
     for config in configs:
         if not is_our_meter(config.meter_id):
