@@ -61,5 +61,38 @@ def test_columns_say_how_wide_even_where_there_is_no_terminal(monkeypatch: pytes
     monkeypatch.setenv("COLUMNS", "80")
     assert wide_enough(Console()).width == 80
     monkeypatch.delenv("COLUMNS")
-    assert wide_enough(Console(width=80, force_terminal=False)).width == 120
+    assert wide_enough(Console(width=80, force_terminal=False)).width > 1000
     assert wide_enough(Console(width=80, force_terminal=True)).width == 80
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan", *FAT_TREE, "--rates-only"),
+        ("explain", *FAT_TREE, "1"),
+        ("topology", "topologies/fat_tree.py"),
+        ("allocate", "problem.json", "--explain", "--flow", "1"),
+        ("doctor", "--quick"),
+    ],
+    ids=" ".join,
+)
+def test_a_row_is_a_line_in_a_pipe(
+    command: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing folds: as many lines as with a width that is too much for any."""
+    for name in ("policies", "topologies"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "problem.json").write_text(PROBLEM % (10**200, '"a-slice-with-a-name"'))
+    monkeypatch.chdir(tmp_path)
+    lines = []
+    for columns in (5000, None):
+        run_command(monkeypatch, *command, columns=columns)
+        lines.append([line.split() for line in capsys.readouterr().out.splitlines()])
+    wide, piped = lines
+    if command[0] == "doctor":  # Whose figures are never the same.
+        assert len(wide) == len(piped)
+    else:
+        assert wide == piped

@@ -127,7 +127,9 @@ def show(filling: "Filling", words: Words, wanted: str | None) -> None:
     """Print the filling and, if a flow is asked for, why it has its rate and what would raise it."""
     from rich.console import Console
 
-    console = Console(markup=False, highlight=False)
+    from fairslice.cli.output import wide_enough
+
+    console = wide_enough(Console(markup=False, highlight=False))
     console.print(_steps(filling, words))
     if any(one.at_floor for step in filling.steps for stop in step.stops for one in stop.flows):
         console.print("* its guarantee, which is more than its weight had given it by then")

@@ -39,7 +39,7 @@ def command(url: str, duration: float, timeout: float, as_json: bool) -> None:
 
     from fairslice.api.address import read_url
     from fairslice.api.client import ControllerClient
-    from fairslice.cli.output import print_document
+    from fairslice.cli.output import print_document, wide_enough
     from fairslice.cli.refusals import reading
     from fairslice.measure.rates import flow_rates
 
@@ -75,7 +75,7 @@ def command(url: str, duration: float, timeout: float, as_json: bool) -> None:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in ("#", "flow", "allocated", "offered", "dropped by meter", "on the wire"):
-        table.add_column(column, justify="left" if column == "flow" else "right")
+        table.add_column(column, justify="left" if column == "flow" else "right", overflow="fold")
     for flow in allocation.flows:
         found = rates[flow.id]
         table.add_row(
@@ -86,4 +86,4 @@ def command(url: str, duration: float, timeout: float, as_json: bool) -> None:
                 for rate in (flow.allocated_bps, found.offered_bps, found.metered_bps, found.wire_bps)
             ),
         )
-    Console(markup=False).print(table)
+    wide_enough(Console(markup=False)).print(table)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _KEY = "fairslice.cli.output"
+_ENDLESS = 10_000
+"""Columns: more than any line has."""
 
 
 @dataclass(slots=True)
@@ -97,9 +99,13 @@ def indented(document: object) -> str:
 
 
 def wide_enough(console: "Console") -> "Console":
-    """A console as wide as its terminal, or as COLUMNS says; a file or a pipe has no width: 120 columns."""
+    """A console as wide as its terminal, or as COLUMNS says.
+
+    A file or a pipe has no width: there a row of a table is one line, and so is a sentence, for whoever
+    searches or cuts it.
+    """
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = max(console.width, 120)
+        console.width = _ENDLESS
     return console
 
 
