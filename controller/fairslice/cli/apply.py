@@ -67,9 +67,8 @@ def command(policy: Path, url: str, as_json: bool, timeout: float) -> None:
         print_document(after.model_dump_json(indent=2))
         return
     if not after.in_force:
-        click.echo(
-            f"the policy is taken (generation {after.generation}), and not in force yet: see `fairslice status`"
-        )
+        taken = f"the policy is taken (generation {after.generation})"
+        click.echo(f"{taken}, and not in force yet: see `fairslice status`")
         return
     sent = after.modifications - before.modifications
     click.echo(f"generation {after.generation} is in force: {sent} meter and flow modifications sent")
