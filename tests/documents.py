@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md",
     *("docs/tutorial.md", "docs/topologies.md", "docs/doctor.md", "docs/policy-reference.md"),
-    *("docs/exit-status.md", "docs/verdicts.md"),
+    *("docs/exit-status.md", "docs/verdicts.md", "docs/json.md"),
     *("docs/concepts/max-min.md", "docs/concepts/policing-and-shaping.md"),
 )
 UPDATE = os.environ.get("FAIRSLICE_UPDATE_DOCS") == "1"

@@ -107,6 +107,8 @@ _WRONG_PATH = {
 
 def os_reason(error: OSError) -> str:
     """What the operating system says of it, without its number."""
+    if error.errno == errno.EBADF:
+        return "it is closed, or not open for this"
     return error.strerror or str(error) or type(error).__name__
 
 

@@ -21,6 +21,13 @@ DATAPATH = os.environ.get("FAIRSLICE_TEST_DATAPATH", "user")
 Inside = Callable[..., Any]
 
 
+@pytest.fixture(params=["ryu", "os-ken"], autouse=True)
+def framework(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the controller runs on; its process inherits the variable."""
+    monkeypatch.setenv("FAIRSLICE_FRAMEWORK", request.param)
+    return str(request.param)
+
+
 @contextlib.contextmanager
 def bed(topology: str, policy: str) -> Iterator[Any]:
     """An emulated network with its policy in force; in fresh namespaces only."""
@@ -32,6 +39,8 @@ def bed(topology: str, policy: str) -> Iterator[Any]:
     network, datapath = load_network(topology), cast(Datapath, DATAPATH)
     with open_testbed(network, load_policy(policy), datapath=datapath, congestion_control="cubic") as opened:
         opened.wait_in_force()
+        told = opened.controller.client.status().framework
+        assert told.split()[0] == os.environ["FAIRSLICE_FRAMEWORK"]
         yield opened
 
 

@@ -288,3 +288,30 @@ def machine() -> list[str]:
     interfaces = sorted(path.name for path in Path("/sys/class/net").iterdir())
     settings = [Path("/proc/sys", name).read_text() for name in ("net/ipv4/ip_forward", "fs/file-max")]
     return [*interfaces, Path("/proc/mounts").read_text(), *settings]
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_output_that_can_not_be_written_is_told(redirection: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {redirection}', "sh", *FAIRSLICE, "vm", "--", "echo", "up"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 6
+    assert done.stderr.startswith("standard output: can't be written: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_root_s_tools_are_found_with_an_ordinary_user_s_path() -> None:
+    done = subprocess.run(
+        [*FAIRSLICE, "vm", "--", "sh", "-c", "command -v ovs-vswitchd && command -v tc"],
+        env={**os.environ, "PATH": "/usr/local/bin:/usr/bin:/bin"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [Path(line).name for line in done.stdout.splitlines()] == ["ovs-vswitchd", "tc"]

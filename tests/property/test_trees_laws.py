@@ -117,7 +117,7 @@ def test_hosts_that_move_are_found_where_they_are() -> None:
 
 def test_hosts_that_are_not_there_have_no_path() -> None:
     trees = Trees(build_network([("h1", "s1"), ("h2", "s1")]))
-    with pytest.raises(NoPathError, match="h9 is no host of the network"):
+    with pytest.raises(NoPathError, match="h9 is not a host of the network"):
         trees.path("h1", "h9", 1)
     with pytest.raises(KeyError):
         trees.in_tree("h9", 1)

@@ -303,7 +303,7 @@ class TestArrays:
         for rates, last in (
             (np.full(n, 3.0), "50 more links carry more than they can"),
             (np.full(n, 1.0), "50 more flows have no reason to have no more"),
-            (np.full(n, -1.0), "50 more flows have a rate that is no finite number from 0 up"),
+            (np.full(n, -1.0), "50 more flows have a rate that is not a finite number from 0 up"),
             ({}, "50 more flows have no rate"),
         ):
             listed = found(columns, rates)
@@ -312,7 +312,7 @@ class TestArrays:
 
     @pytest.mark.parametrize("rates", [[6], [[6, 4]], 6, ["6", "4"], [6, [4]], [6, 4j]])
     def test_arrays_that_are_no_rates(self, rates: Any) -> None:
-        with pytest.raises(InputError, match=r"^rates: .*(expected|is no array)"):
+        with pytest.raises(InputError, match=r"^rates: .*(expected|is not an array)"):
             certify(TWO, rates)
 
     @pytest.mark.parametrize("codes", [[0], [0.0, -1.0], ["A", None]])

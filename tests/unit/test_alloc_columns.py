@@ -107,7 +107,7 @@ class TestFaults:
 
     def test_rows_of_different_lengths(self) -> None:
         (fault,) = faults(indices=[[0, 1], [2], [1, 2]])
-        assert fault.startswith("indices: is no array of numbers: ")
+        assert fault.startswith("indices: is not an array of numbers: ")
 
     @pytest.mark.parametrize(
         ("column", "expected"),

@@ -1,5 +1,6 @@
 """``fairslice allocate`` as a user meets it."""
 
+import codecs
 import io
 import json
 import sys
@@ -40,7 +41,19 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["rates"] == {"f": 10.0}
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{")))
     assert run(monkeypatch, "-") == 2
-    assert capsys.readouterr().err.startswith("<stdin>:1:2: this is no JSON")
+    assert capsys.readouterr().err.startswith("<stdin>:1:2: this is not JSON")
+
+
+def test_a_byte_order_mark_is_not_part_of_the_problem(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marked = codecs.BOM_UTF8 + SMALL.encode()
+    file.write_bytes(marked)
+    assert run(monkeypatch, str(file)) == 0
+    assert json.loads(capsys.readouterr().out)["rates"] == {"f": 10.0}
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(marked)))
+    assert run(monkeypatch, "-") == 0
+    assert json.loads(capsys.readouterr().out)["rates"] == {"f": 10.0}
 
 
 def test_infeasible_floors(

@@ -12,7 +12,7 @@ import pytest
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
 from fairslice.alloc.explain.filling import Filling, explain, why
-from fairslice.alloc.explain.sensitivity import Raise, raises
+from fairslice.alloc.explain.sensitivity import Guarantee, Place, Raise, raises
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.errors import InfeasibleError
 from fairslice.testing.exact import _rise, exact_rates
@@ -269,13 +269,34 @@ def test_a_link_without_capacity_and_a_demand_that_guarantees_leave_no_room_for(
     assert raises(brim, "f")[0] == Raise(CAP, True, 0.0, 0.0)
 
 
-def more(problem: AllocationProblem, place: Bottleneck, flow_id: str, added: Fraction) -> AllocationProblem:
+def test_a_guarantee_raises_whom_it_holds_and_lowers_whom_it_keeps_back() -> None:
+    """The 10 of b leave 20 to a, which rises at half of what gold does, and to c: 20/3 and 40/3."""
+    flows = (flow("a", "A", floor=2, slice="gold"), flow("b", "A", floor=10, slice="gold"), flow("c", "A"))
+    problem = AllocationProblem({"A": 30.0}, flows, {"gold": SliceShare(1.0)})
+    gold = Guarantee("gold")
+    found = {one.id: {raised.place: raised for raised in raises(problem, one.id)} for one in flows}
+    # Five sixths of what is added are b's, until a has its own part alone: 2 + x/6 = (20 - 5x/6) / 3.
+    assert found["b"][gold] == Raise(gold, True, round(5 / 6, 9), 18.0)
+    assert found["a"][gold] == Raise(gold, False, round(-5 / 18, 9), 10.5)
+    assert gold not in found["c"]
+    # Of no slice it is the flow's own.
+    (own, _) = raises(AllocationProblem({"A": 30.0}, (flow("d", "A", floor=20), flow("e", "A"))), "d")
+    assert own == Raise(Guarantee(), True, 1.0, 10.0)
+
+
+def more(problem: AllocationProblem, place: Place, flow_id: str, added: Fraction) -> AllocationProblem:
     """The problem with exactly so much more, in fractions, which only the exact solver takes."""
 
     def raised(amount: float) -> float:
         return Fraction(amount) + added  # type: ignore[return-value]
 
     name = place.name
+    if isinstance(place, Guarantee):
+        held = [one for one in problem.flows if (one.slice == name if name else one.id == flow_id)]
+        whole = sum(Fraction(one.floor) for one in held)
+        parts = {one.id: added * Fraction(one.floor) / whole for one in held}
+        flows = [replace(f, floor=Fraction(f.floor) + parts.get(f.id, 0)) for f in problem.flows]  # type: ignore[arg-type]
+        return replace(problem, flows=tuple(flows))
     if place.kind is BottleneckKind.LINK:
         return replace(problem, capacities={**problem.capacities, name: raised(problem.capacities[name])})
     if place.kind is BottleneckKind.LIMIT:
@@ -286,14 +307,14 @@ def more(problem: AllocationProblem, place: Bottleneck, flow_id: str, added: Fra
     )
 
 
-def gained(problem: AllocationProblem, place: Bottleneck, flow_id: str, added: Fraction) -> Fraction | None:
+def gained(problem: AllocationProblem, place: Place, flow_id: str, added: Fraction) -> Fraction | None:
     before, after = exact_rates(problem), exact_rates(more(problem, place, flow_id, added))
     return None if before is None or after is None else after[flow_id] - before[flow_id]
 
 
 def test_slopes_and_reaches_are_those_of_exact_fractions() -> None:
     """On each link of random problems, caps and limits; no link that has an effect is left out."""
-    negative = finite = ties = tried = 0
+    negative = finite = ties = tried = guarantees = 0
     for seed in range(250):
         problem = random_problem(Random(seed), numbers=MODEST)
         if not problem.flows or exact_rates(problem) is None:
@@ -312,6 +333,7 @@ def test_slopes_and_reaches_are_those_of_exact_fractions() -> None:
             one = found.get(place, Raise(place, True, 0.0, 0.0))
             assert one.slope == pytest.approx(float(slope), rel=1e-7), (seed, place)
             negative += slope < 0
+            guarantees += slope != 0 and isinstance(place, Guarantee)
             if not slope:
                 continue
             reach = Fraction(one.reach) if one.reach < math.inf else Fraction(10**30)
@@ -323,4 +345,5 @@ def test_slopes_and_reaches_are_those_of_exact_fractions() -> None:
                 finite += 1
     assert ties <= 0.02 * tried
     assert negative >= 5
+    assert guarantees >= 10
     assert finite >= 100

@@ -92,7 +92,7 @@ class TestRefusing:
             ({"path": ["A", 1]}, ".path[1]: found 1, expected a string"),
             ({"path": {"A": 0}}, ".path.A: found 0, expected a number above 0"),
             ({"path": {"s1->s2": "x"}}, '.path["s1->s2"]: found "x", expected a number'),
-            ({"mim": 1}, ".mim: is no key of a problem file here"),
+            ({"mim": 1}, ".mim: unknown key"),
             ({"path": ["B"]}, ' ("f"): the link "B" is unknown, expected one of "A"'),
             ({"slice": "s"}, ' ("f"): the slice "s" is unknown, expected none, for there are none'),
         ],
@@ -119,7 +119,7 @@ class TestRefusing:
             "p.json: $[0].flows: found {}, expected an array",
             "p.json: $[0].slices: found [], expected an object",
             'p.json: $[0].sharing: found "fair", expected "hierarchical" or "per-flow"',
-            "p.json: $[0].foo: is no key of a problem file here",
+            "p.json: $[0].foo: unknown key",
             "p.json: $[1]: found 7, expected an object",
             "p.json: $[2].links: is missing",
             'p.json: $[3].links[""]: the name is empty, expected at least one character',
@@ -136,10 +136,10 @@ class TestRefusing:
         ]
 
     def test_no_json(self) -> None:
-        assert faults('{"links": {},\n "flows": [}') == ["p.json:2:12: this is no JSON: Expecting value"]
-        assert faults("") == ["p.json:1:1: this is no JSON: Expecting value"]
+        assert faults('{"links": {},\n "flows": [}') == ["p.json:2:12: this is not JSON: Expecting value"]
+        assert faults("") == ["p.json:1:1: this is not JSON: Expecting value"]
         assert faults("[" * 100_000)[0].startswith("p.json: nested too deeply")
-        assert faults("1" * 5000)[0].startswith("p.json: this is no JSON that can be read")
+        assert faults("1" * 5000)[0].startswith("p.json: this is not JSON that can be read")
 
 
 class TestAnswering:

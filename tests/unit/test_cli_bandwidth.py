@@ -127,6 +127,6 @@ def test_a_network_file_without_capacities_takes_it(
     file.write_text(json.dumps(data, indent=1))
     assert run_command(monkeypatch, "topology", str(file)) == 2
     said = capsys.readouterr().err
-    assert "edges[1].capacity: missing; expected it in bit/s, or --bandwidth RATE for all cables" in said
+    assert "edges[1].capacity: is missing; expected it in bit/s, or --bandwidth RATE for all cables" in said
     assert said.count("missing") == 3
     assert load_network(str(file), bandwidth_bps=1e6) == load_network(topology, bandwidth_bps=1e6)

@@ -1,6 +1,7 @@
 """`fairslice apply`, `status` and `measure`, against a controller that is played."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from fairslice.api.counters import Counters, FlowReading, QueueReading
 from fairslice.api.status import StatusView, problem_view
-from fairslice.errors import Fault, InfeasibleError, InputError, Location
+from fairslice.errors import Fault, InfeasibleError, InputError, Location, MachineError
 from fairslice.policy import load_policy
 from fairslice.slicing.allocation import allocate_slices
 from fairslice.slicing.view import view
@@ -135,6 +136,21 @@ def test_a_policy_that_is_never_in_force_is_status_6(
     assert output.err == "the policy is not in force after 0.05 s: switch refused\n"
 
 
+@pytest.mark.parametrize("in_force", [True, False])
+def test_a_policy_is_not_waited_for_with_a_timeout_of_0(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    controller: FakeController,
+    in_force: bool,
+) -> None:
+    controller.says("GET /v1/status", status())
+    controller.says("PUT /v1/policy", status(generation=3, in_force=in_force))
+    assert run(monkeypatch, "apply", POLICY, "--controller", controller.url, "--timeout", "0") == 0
+    said = "generation 3 is in force: 0 meter" if in_force else "the policy is taken (generation 3)"
+    assert capsys.readouterr().out.startswith(said)
+    assert controller.routes == ["GET /v1/status", "PUT /v1/policy"]
+
+
 def test_a_policy_with_faults_is_not_sent(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -251,12 +267,60 @@ def test_counters_that_went_back_are_no_rates(
     assert output.err.startswith("gold:h1->h4: its queue counter went back")
 
 
-def test_before_there_is_an_allocation_the_controller_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], controller: FakeController
+@pytest.mark.parametrize("code", [400, 409, 503])
+@pytest.mark.parametrize("route", ["GET /v1/allocation", "GET /v1/counters"])
+def test_what_is_not_there_yet_is_status_6(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    controller: FakeController,
+    route: str,
+    code: int,
 ) -> None:
-    controller.says("GET /v1/allocation", problem_view(InputError("not discovered yet")), code=400)
-    assert run(monkeypatch, "measure", "--controller", controller.url) == 2
-    assert capsys.readouterr().err == "not discovered yet\n"
+    """Whatever the status of the answer: no other input would help."""
+    measured(controller, counters(100.0, 0, 0, 0), counters(102.0, 0, 0, 0))
+    controller.says(route, problem_view(InputError("not discovered yet")), code=code)
+    assert run(monkeypatch, "measure", "--controller", controller.url) == 6
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"the controller at {controller.url} can't ")
+    assert output.err.endswith("now: not discovered yet\n")
+
+
+@pytest.mark.parametrize("command", [["status"], ["apply", str(POLICY)]])
+def test_a_status_that_is_refused_is_status_6(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    controller: FakeController,
+    command: list[str],
+) -> None:
+    infeasible = InfeasibleError("too little", link="a->b", flows=("f",), floors=2.0, capacity=1.0)
+    for error, code in ((InputError("not yet"), 400), (infeasible, 409), (MachineError("no"), 503)):
+        controller.says("GET /v1/status", problem_view(error), code=code)
+        assert run(monkeypatch, *command, "--controller", controller.url) == 6
+        assert str(error) in capsys.readouterr().err
+
+
+def test_a_switch_that_is_missing_is_status_6(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    controller: FakeController,
+    slept: list[float],
+) -> None:
+    nothing = Counters(flows={}, queues=[], ports=[])
+    measured(controller, nothing, nothing)
+    assert run(monkeypatch, "measure", "--controller", controller.url) == 6
+    assert "switch 0000000000000002" in capsys.readouterr().err
+    assert slept == [5.0]
+
+
+@pytest.mark.parametrize("command", ["status", "measure"])
+def test_a_controller_that_does_not_answer_is_waited_for_as_long_as_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        assert run(monkeypatch, command, "--controller", url, "--timeout", "0.2") == 6
+    assert capsys.readouterr().err == f"no controller answers at {url}: timed out\n"
 
 
 @pytest.mark.parametrize("duration", ["0", "-1", "4000", "long"])

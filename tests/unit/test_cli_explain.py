@@ -88,6 +88,26 @@ def test_a_guarantee_that_holds_a_flow_is_marked(
     assert "3 bronze h3->h6 12 Mbit/s *" in lines
     assert any(line.startswith("* its guarantee") for line in lines)
     assert "It rises only once its weight gives it more than its guarantee." in lines
+    # Of 30 it has 12: with 18 more the others have nothing.
+    assert "guarantee of bronze has no more +1 Mbit/s +18 Mbit/s" in lines
+    assert not any(
+        "guarantee of" in line
+        for line in said(monkeypatch, capsys, "explain", policy, "h1->h4", "--topology", network_file)
+    )
+
+
+def test_the_guarantee_of_a_problem_in_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "problem.json"
+    for slice_ in ("gold", None):
+        flows = [{"id": "f", "path": ["A"], "min": 8, "slice": slice_}, {"id": "g", "path": ["A"]}]
+        file.write_text(json.dumps({"links": {"A": 10}, "flows": flows, "slices": {"gold": {}}}))
+        explained = loaded(monkeypatch, capsys, "allocate", file, "--explain", "--flow", "f")
+        (raised, _) = explained["explanation"]["flow"]["raises"]
+        assert raised == {"place": {"guarantee": slice_}, "full": True, "slope": 1.0, "reach": 2.0}
+        words = said(monkeypatch, capsys, "allocate", file, "--explain", "--flow", "f")
+        assert f"{'guarantee of gold' if slice_ else 'its guarantee'} has no more +1 +2" in words
 
 
 @pytest.mark.parametrize("flow", ["gold:h1->h5", "h1->h5", "h1 → h5", "h1 -> h5", "gold h1->h5", "2"])

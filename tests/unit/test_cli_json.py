@@ -306,8 +306,8 @@ def test_there_is_one_document_and_only_where_output_is_kept(options: list[str])
     assert done.stdout in ("[1]\n", "for people\n")
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_a_closed_output_is_no_error(closed: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_document_that_has_nowhere_to_go_is_status_6(closed: str, tmp_path: Path) -> None:
     file = tmp_path / "problem.json"
     file.write_text(PROBLEM)
     command = f'exec "$0" -m fairslice allocate "$1" --json {closed}'
@@ -318,8 +318,10 @@ def test_a_closed_output_is_no_error(closed: str, tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert (done.returncode, done.stderr) == (0, "")
     if ">&-" not in closed.split():
+        assert (done.returncode, done.stderr) == (0, "")
         assert json.loads(done.stdout)["certified"]
     else:
-        assert done.stdout == ""
+        assert (done.returncode, done.stdout) == (6, "")
+        told = "standard output: can't be written: it is closed, or not open for this\n"
+        assert done.stderr == ("" if "2>&-" in closed.split() else told)

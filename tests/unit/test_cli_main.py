@@ -26,6 +26,7 @@ SHARED = {
     "options",
     "output",
     "progress",
+    "refusals",
     "version",
 }
 PROBLEM = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"]}]}'

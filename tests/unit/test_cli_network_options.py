@@ -210,7 +210,7 @@ def test_network_files_of_any_networkx_and_any_editor(
     with pytest.raises(InputError) as caught:
         load_network(str(file))
     (fault,) = caught.value.faults
-    assert fault.message == f"{key}[3].port_no: missing"
+    assert fault.message == f"{key}[3].port_no: is missing"
     assert fault.location is not None
     assert json.dumps(data, indent=1).splitlines()[fault.location.line - 1].strip() == "{"
 

@@ -14,6 +14,16 @@ PROBLEM = """{"links": {"a-link-with-a-long-name": 10}, "slices": {"a-slice-with
  "flows": [{"id": "a flow called by many words %d", "path": ["a-link-with-a-long-name"], "slice": %s}]}"""
 
 
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory to be in, with policies, topologies and a problem of long names."""
+    for name in ("policies", "topologies"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "problem.json").write_text(PROBLEM % (1, '"a-slice-with-a-name"'))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def is_table(lines: list[str]) -> list[str]:
     """The lines from each rule to the blank line behind the rows, and the headings above."""
     found: list[str] = []
@@ -41,14 +51,10 @@ def is_table(lines: list[str]) -> list[str]:
 def test_tables_fit_and_are_whole(
     command: tuple[str, ...],
     columns: int,
-    tmp_path: Path,
+    workplace: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in ("policies", "topologies"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "problem.json").write_text(PROBLEM % (1, '"a-slice-with-a-name"'))
-    monkeypatch.chdir(tmp_path)
     run_command(monkeypatch, *command, columns=columns)
     text = capsys.readouterr().out
     table = is_table(text.splitlines())
@@ -61,5 +67,35 @@ def test_columns_say_how_wide_even_where_there_is_no_terminal(monkeypatch: pytes
     monkeypatch.setenv("COLUMNS", "80")
     assert wide_enough(Console()).width == 80
     monkeypatch.delenv("COLUMNS")
-    assert wide_enough(Console(width=80, force_terminal=False)).width == 120
+    assert wide_enough(Console(width=80, force_terminal=False)).width > 1000
     assert wide_enough(Console(width=80, force_terminal=True)).width == 80
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan", *FAT_TREE, "--rates-only"),
+        ("explain", *FAT_TREE, "1"),
+        ("topology", "topologies/fat_tree.py"),
+        ("allocate", "problem.json", "--explain", "--flow", "1"),
+        ("doctor", "--quick"),
+    ],
+    ids=" ".join,
+)
+def test_a_row_is_a_line_in_a_pipe(
+    command: tuple[str, ...],
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nothing folds: as many lines as with a width that is too much for any."""
+    (workplace / "problem.json").write_text(PROBLEM % (10**200, '"a-slice-with-a-name"'))
+    lines = []
+    for columns in (5000, None):
+        run_command(monkeypatch, *command, columns=columns)
+        lines.append([line.split() for line in capsys.readouterr().out.splitlines()])
+    wide, piped = lines
+    if command[0] == "doctor":  # Whose figures are never the same.
+        assert len(wide) == len(piped)
+    else:
+        assert wide == piped

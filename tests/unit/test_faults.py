@@ -101,11 +101,18 @@ def one_sentence(done: subprocess.CompletedProcess[str], status: int, *named: st
         (("controller", "--ovsdb", "none", "--rest-port", "99999"), 2, ("99999",)),
         (("controller", "--ovsdb", "none", "--rest-port", "-1"), 2, ("-1",)),
         (("controller", "--ovsdb", "none", "--openflow-port", "65536"), 2, ("65536",)),
+        (("controller", "--ovsdb", "none", "--rest-port", "6653"), 2, ("--rest-port", "both 6653")),
+        (("controller", "--ovsdb", "none", "--openflow-port", "8080"), 2, ("--openflow-port", "both 8080")),
         (("controller", "--ovsdb", "none", "--rest-host", LONG), 2, (LONG, "expected an IPv4 address")),
         (("controller", "--ovsdb", "none", "--rest-host", "192.0.2.1"), 6, ("192.0.2.1:8080",)),
         (("status", "--controller", "http://127.0.0.1:99999"), 2, ("99999",)),
         (("status", "--controller", "localhost:0"), 2, ("localhost:0", "1 to 65535")),
         (("status", "--controller", "ftp://localhost"), 2, ("ftp://",)),
+        (("status", "--controller", "https://localhost"), 2, ("https://localhost", "without TLS")),
+        (("measure", "--controller", "localhost/other"), 2, ("localhost/other", "/v1")),
+        (("apply", POLICY, "--controller", "::1"), 6, ("http://[::1]:8080",)),
+        (("status", "--timeout", "0"), 2, ("0.1<=x<=3600",)),
+        (("measure", "--timeout", "nan"), 2, ("nan",)),
         (("status", "--controller", "http://"), 2, ("'http://'", "a host")),
         (("status", "--controller", "localhost:1"), 6, ("localhost:1", "refused")),
         (("measure", "--controller", "127.0.0.1:1"), 6, ("127.0.0.1:1", "refused")),
@@ -186,6 +193,49 @@ def test_a_full_standard_output_is_named(arguments: tuple[str, ...]) -> None:
     finally:
         os.close(full)
     one_sentence(done, 6, "standard output", "No space left on device")
+
+
+def closed(redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command with a standard stream closed, as a shell's ``>&-`` does it."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$0" -m fairslice "$@" {redirection}', sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        PLAN,
+        (*PLAN, "--json"),
+        EXPLAIN,
+        (*EXPLAIN, "--json"),
+        ("check", POLICY),
+        ("check", POLICY, "--json"),
+        ("topology", DUMBBELL),
+        ("doctor", "--quick", "--json"),
+        ("--help",),
+        ("run", "--help"),
+        ("--version",),
+    ],
+)
+def test_a_closed_standard_output_is_named(arguments: tuple[str, ...]) -> None:
+    one_sentence(closed(">&-", *arguments), 6, "standard output", "closed")
+
+
+def test_a_closed_standard_input_is_named() -> None:
+    one_sentence(closed("<&-", "allocate", "-"), 2, "<stdin>", "closed")
+
+
+def test_a_file_does_not_take_the_place_of_a_closed_stream(tmp_path: Path) -> None:
+    """The first file that is opened would get its descriptor, and what is printed go into that."""
+    picture = tmp_path / "filling.svg"
+    done = closed("<&- >&-", *EXPLAIN, "--picture", str(picture))
+    one_sentence(done, 6, "standard output")
+    assert "Filling of" not in picture.read_text()
 
 
 @pytest.mark.parametrize(

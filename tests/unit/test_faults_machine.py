@@ -1,5 +1,6 @@
 """Missing tools and the rights of an ordinary user: a sentence each, the right status, nothing left."""
 
+import json
 import os
 import shutil
 import socket
@@ -196,3 +197,25 @@ def test_a_directory_that_may_not_be_written_is_refused_before_a_machine_boots(
     (line,) = sentences(as_nobody("vm", "--output", *arguments, "true"), 2)
     assert arguments[-1] in line
     assert sorted(directory.rglob("*")) == before
+
+
+def test_a_user_s_doctor_judges_the_virtual_machine_that_a_run_would_take(
+    as_nobody: Callable[..., Done],
+) -> None:
+    """What the user may not do on the machine itself does not matter to a run."""
+    if missing_for_vm():
+        pytest.skip("; ".join(missing_for_vm()))
+    done = as_nobody("doctor", "--quick", "--json", PATH="/usr/local/bin:/usr/bin:/bin")
+    found = {one["subject"]: one for one in json.loads(done.stdout)["findings"]}
+    assert found["run"]["status"] == "ok"
+    assert "a virtual machine" in found["run"]["found"]
+    failing = {subject for subject, one in found.items() if one["status"] == "fail"}
+    assert done.returncode == (6 if failing else 0)
+    of_rights = (
+        "namespaces and privileges",
+        "userspace datapath",
+        "kernel datapath",
+        "tools",
+        "Open vSwitch",
+    )
+    assert failing.isdisjoint(of_rights)

@@ -19,7 +19,6 @@ from fairslice.lab.doctor.software import (
     kernel_datapath_finding,
     missing_tools,
     open_vswitch_finding,
-    or_in_a_vm,
     output,
     python_finding,
     see_administrators_tools,
@@ -28,6 +27,8 @@ from fairslice.lab.doctor.software import (
     userspace_datapath_finding,
     vm_finding,
 )
+from fairslice.lab.doctor.way import or_in_a_vm, run_finding, thorough_findings
+from fairslice.lab.trial.datapath_choice import Choice
 
 OVS_3_1 = "ovs-vswitchd (Open vSwitch) 3.1.0\n"
 OVS_2_9 = "ovs-vswitchd (Open vSwitch) 2.9.8\nDPDK 17.11.0\n"
@@ -150,18 +151,53 @@ def test_kernel_datapath(loaded: bool, loadable: bool, required: bool, status: s
     assert word in found.fix
 
 
+DENIED = Finding("fail", "namespaces and privileges", "an ordinary user", "run it with sudo")
+ALLOWED = Finding("ok", "namespaces and privileges", "can be made")
+BOOTS = Finding("ok", "user-mode Linux", "boots")
+DIES = Finding("warn", "user-mode Linux", "dies", "mend it")
+
+
 def test_lack_of_privileges_is_none_in_a_vm() -> None:
-    denied = Finding("fail", "namespaces and privileges", "an ordinary user", "run it with sudo")
-    boots, dies = (
-        Finding("ok", "user-mode Linux", "boots"),
-        Finding("warn", "user-mode Linux", "dies", "mend it"),
-    )
-    assert or_in_a_vm(denied, dies) == denied
-    eased = or_in_a_vm(denied, boots)
-    assert eased.status == "warn"
-    assert eased.fix.startswith("run it with sudo; or ")
-    fine = Finding("ok", "namespaces and privileges", "can be made")
-    assert or_in_a_vm(fine, boots) == fine
+    for by_itself, told in ((True, "nothing: `fairslice run` takes"), (False, "`fairslice run --vm`")):
+        assert or_in_a_vm(DENIED, DIES, by_itself=by_itself) == DENIED
+        eased = or_in_a_vm(DENIED, BOOTS, by_itself=by_itself)
+        assert eased.status == "warn"
+        assert eased.fix.startswith(f"run it with sudo; or {told}")
+        assert or_in_a_vm(ALLOWED, BOOTS, by_itself=by_itself) == ALLOWED
+
+
+@pytest.mark.parametrize("why", ["", "no root, which namespaces need"])
+@pytest.mark.parametrize("privileges", [DENIED, ALLOWED])
+@pytest.mark.parametrize("vm", [BOOTS, DIES])
+def test_where_a_run_would_run(why: str, privileges: Finding, vm: Finding) -> None:
+    """ "fail" if and only if neither way is open; "ok" if the one that a run takes by itself is."""
+    found = run_finding("kernel", why, privileges, vm)
+    by_itself = vm.status == "ok" if why else privileges.status == "ok"
+    open_at_all = vm.status == "ok" or (privileges.status == "ok" and not why)
+    assert found.status == ("ok" if by_itself else "warn" if open_at_all else "fail")
+    if found.status == "ok":
+        assert ("a virtual machine" in found.found) == bool(why)
+        assert why in found.found
+        assert "the kernel's datapath" in found.found
+    else:
+        assert privileges.fix in found.fix
+        assert ("--vm" if vm.status == "ok" else vm.fix) in found.fix
+    assert "userspace" in run_finding("user", "", ALLOWED, vm).found
+
+
+def test_the_userspace_datapath_of_this_machine_does_not_matter_in_a_vm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(software, "tun_trouble", lambda: "Permission denied")
+    monkeypatch.setattr(software, "kernel_module_loaded", lambda: False)
+    for choice, status in (
+        (Choice("kernel", vm=True, why="no root"), "warn"),
+        (Choice("user"), "fail"),
+        (Choice("user", vm=True, why="--vm"), "warn"),
+    ):
+        found = {one.subject: one for one in thorough_findings(BOOTS, choice)}
+        assert found["userspace datapath"].status == status
+        assert found["userspace datapath"].fix.startswith("run it with sudo")
 
 
 def test_user_mode_linux() -> None:
@@ -191,6 +227,14 @@ def test_packet_tests_need_some_things(subject: str, status: Status, told: bool)
     found = not_tested([Finding(status, subject, "this", "" if status == "ok" else "that")])
     assert (found is not None) == told
     assert found is None or (found.status == "warn" and subject in found.found)
+
+
+def test_packet_tests_without_root_are_to_be_had_in_a_virtual_machine() -> None:
+    eased = or_in_a_vm(DENIED, BOOTS, by_itself=True)
+    for vm, told in ((BOOTS, True), (DIES, False)):
+        found = not_tested([eased, vm])
+        assert found is not None
+        assert ("fairslice vm -- fairslice doctor" in found.fix) == told
 
 
 def test_output_of_a_tool_that_is_missing_or_fails_is_nothing(

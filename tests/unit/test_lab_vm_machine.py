@@ -1,6 +1,8 @@
 """The virtual machine's host side: what it is asked for, and what it refuses before it boots."""
 
+import errno
 import itertools
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from fairslice.errors import InputError, MachineError
 from fairslice.lab.trial.datapath_choice import Choice, Here, Wanted, choose
 from fairslice.lab.vm import machine as vm
-from fairslice.lab.vm.machine import missing_for_vm, read_memory
+from fairslice.lab.vm.machine import _Copy, missing_for_vm, read_memory
 from fairslice.lab.vm.outputs import check_outputs, make_outputs
 from fairslice.testing.networks import build_network
 from fairslice.topology.network import Network
@@ -164,3 +166,34 @@ def test_the_boot_script_is_a_posix_script() -> None:
     assert shell is not None
     script = Path(vm.__file__).with_name("init.sh")
     assert subprocess.run([shell, "-n", str(script)], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EBADF])
+def test_output_that_can_not_be_written_is_kept_in_mind_and_the_rest_is_read(number: int) -> None:
+    target = os.open("/dev/full", os.O_WRONLY) if number == errno.ENOSPC else os.open(os.devnull, os.O_RDONLY)
+    source, into = os.pipe()
+    try:
+        copy = _Copy(source, target)
+        # More than a pipe holds: who did not read on would keep the writer waiting.
+        for _ in range(4):
+            os.write(into, bytes(1 << 16))
+        os.close(into)
+        copy.join(60)
+    finally:
+        os.close(target)
+    assert not copy.is_alive()
+    assert copy.failed is not None
+    assert copy.failed.errno == number
+
+
+def test_output_that_is_written_fails_nowhere() -> None:
+    source, into = os.pipe()
+    out, target = os.pipe()
+    copy = _Copy(source, target)
+    os.write(into, b"all of it")
+    os.close(into)
+    copy.join(60)
+    os.close(target)
+    assert copy.failed is None
+    with os.fdopen(out, "rb") as stream:
+        assert stream.read() == b"all of it"

@@ -105,9 +105,9 @@ def test_all_faults_at_once_and_where() -> None:
     assert len(found) == 5
     assert all(message.startswith("out/results.json: ") for message in found)
     text = "\n".join(found)
-    assert "flows.1.wire_bps: Field required" in text
-    assert "flows.0.allocated_bps: Input should be greater than or equal to 0, found -1" in text
-    assert "flows.2.retransmits" in text
+    assert "flows[1].wire_bps: is missing" in text
+    assert "flows[0].allocated_bps: found -1, expected a number from 0 up" in text
+    assert "flows[2].retransmits" in text
     assert "schema" in text
     assert "surprise" in text
 

@@ -97,3 +97,58 @@ def test_what_switches_can_not_hold_is_noted_with_its_place_and_what_can(
     (note,) = file["notes"]
     assert (file["ok"], note["line"], note["column"]) == (True, 5, 3)
     assert "shape can't hold" in note["message"]
+
+
+ONE_PORT = """version: 1
+slices:
+  web:
+    flows:
+      - {from: h1, to: h4, match: {proto: tcp, dst_port: 80}}
+      - {from: h2, to: h4, match: {proto: tcp, dst_port: 80}}
+      - {from: h3, to: h4, match: {proto: %s, dst_port: %s}}
+      - {from: h1, to: h5}
+"""
+
+
+@pytest.mark.parametrize(
+    ("proto", "port", "lines"), [("tcp", 80, [6, 7]), ("udp", 80, [6, 7]), ("tcp", 81, [6])]
+)
+def test_flows_that_a_run_refuses_to_measure_are_noted(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    proto: str,
+    port: int,
+    lines: list[int],
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(ONE_PORT % (proto, port))
+    topology = ("--topology", TOPOLOGIES / "dumbbell.py")
+    assert run(monkeypatch, policy, *topology) == 0
+    output = capsys.readouterr()
+    assert output.out == f"{policy}: ok, 1 slice, 4 flows\n"
+    told = output.err.splitlines()
+    assert [line.partition(": ")[0] for line in told] == [f"{policy}:{number}:9" for number in lines]
+    for line in told:
+        assert "port 80 of h4 already serves" in line
+        assert "`run` refuses this policy" in line
+        assert line.endswith(" (note)")
+    assert run(monkeypatch, "--json", policy, *topology) == 0
+    (file,) = json.loads(capsys.readouterr().out)["files"]
+    assert (file["ok"], [note["line"] for note in file["notes"]]) == (True, lines)
+    # It does.
+    monkeypatch.setattr(sys, "argv", ["fairslice", "run", str(policy), *map(str, topology)])
+    with pytest.raises(SystemExit) as status:
+        cli.main()
+    assert status.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == len(lines)
+
+
+def test_a_policy_of_which_a_run_can_measure_nothing_is_noted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    text = "version: 1\nslices:\n  a:\n    flows: [{from: h1, to: h4, match: {proto: icmp}}]\n"
+    policy.write_text(text)
+    assert run(monkeypatch, policy, "--topology", TOPOLOGIES / "dumbbell.py") == 0
+    assert "`run` can measure none of these flows" in capsys.readouterr().err

@@ -210,3 +210,17 @@ def test_where_nothing_was_dropped_nothing_is_said_of_it(dumbbell: RunResult) ->
         text = printed(result, 200)
         assert "10.0 % lost" in text
         assert "dropped" not in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 120])
+def test_nothing_is_cut_however_narrow(dumbbell: RunResult, width: int) -> None:
+    """A console that is narrower than the narrowest table breaks its lines itself."""
+    name = "a-slice-called-by-many-words"
+    flow = replace(dumbbell.flows[0], slice=name, match="tcp src_port 40000 dst_port 50000")
+    text = printed(replace(dumbbell, flows=(flow, *dumbbell.flows[1:])), width)
+    assert "…" not in text
+    assert name in text
+    for number in ("15.00", "14.92", "10.00", "Mbit/s"):
+        assert number in text
+    sentences = text.splitlines()[-3:]
+    assert all(len(line) <= width for line in sentences)

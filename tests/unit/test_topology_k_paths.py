@@ -170,5 +170,5 @@ def test_what_has_no_meaning_is_refused() -> None:
     network = build_network([("s1", "s2"), ("h1", "s1"), ("h2", "s2")])
     with pytest.raises(ValueError, match="count is 0, expected 1 or more"):
         k_paths(network, "h1", "h2", 1, 0)
-    with pytest.raises(NoPathError, match="h9 is no host of the network"):
+    with pytest.raises(NoPathError, match="h9 is not a host of the network"):
         k_paths(network, "h1", "h9", 1, 2)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fairslice.errors import InputError, Location, MachineError
+from fairslice.topology import load
 from fairslice.topology.load import load_network, parse_spec
 from fairslice.topology.mininet_topo import read_delay
 from fairslice.topology.network import Host, Link
@@ -195,12 +196,13 @@ def test_an_error_outside_of_the_file_names_the_file(tmp_path: Path) -> None:
         load_network(str(file))
 
 
-def test_without_mininet_bootstrap_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mininet_its_cure_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "mininet"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "path", [p for p in sys.path if not (Path(p) / "mininet").exists()])
+    monkeypatch.setattr(load, "mininet_cure", lambda: "do this")
     file = write(tmp_path, HEAD + GOOD + TAIL)
-    with pytest.raises(MachineError, match=r"needs Mininet.*script/bootstrap installs it"):
+    with pytest.raises(MachineError, match=r"needs Mininet.*; do this; or name a network file \(\.json\)"):
         load_network(str(file))
 
 

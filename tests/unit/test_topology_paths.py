@@ -66,7 +66,9 @@ def test_no_way_names_both_ends() -> None:
 
 @pytest.mark.parametrize(("source", "destination", "unknown"), [("h9", "h3", "h9"), ("h1", "s3", "s3")])
 def test_an_unknown_host_is_named(source: str, destination: str, unknown: str) -> None:
-    with pytest.raises(NoPathError, match=f"{source} to {destination}: {unknown} is no host of the network"):
+    with pytest.raises(
+        NoPathError, match=f"{source} to {destination}: {unknown} is not a host of the network"
+    ):
         path(square(), source, destination, 0)
 
 

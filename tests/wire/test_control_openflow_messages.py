@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from fairslice.control.openflow import decode, encode
 from fairslice.control.openflow.arp import Arp
-from fairslice.control.openflow.framework import OPENFLOW_13, ofproto_v1_3_parser
+from fairslice.control.openflow.framework import OPENFLOW_13, ofproto_v1_3_parser, part
 from fairslice.control.openflow.packets import read_arp, write_arp
 from fairslice.slicing.state.desired import FlowEntry, Meter, SwitchState
 from fairslice.slicing.state.diff import plan
 from fairslice.slicing.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK, FLOW_METERS, Cookie, Role
 from fairslice.slicing.state.pipeline import CONTROLLER_PORT
 
-from ryu.lib.packet import ethernet, packet
+ethernet, packet = (part(f"lib.packet.{name}") for name in ("ethernet", "packet"))
 
 HEADER = struct.Struct("!BBHI")
 OWN_COOKIES = st.builds(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fairslice.alloc.certificate.conditions import Violation
     from fairslice.alloc.engine import load_compiled, never_compile
     from fairslice.alloc.explain.filling import Filling, Holder, Step, Stop, Stopped, Why, explain, why
-    from fairslice.alloc.explain.sensitivity import Raise, raises
+    from fairslice.alloc.explain.sensitivity import Guarantee, Raise, raises
     from fairslice.alloc.incremental.allocator import Allocator
     from fairslice.alloc.multipath.flow import MultipathFlow
     from fairslice.alloc.multipath.free import MultipathAllocation, allocate_free
@@ -46,6 +46,7 @@ __all__ = [
     "BottleneckKind",
     "Certificate",
     "Filling",
+    "Guarantee",
     "Holder",
     "InconsistentError",
     "MultipathAllocation",
@@ -81,7 +82,7 @@ _MODULES = {
     "certificate.conditions": ("Violation",),
     "engine": ("load_compiled", "never_compile"),
     "explain.filling": ("Filling", "Holder", "Step", "Stop", "Stopped", "Why", "explain", "why"),
-    "explain.sensitivity": ("Raise", "raises"),
+    "explain.sensitivity": ("Guarantee", "Raise", "raises"),
     "incremental.allocator": ("Allocator",),
     "multipath.flow": ("MultipathFlow",),
     "multipath.free": ("MultipathAllocation", "allocate_free"),

@@ -86,7 +86,7 @@ def is_plain(amount: object) -> bool:
 
 
 def amount_fault(what: str, amount: Any) -> Iterator[str]:
-    """Why a value can't be an amount at all: it is no number, or too large or too small for a float."""
+    """Why a value can't be an amount at all: it is not a number, or too large or too small for a float."""
     if not is_number(amount):
         yield f"the {what} is {found(amount)}, expected a number"
         return

@@ -43,7 +43,7 @@ class _Reader:
         try:
             array = np.asarray(values)
         except (TypeError, ValueError) as error:
-            self.note(f"{name}: is no array of numbers: {error}")
+            self.note(f"{name}: is not an array of numbers: {error}")
             return None
         if array.ndim != 1:
             self.note(f"{name}: found {array.ndim} dimensions, expected one")

@@ -24,9 +24,11 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
 from fairslice.alloc.arguments import IN_JSON
 from fairslice.alloc.certificate.certify import certify
+from fairslice.alloc.explain.sensitivity import Guarantee
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import Fault, InfeasibleError, InputError, Location
+from fairslice.files.pydantic_faults import ModelFault, dotted, faults_of, shown, step
 
 _Amount = Annotated[float, Field(ge=0)]
 _Weight = Annotated[float, Field(gt=0)]
@@ -110,18 +112,18 @@ def parse_problems(text: str, file: str) -> ProblemFile:
     InputError
         With all faults and their JSON paths (``$[2].flows[0].weight``): repeated or unknown keys, wrong
         types, numbers out of range; and, of each problem without such faults, all that
-        :meth:`AllocationProblem.check` refuses. Text that is no JSON is refused with its line and column.
+        :meth:`AllocationProblem.check` refuses. Text that is not JSON is refused with its line and column.
     """
     data = _load(text, file)
     is_array = isinstance(data, list)
-    faults = [f"{path}: the key {_short(key)} is there more than once" for path, key in _repeated(data, "$")]
+    faults = [f"{path}: the key {shown(key)} is there more than once" for path, key in _repeated(data, "$")]
     problems = []
     for index, item in enumerate(data if is_array else [data]):
         path = f"$[{index}]" if is_array else "$"
         try:
             problem = ProblemEntry.model_validate(item).problem()
         except ValidationError as error:
-            faults += [_told(path, detail) for detail in error.errors(include_url=False)]
+            faults += [_told(path, fault) for fault in faults_of(error)]
         else:
             problems.append(problem)
             faults += [f"{path}.{where}: {what}" for where, what in problem.faults(IN_JSON)]
@@ -148,57 +150,31 @@ def _load(text: str, file: str) -> Any:
         return json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         place = Location(file, error.lineno, error.colno)
-        raise InputError([Fault(f"this is no JSON: {error.msg}", place)]) from None
+        raise InputError([Fault(f"this is not JSON: {error.msg}", place)]) from None
     except RecursionError:
         raise InputError(f"{file}: nested too deeply, expected a problem or an array of them") from None
     except ValueError as error:
-        raise InputError(f"{file}: this is no JSON that can be read: {error}") from None
+        raise InputError(f"{file}: this is not JSON that can be read: {error}") from None
 
 
 def _repeated(data: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(data, _Object):
         yield from ((path, key) for key in data.repeated)
         for key, value in data.items():
-            yield from _repeated(value, _step(path, key))
+            yield from _repeated(value, path + step(key))
     elif isinstance(data, list):
         for index, value in enumerate(data):
             yield from _repeated(value, f"{path}[{index}]")
 
 
-def _step(path: str, key: str) -> str:
-    return f"{path}.{key}" if key.isidentifier() else f"{path}[{json.dumps(key)}]"
-
-
-def _told(path: str, detail: Any) -> str:
-    """One of pydantic's errors in the words of this project."""
-    loc: Sequence[str | int] = detail["loc"]
-    for index, part in enumerate(loc):
-        # After a path comes the name of the form that was tried.
-        if index >= 3 and loc[index - 1] == "path" and loc[index - 3] == "flows":
-            continue
-        path = f"{path}[{part}]" if isinstance(part, int) else _step(path, part)
-    kind, found = detail["type"], _short(detail["input"])
-    if kind == "missing":
-        return f"{path}: is missing"
-    if kind == "extra_forbidden":
-        return f"{path}: is no key of a problem file here"
-    expected = {
-        "list_type": "an array, or an object of coefficients" if "path" in loc else "an array",
-        "model_type": "an object",
-        "dict_type": "an object",
-        "string_type": "a string",
-        "float_type": "a number",
-        "finite_number": "a finite number",
-        "greater_than": "a number above 0",
-        "greater_than_equal": "a number from 0 up",
-        "literal_error": '"hierarchical" or "per-flow"',
-    }.get(kind, detail["msg"])
-    return f"{path}: found {found}, expected {expected}"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _told(path: str, fault: ModelFault) -> str:
+    """A fault with its place; after ``path`` of a flow comes the name of the form that was tried."""
+    loc, message = fault.path, fault.message
+    if loc[:1] == ("flows",) and loc[2:3] == ("path",):
+        loc = (*loc[:3], *loc[4:])
+        if fault.kind == "list_type":
+            message += ", or an object of coefficients"
+    return f"{dotted(loc, path)}: {message}"
 
 
 def answer(problem: AllocationProblem) -> dict[str, Any]:
@@ -219,8 +195,13 @@ def answer(problem: AllocationProblem) -> dict[str, Any]:
     }
 
 
-def stated(why: Bottleneck) -> str | dict[str, str] | None:
-    """A bottleneck as JSON: a link's name, None for a cap, or ``{"limit": SLICE}``."""
+def stated(why: Bottleneck | Guarantee) -> str | dict[str, str | None] | None:
+    """A bottleneck as JSON: a link's name, None for a cap, or ``{"limit": SLICE}``.
+
+    Of a guarantee, which stops nobody, ``{"guarantee": SLICE}``, with None for a flow of no slice.
+    """
+    if isinstance(why, Guarantee):
+        return {"guarantee": why.name or None}
     if why.kind is BottleneckKind.CAP:
         return None
     return {"limit": why.name} if why.kind is BottleneckKind.LIMIT else why.name

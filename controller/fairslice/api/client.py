@@ -4,7 +4,6 @@ import re
 import time
 from collections.abc import Callable
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 try:
     import httpx
@@ -17,14 +16,13 @@ except ImportError as error:
 from pydantic import BaseModel, ValidationError
 
 from fairslice.api import routes
+from fairslice.api.address import DEFAULT_URL, read_url
 from fairslice.api.allocation import AllocationView
 from fairslice.api.counters import Counters
 from fairslice.api.network import NetworkView
 from fairslice.api.routes import Answer, PolicyQuery, Route
 from fairslice.api.status import ProbesView, ProbeView, ProblemView, StatusView, first_fault, raise_problem
-from fairslice.errors import InputError, MachineError
-
-DEFAULT_URL = "http://127.0.0.1:8080"
+from fairslice.errors import MachineError
 
 _REFUSED = (400, 409, 413)
 """What another policy would cure (RFC 9110 §15.5)."""
@@ -35,7 +33,8 @@ class ControllerClient:
     """Talks to one controller; leaving its block ends the connection.
 
     Args:
-        url: such as ``http://127.0.0.1:8080``, or ``localhost:8080``.
+        url: such as ``http://127.0.0.1:8080``, ``localhost:8080`` or ``localhost``; see
+            :func:`fairslice.api.address.read_url`.
 
     Every method raises MachineError if the controller can't be reached or answers what it should not, and the
     controller's own InputError or InfeasibleError if it refuses.
@@ -142,25 +141,3 @@ class ControllerClient:
             raise_problem(problem)
         reasons = "; ".join(fault.message for fault in problem.faults)
         raise MachineError(f"the controller at {self._url} can't do it now: {reasons}")
-
-
-def read_url(text: str) -> str:
-    """A controller's address as a URL; ``localhost:8080`` is one of http.
-
-    Raises:
-        InputError: the text is not an address, of another protocol, or its port is out of range.
-    """
-    expected = f"expected one such as {DEFAULT_URL} or localhost:8080"
-    url = text if "://" in text else f"http://{text}"
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-        httpx.URL(url)
-    except (ValueError, httpx.InvalidURL) as error:
-        raise InputError(f"{text!r} is not an address of a controller: {error}; {expected}") from None
-    if parts.scheme not in ("http", "https"):
-        raise InputError(f"{text!r} is not an address of a controller: found {parts.scheme}://; {expected}")
-    if not host or port == 0:
-        lacks = "a host" if not host else "a port from 1 to 65535"
-        raise InputError(f"{text!r} is not an address of a controller: it lacks {lacks}; {expected}")
-    return url

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fairslice.errors import Fault, InfeasibleError, InputError, Location
+from fairslice.files.pydantic_faults import dotted, faults_of
 
 
 class StatusView(BaseModel):
@@ -100,9 +101,9 @@ def raise_problem(problem: ProblemView) -> None:
 
 def first_fault(error: ValidationError) -> str:
     """What is wrong with JSON that is not what was expected, to stand behind its name: ``has at ...``."""
-    fault = error.errors(include_url=False)[0]
-    where = ".".join(map(str, fault["loc"]))
-    return f"has at {where}: {fault['msg']}" if where else f"can't be read: {fault['msg']}"
+    fault = next(faults_of(error))
+    where = dotted(fault.path)
+    return f"has at {where}: {fault.message}" if where else f"can't be read: {fault.message}"
 
 
 def _fault_view(fault: Fault) -> FaultView:

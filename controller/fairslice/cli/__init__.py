@@ -150,12 +150,12 @@ third of the time that it takes to make them.
 def main() -> None:
     """Run the command line; every error ends as a message and an exit status."""
     gc.set_threshold(*VALUES_BETWEEN_SEARCHES)
+    _open_what_is_closed()
     try:
         with _stopped_by_signals():
             status = _status()
             # What is still in the buffer is output, too: it can fail as the rest can.
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            sys.stdout.flush()
     except BrokenPipeError:
         status = EXIT_BROKEN_PIPE
     except OSError as error:
@@ -170,6 +170,24 @@ def main() -> None:
     # What is left ends with the process: Python need not look through it for circles once more.
     gc.freeze()
     sys.exit(status)
+
+
+def _open_what_is_closed() -> None:
+    """Stand in for the standard streams that the caller closed (``>&-``).
+
+    So no file that is opened later takes their descriptors, and reading or writing them fails as such:
+    Python would write to nowhere. What goes to a closed standard error does go nowhere.
+    """
+    for name, refusing, mode in (
+        ("stdin", os.O_WRONLY, "r"),
+        ("stdout", os.O_RDONLY, "w"),
+        ("stderr", os.O_WRONLY, "w"),
+    ):
+        if getattr(sys, name) is None:
+            # The lowest number that is free: its own, since those before it are open by now.
+            descriptor = os.open(os.devnull, refusing)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
 
 
 def _status() -> int:

@@ -71,16 +71,16 @@ def command(file: str, explained: bool, flow: str | None, picture: Path | None, 
 
     from fairslice.alloc import files
     from fairslice.cli.output import print_document
-    from fairslice.errors import InfeasibleError, InputError
+    from fairslice.errors import InfeasibleError, InputError, os_reason
 
     if not explained and (flow is not None or picture is not None):
         raise click.UsageError("--flow and --picture need --explain")
     name = "<stdin>" if file == "-" else file
     try:
-        with click.open_file(file, encoding="utf-8") as stream:
+        with click.open_file(file, encoding="utf-8-sig") as stream:
             text = stream.read(_MAX_CHARACTERS + 1)
     except OSError as error:
-        raise InputError(f"{name}: can't be read: {error.strerror}") from None
+        raise InputError(f"{name}: can't be read: {os_reason(error)}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{name}: is not UTF-8: {error.reason} at byte {error.start}") from None
     if len(text) > _MAX_CHARACTERS:

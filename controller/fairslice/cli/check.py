@@ -10,6 +10,7 @@ from fairslice.cli.options import examples, json_output, load_topology, network_
 from fairslice.errors import EXIT_INFEASIBLE, EXIT_INPUT, Fault, InfeasibleError, InputError
 
 if TYPE_CHECKING:
+    from fairslice.slicing.allocation import NetworkAllocation
     from fairslice.topology.options import NetworkOptions
 
 
@@ -39,8 +40,8 @@ def command(
 ) -> int:
     """Check policy files, POLICY..., and list every fault as file:line:column.
 
-    With --topology hosts must exist, and guarantees must fit; rates that switches can't hold exactly are
-    noted.
+    With --topology hosts must exist, and guarantees must fit; rates that switches can't hold exactly, and
+    flows that can be enforced but that `fairslice run` refuses to measure, are noted.
 
     Exits 0 if all can be used, 2 if not, 3 if only guarantees do not fit.
     """
@@ -67,7 +68,8 @@ def command(
             else:
                 policy, flows = check_policy(file, network.hosts)
                 flow_count = len(flows)
-                notes = shortcomings(allocate_slices(policy, network))
+                allocation = allocate_slices(policy, network)
+                notes = (*shortcomings(allocation), *_not_measurable(allocation))
         except InputError as error:
             faults += error.faults
             result["faults"] = [_fault_object(fault, file) for fault in error.faults]
@@ -92,6 +94,31 @@ def command(
     elif faults:
         raise InputError(faults)
     return EXIT_INPUT if faults else EXIT_INFEASIBLE if infeasible else 0
+
+
+def _not_measurable(allocation: "NetworkAllocation") -> tuple[Fault, ...]:
+    """For what `run` would refuse the policy, at the places of the flows that it names."""
+    from fairslice.lab.traffic.plan import not_measured, plan_traffic
+    from fairslice.slicing.view import view
+
+    flows = view(allocation).flows
+    none = {flow.id for flow in not_measured(flows)}
+    if flows and len(none) == len(flows):
+        first = allocation.flows[0].flow.location
+        return (Fault("`run` can measure none of these flows: iperf3 sends TCP and UDP only", first),)
+    try:
+        # Ports of the others are free to choose.
+        plan_traffic([flow for flow in flows if flow.dst_port is not None and flow.id not in none])
+    except InputError as error:
+        places = {one.flow.id: one.flow.location for one in allocation.flows}
+        return tuple(
+            Fault(
+                f"{fault.message}; `run` refuses this policy, which can be enforced all the same",
+                next((place for id, place in places.items() if fault.message.startswith(f"{id}: ")), None),
+            )
+            for fault in error.faults
+        )
+    return ()
 
 
 def _count(number: int, what: str) -> str:

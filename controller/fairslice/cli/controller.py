@@ -95,10 +95,13 @@ def command(
     takes what LLDP finds, with the capacities that OVSDB or the ports tell. Without POLICY it waits for
     `fairslice apply`.
     """
+    from fairslice.errors import InputError
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
     from fairslice.slicing.allocation import allocate_slices
 
+    if openflow_port == rest_port:
+        raise InputError(f"--openflow-port and --rest-port are both {rest_port}; expected a port for each")
     expected = (
         None if topology is None else load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     )

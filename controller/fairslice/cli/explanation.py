@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from fairslice.alloc.allocation import Bottleneck
     from fairslice.alloc.explain.filling import Filling, Why
-    from fairslice.alloc.explain.sensitivity import Raise
+    from fairslice.alloc.explain.sensitivity import Place, Raise
 
 NUMBER = "#"
 """Heads the column of flows' numbers."""
@@ -34,7 +34,7 @@ class Words:
     amount: Callable[[float], str]
     unit: str
     key: str
-    stated: "Callable[[Bottleneck], Any]"
+    stated: "Callable[[Place], Any]"
 
 
 def what_stops(reason: "Bottleneck") -> str:
@@ -127,7 +127,9 @@ def show(filling: "Filling", words: Words, wanted: str | None) -> None:
     """Print the filling and, if a flow is asked for, why it has its rate and what would raise it."""
     from rich.console import Console
 
-    console = Console(markup=False, highlight=False)
+    from fairslice.cli.output import wide_enough
+
+    console = wide_enough(Console(markup=False, highlight=False))
     console.print(_steps(filling, words))
     if any(one.at_floor for step in filling.steps for stop in step.stops for one in stop.flows):
         console.print("* its guarantee, which is more than its weight had given it by then")
@@ -209,7 +211,6 @@ def _set_asides(found: Sequence[SetAside], words: Words) -> "Table":
 
 
 def _show_flow(console: "Console", filling: "Filling", words: Words, wanted: str) -> None:
-    from fairslice.alloc.allocation import BottleneckKind
     from fairslice.alloc.explain.filling import why
     from fairslice.alloc.explain.sensitivity import raises
 
@@ -219,14 +220,14 @@ def _show_flow(console: "Console", filling: "Filling", words: Words, wanted: str
     if reason.holders:
         console.print(_holders(filling, reason, words))
     found = raises(filling.asked, wanted)
-    shown = [one for one in found if one.full or one.slope or one.place.kind is not BottleneckKind.LINK]
+    shown = [one for one in found if one.full or one.slope or not _is_link(one.place)]
     columns = ["more at", "now", f"the flow, for each {words.unit} more", "up to"]
     table = _table("What would raise it", columns, columns[2:])
     for one in shown:
         table.add_row(*_effect(one, words))
     if shown:
         console.print(table)
-    others = "other link" if any(one.place.kind is BottleneckKind.LINK for one in shown) else "link"
+    others = "other link" if any(_is_link(one.place) for one in shown) else "link"
     console.print(f"More capacity at any {others} changes nothing for this flow.", soft_wrap=True)
     stopping = next((one for one in found if one.place == reason.reason), None)
     if stopping is not None and not stopping.slope:
@@ -288,10 +289,20 @@ def _holders(filling: "Filling", reason: "Why", words: Words) -> "Table":
     return table
 
 
+def _is_link(place: "Place") -> bool:
+    from fairslice.alloc.allocation import Bottleneck, BottleneckKind
+
+    return isinstance(place, Bottleneck) and place.kind is BottleneckKind.LINK
+
+
 def _effect(one: "Raise", words: Words) -> tuple[str, str, str, str]:
     from fairslice.alloc.allocation import BottleneckKind
+    from fairslice.alloc.explain.sensitivity import Guarantee
 
-    if one.place.kind is BottleneckKind.CAP:
+    if isinstance(one.place, Guarantee):
+        place = f"guarantee of {one.place.name}" if one.place.name else "its guarantee"
+        now = "has no more" if one.full else "has more"
+    elif one.place.kind is BottleneckKind.CAP:
         place, now = "its demand", "met" if one.full else "not met"
     elif one.place.kind is BottleneckKind.LIMIT:
         place, now = f"limit of {one.place.name}", "reached" if one.full else "not reached"

@@ -45,13 +45,19 @@ def command(isolate: bool, out: Path, as_json: bool) -> int:
 def require_fit_for(job: "Job") -> None:
     """Refuse a job that this machine can't carry out.
 
+    It is asked where the job is to run, so in a virtual machine of the machine's own kernel.
+
     Raises:
+        InputError: the kernel lacks the congestion control that is asked for.
         MachineError: what stands in the way.
     """
     from fairslice.lab.doctor.examine import quick_findings
     from fairslice.lab.doctor.findings import require_fit
     from fairslice.lab.emulation.wires import check_wires
+    from fairslice.linux.congestion import require_congestion_control
 
+    if job.congestion_control is not None:
+        require_congestion_control(job.congestion_control)
     require_fit(quick_findings(job.datapath))
     check_wires(job.network)
 

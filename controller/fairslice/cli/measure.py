@@ -4,7 +4,7 @@ import time
 
 import click
 
-from fairslice.cli.options import NumberRange, controller_url, examples, json_output
+from fairslice.cli.options import NumberRange, answer_timeout, controller_url, examples, json_output
 
 
 @click.command(
@@ -23,22 +23,28 @@ from fairslice.cli.options import NumberRange, controller_url, examples, json_ou
     metavar="SECONDS",
     help="How long to count.",
 )
+@answer_timeout
 @json_output()
-def command(url: str, duration: float, as_json: bool) -> None:
+def command(url: str, duration: float, timeout: float, as_json: bool) -> None:
     """Show what every flow of a running network has on the wire, next to its allocation.
 
     Rates are of Ethernet frames; with --json in bit/s.
 
     Start traffic yourself, for example iperf3 in Mininet's hosts; a flow without traffic shows 0. Frames of a
     flow are all that its match covers, acknowledgements of flows the other way included.
+
+    Exits 6 if the controller can't be reached, has not discovered its network yet, or lacks a switch.
     """
     import json
 
+    from fairslice.api.address import read_url
     from fairslice.api.client import ControllerClient
-    from fairslice.cli.output import print_document
+    from fairslice.cli.output import print_document, wide_enough
+    from fairslice.cli.refusals import reading
     from fairslice.measure.rates import flow_rates
 
-    with ControllerClient(url) as client:
+    url = read_url(url)
+    with ControllerClient(url, timeout) as client, reading(url):
         allocation = client.allocation()
         before = client.counters()
         time.sleep(duration)
@@ -69,7 +75,7 @@ def command(url: str, duration: float, as_json: bool) -> None:
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in ("#", "flow", "allocated", "offered", "dropped by meter", "on the wire"):
-        table.add_column(column, justify="left" if column == "flow" else "right")
+        table.add_column(column, justify="left" if column == "flow" else "right", overflow="fold")
     for flow in allocation.flows:
         found = rates[flow.id]
         table.add_row(
@@ -80,4 +86,4 @@ def command(url: str, duration: float, as_json: bool) -> None:
                 for rate in (flow.allocated_bps, found.offered_bps, found.metered_bps, found.wire_bps)
             ),
         )
-    Console(markup=False).print(table)
+    wide_enough(Console(markup=False)).print(table)

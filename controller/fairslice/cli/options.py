@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fairslice.topology.options import NetworkOptions
 
 TOPOLOGY = "FILE[:NAME[,ARGS]]"
+ANSWER_TIMEOUT_S = 30.0
+"""How long a controller is waited for, for one answer."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 Value = TypeVar("Value")
 
@@ -50,7 +52,7 @@ class NumberRange(click.FloatRange):
     """A number in a range; "nan", which compares with nothing, is in none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number; a usage error if it is none, or out of the range."""
+        """The number; a usage error if it is not one, or out of the range."""
         try:
             float(value)
         except (TypeError, ValueError):
@@ -71,7 +73,19 @@ def controller_url(command: Command) -> Command:
         default="http://127.0.0.1:8080",
         show_default=True,
         metavar="URL",
-        help="Where the controller's REST interface is; localhost:8080 will do.",
+        help="Where the controller's REST interface is; HOST or HOST:PORT will do.",
+    )(command)
+
+
+def answer_timeout(command: Command) -> Command:
+    """``--timeout SECONDS`` as ``timeout``, of commands that ask a controller."""
+    return click.option(
+        "--timeout",
+        default=ANSWER_TIMEOUT_S,
+        show_default=True,
+        type=NumberRange(0.1, 3600),
+        metavar="SECONDS",
+        help="How long to wait for each of the controller's answers.",
     )(command)
 
 

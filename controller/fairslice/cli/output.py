@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _KEY = "fairslice.cli.output"
+_ENDLESS = 10_000
+"""Columns: more than any line has."""
 
 
 @dataclass(slots=True)
 class _Kept:
     """Standard output as it was.
 
-    ``descriptor`` is a copy of its own, -1 if it is closed; ``stream`` is where text goes if not there.
+    ``descriptor`` is a copy of its own; ``stream`` is where text goes if not there.
     """
 
     descriptor: int
@@ -40,10 +42,6 @@ def kept_output() -> Iterator[None]:
     buffers, and by child processes. Callbacks of commands run in it: ``fairslice.cli.options.json_output``.
     """
     stream = sys.stdout
-    if stream is None:  # Closed by the caller: there is nothing to keep.
-        click.get_current_context().meta[_KEY] = _Kept(-1, None)
-        yield
-        return
     _flush(stream)
     kept = _Kept(os.dup(1), None if _is_the_process_s(stream) else stream)
     _divert()
@@ -78,7 +76,7 @@ def print_document(text: str) -> None:
     if kept.stream is not None:
         kept.stream.write(text)
         kept.stream.flush()
-    elif kept.descriptor >= 0:
+    else:
         rest = text.encode()
         try:
             while rest:
@@ -101,16 +99,20 @@ def indented(document: object) -> str:
 
 
 def wide_enough(console: "Console") -> "Console":
-    """A console as wide as its terminal, or as COLUMNS says; a file or a pipe has no width: 120 columns."""
+    """A console as wide as its terminal, or as COLUMNS says.
+
+    A file or a pipe has no width: there a row of a table is one line, and so is a sentence, for whoever
+    searches or cuts it.
+    """
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = max(console.width, 120)
+        console.width = _ENDLESS
     return console
 
 
 def document_descriptor() -> int | None:
     """Where a child process writes the document in place of this one; None: standard output as it is."""
     kept: _Kept | None = click.get_current_context().meta.get(_KEY)
-    return None if kept is None or kept.descriptor < 0 else kept.descriptor
+    return None if kept is None else kept.descriptor
 
 
 def _is_the_process_s(stream: TextIO) -> bool:
@@ -120,17 +122,11 @@ def _is_the_process_s(stream: TextIO) -> bool:
 
 
 def _divert() -> None:
-    try:
-        os.dup2(2, 1)
-    except OSError:  # Standard error is closed.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.close(nowhere)
+    os.dup2(2, 1)
     sys.stdout = sys.stderr
 
 
 def _flush(stream: TextIO) -> None:
     stream.flush()
-    if sys.stdout is not None:
-        sys.stdout.flush()
+    sys.stdout.flush()
     ctypes.CDLL(None).fflush(None)

@@ -102,7 +102,9 @@ def command(
 
     from rich.console import Console
 
-    console = Console(markup=False)
+    from fairslice.cli.output import wide_enough
+
+    console = wide_enough(Console(markup=False))
     console.print(_rates(shown))
     choices = list(_choices(allocation))
     if choices:

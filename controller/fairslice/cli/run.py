@@ -101,7 +101,7 @@ if TYPE_CHECKING:
     default="cubic",
     show_default=True,
     metavar="NAME",
-    help="Congestion control of the hosts' TCP, by the kernel's name for it.",
+    help="Congestion control of the hosts' TCP, by the name that their kernel has for it.",
 )
 @click.option(
     "--datapath",

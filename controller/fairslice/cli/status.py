@@ -2,7 +2,7 @@
 
 import click
 
-from fairslice.cli.options import controller_url, examples, json_output
+from fairslice.cli.options import answer_timeout, controller_url, examples, json_output
 from fairslice.errors import EXIT_MACHINE
 
 
@@ -14,15 +14,19 @@ from fairslice.errors import EXIT_MACHINE
     ),
 )
 @controller_url
+@answer_timeout
 @json_output()
-def command(url: str, as_json: bool) -> int:
+def command(url: str, timeout: float, as_json: bool) -> int:
     """Show the generation, whether it is in force, and what is missing or wrong.
 
-    Exits 0 if the generation is in force, 6 if not.
+    Exits 0 if the generation is in force, 6 if not, or if the controller can't be reached.
     """
+    from fairslice.api.address import read_url
     from fairslice.api.client import ControllerClient
+    from fairslice.cli.refusals import reading
 
-    with ControllerClient(url) as client:
+    url = read_url(url)
+    with ControllerClient(url, timeout) as client, reading(url):
         status = client.status()
     if as_json:
         from fairslice.cli.output import print_document

@@ -51,7 +51,9 @@ def command(spec: str, bandwidth_bps: float | None, options: "NetworkOptions", a
 
     from rich.console import Console
 
-    console = Console(highlight=False)
+    from fairslice.cli.output import wide_enough
+
+    console = wide_enough(Console(highlight=False))
     for table in _tables(network):
         console.print(table)
 

@@ -185,7 +185,7 @@ class _Scanner(Scanner):
         return ([first] if first != "\n" else [] if more else [" "]) + more
 
     def _continues(self, indent: int) -> bool:
-        """Whether a tab here is no indentation: there is enough of it already, or nothing to indent."""
+        """Whether a tab here is not indentation: there is enough of it already, or nothing to indent."""
         length = 0
         while self.reader.peek(length) in _BLANKS:
             length += 1

@@ -1,7 +1,7 @@
 """YAML text to a tree of values that remember where they stand.
 
 Scalars are resolved here by the core schema of YAML 1.2.2 (§10.3.2), so that ``no`` is a word and ``1:30`` is
-no number. Tags, several documents and keys that are no text have no place in a policy and are refused.
+no number. Tags, several documents and keys that are not text have no place in a policy and are refused.
 """
 
 import math
@@ -64,15 +64,15 @@ class Node:
         return self.value
 
     def entries(self) -> "Mapping[str, Entry]":
-        """Entries by key; none if this is no mapping."""
+        """Entries by key; none if this is not a mapping."""
         return self.value if isinstance(self.value, Mapping) else {}
 
     def items(self) -> "tuple[Node, ...]":
-        """Items in order; none if this is no list."""
+        """Items in order; none if this is not a list."""
         return self.value if isinstance(self.value, tuple) else ()
 
     def get(self, key: str) -> "Node | None":
-        """The value under ``key``, None if this is no mapping or has no such key."""
+        """The value under ``key``, None if this is not a mapping or has no such key."""
         entry = self.entries().get(key)
         return None if entry is None else entry.node
 

@@ -1,9 +1,18 @@
-"""Running a tool to its end, with its complaint as the error."""
+"""Running a tool to its end, with its complaint as the error; and where tools are."""
 
+import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 
 from fairslice.errors import MachineError, os_reason
+
+_ADMINISTRATORS_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+
+def administrators_path(path: str) -> str:
+    """A PATH, and behind it the directories of an administrator's tools that it lacks."""
+    there = path.split(os.pathsep)
+    return os.pathsep.join((path, *(one for one in _ADMINISTRATORS_PATH if one not in there)))
 
 
 def run_command(

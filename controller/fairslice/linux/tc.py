@@ -105,7 +105,7 @@ def observe(names: Iterable[str], runner: Runner) -> dict[str, TcState]:
         qdiscs: list[dict[str, Any]] = json.loads(listed.stdout or "[]")
     except ValueError as error:
         raise TcAnswerError(f"tc -json qdisc show answered {listed.stdout[:80]!r}; expected JSON") from error
-    # A device always has a root qdisc; what is missing here is no device.
+    # A device always has a root qdisc; what is missing here is not a device.
     there = wanted & {str(qdisc.get("dev")) for qdisc in qdiscs}
     rooted = sorted(there & {str(q["dev"]) for q in qdiscs if _is_ovs_root(q)})
     states = dict.fromkeys(there, TcState())
@@ -121,7 +121,7 @@ def show_commands(names: Sequence[str]) -> str:
     """Input of ``tc -batch`` that shows the classes and filters of ports, each section after a mark.
 
     tc does not say which port a class is of, and a vanished port adds nothing: the loopback's root qdisc,
-    one line that is no class and no filter, tells the sections apart.
+    one line that is neither a class nor a filter, tells the sections apart.
     """
     return "".join(
         f"qdisc show dev lo\nclass show dev {name}\nfilter show dev {name} parent 1:\n" for name in names

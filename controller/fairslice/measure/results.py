@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from fairslice.errors import EXIT_CANT_TELL, EXIT_OK, EXIT_OUT_OF_TOLERANCE, Fault, InputError
+from fairslice.files.pydantic_faults import dotted, faults_of
 from fairslice.measure.resolution import relative_error
 from fairslice.naming import flow_id
 
@@ -270,12 +271,10 @@ def from_json(text: str, file: str = "results.json") -> RunResult:
     try:
         return _RESULT.validate_json(_of_schema_2(text))
     except ValidationError as error:
-        faults = []
-        for found in error.errors(include_url=False, include_context=False):
-            where = ".".join(map(str, found["loc"])) or "the file"
-            value = f", found {found['input']!r:.60}" if found["type"] != "missing" else ""
-            faults.append(Fault(f"{file}: {where}: {found['msg']}{value}"))
-        raise InputError(faults) from error
+        raise InputError(
+            Fault(f"{file}: {dotted(fault.path) or 'the file'}: {fault.message}")
+            for fault in faults_of(error)
+        ) from error
 
 
 _NAMING = ("slice", "from", "to", "match")

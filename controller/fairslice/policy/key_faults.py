@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from fairslice.errors import Fault
+from fairslice.files.pydantic_faults import expected_of
 from fairslice.files.words import describe, did_you_mean
 from fairslice.files.yaml_tree import KeyPath, Node
 from fairslice.policy.schema import DefaultsKeys, FlowKeys, MatchKeys, PolicyKeys, SliceKeys
@@ -80,7 +81,7 @@ def _fault(root: Node, error: dict[str, Any]) -> Fault:
         known = _known_keys(len(path))
         expected = f"a mapping with keys out of {', '.join(known)}{_space_after_colon(found, known)}"
     else:
-        expected = _EXPECTED[kind]
+        expected = _EXPECTED.get(kind) or expected_of(error)
     return Fault(
         f"found {'an empty list' if found == [] else describe(found)}; expected {expected}",
         root.value_location(path),

@@ -16,9 +16,10 @@ _SHAPES = tuple(
 class OverlapIndex:
     """Matches by pair of endpoints; ``owner`` is the caller's number of the entry that a match belongs to.
 
-    Two matches overlap if they agree in all the fields that both give. So each is filed under the set of
-    fields that it gives and every choice of values among them (at most 8), and looked up once for each such
-    set.
+    Two matches overlap if they agree in all the fields that both give. A match is filed once for each subset
+    of the fields that it gives (8 at most), with its values of that subset. ``proto: tcp, dst_port: 80``, for
+    one, is filed under nothing, under proto, under dst_port and under both. It is looked up once for each set
+    of fields that another match may give: one with dst_port and src_port would be met at dst_port: 80.
     """
 
     def __init__(self) -> None:

@@ -128,7 +128,10 @@ class FlowKeys(_Keys):
         description="What the flow would like, in bit/s of Ethernet frames; without it the flow is greedy.",
         json_schema_extra=_without_default,
     )
-    weight: Weight = Field(default=1.0, description="Share of the flow among the flows of its slice.")
+    weight: Weight = Field(
+        default=1.0,
+        description="Ratio in which the flow shares with the other flows of its slice.",
+    )
     match: MatchKeys = Field(
         default=MatchKeys(),
         description="Header fields that narrow the flow; without it all IPv4 traffic between the hosts.",
@@ -143,7 +146,10 @@ class SliceKeys(_Keys):
         json_schema_extra={"anyOf": [{"required": ["members"]}, {"required": ["flows"]}]}
     )
 
-    weight: Weight = Field(default=1.0, description="Share of the slice among the slices, on every link.")
+    weight: Weight = Field(
+        default=1.0,
+        description="Ratio in which the slice shares links with the other slices there.",
+    )
     guarantee: Rate = Field(
         default=None,
         description="What the slice gets at least, while it wants it, in bit/s of Ethernet frames.",

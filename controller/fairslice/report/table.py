@@ -1,7 +1,8 @@
 """A run's result as a table for the terminal."""
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
 from rich.table import Table
 from rich.text import Text
 
@@ -63,6 +64,12 @@ def results_table(result: RunResult, *, narrow: bool = False, blanks: int = 3) -
             row = _row_of_none(flow, before, scale)
         table.add_row(Text(str(flow.number)), *(row[:5] + row[6:7] + row[8:] if narrow else row))
         before = flow.slice
+    for column in table.columns:
+        column.overflow = "fold"
+        if column.no_wrap:
+            # What does not wrap is not cut either.
+            lines = [line for cell in (column.header, *column.cells) for line in str(cell).splitlines()]
+            column.min_width = max(map(cell_len, lines))
     return table
 
 
@@ -96,13 +103,24 @@ def _row(flow: FlowResult, before: str, scale: Scale, tolerance: float) -> tuple
 
 def _fitting(result: RunResult, console: Console) -> tuple[Table, int]:
     """The widest table that fits, and how many columns the whole one needs at least."""
-    anything = console.options.update(max_width=_ENDLESS)
     for blanks in (3, 2):
         whole = results_table(result, blanks=blanks)
-        room = console.measure(whole, options=anything).maximum
+        room = console.measure(whole, options=_anything(console)).maximum
         if room <= console.width:
             return whole, room
     return results_table(result, narrow=True, blanks=2), room
+
+
+def _print_whole(table: Table, console: Console) -> None:
+    """Let a console that is narrower than the narrowest table break lines, rather than have them cut."""
+    width = console.width
+    console.width = max(width, console.measure(table, options=_anything(console)).minimum)
+    console.print(table)
+    console.width = width
+
+
+def _anything(console: Console) -> ConsoleOptions:
+    return console.options.update(max_width=_ENDLESS)
 
 
 def print_result(result: RunResult, console: Console) -> None:
@@ -110,7 +128,7 @@ def print_result(result: RunResult, console: Console) -> None:
     if result.flows:
         table, room = _fitting(result, console)
         narrow = room > console.width
-        console.print(table)
+        _print_whole(table, console)
         goodput = "" if narrow else "; goodput: what arrived of the senders' data"
         console.print(f"allocated, on the wire: bits of Ethernet frames{goodput}.", style="dim")
         if not narrow and any("dropped" in lost_or_resent(flow) for flow in result.flows):

@@ -5,10 +5,13 @@ import pytest
 from fairslice import cli
 
 
-def run_command(monkeypatch: pytest.MonkeyPatch, *arguments: object, columns: int = 200) -> int:
-    """Run ``fairslice ARGUMENTS`` in a terminal of so many columns; its exit status."""
+def run_command(monkeypatch: pytest.MonkeyPatch, *arguments: object, columns: int | None = 200) -> int:
+    """Run ``fairslice ARGUMENTS`` with so many columns (None: as a pipe has it); its exit status."""
     monkeypatch.setattr("sys.argv", ["fairslice", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", str(columns))
+    if columns is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    else:
+        monkeypatch.setenv("COLUMNS", str(columns))
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert isinstance(ended.value.code, int)

@@ -14,7 +14,7 @@ proves nothing (duals are degenerate): such a flow stays, and the next program e
 same level, shows a positive multiplier for it or another. This is the algorithm of [1]_, §IV, with its test
 for blocked flows by dual variables.
 
-An LP is no oracle over more than six decades of capacity; exact fractions
+An LP is not an oracle over more than six decades of capacity; exact fractions
 (:mod:`fairslice.testing.exact`) are, where every flow has one path.
 
 References
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 FEASIBLE = 1e-9
 """Absolute, of loads and totals; the median capacity is 1."""
 POSITIVE = 1e-7
-"""Of multipliers, which add up to 1 when weighted: a larger one is no rounding."""
+"""Of multipliers, which add up to 1 when weighted: a larger one is not rounding."""
 _PRIMAL_SIMPLEX = 4
 """A former solution stays feasible when flows stop, so that the primal simplex method goes on from it."""
 

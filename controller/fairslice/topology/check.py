@@ -80,7 +80,7 @@ def read_mac(text: object) -> str:
     """A host's Ethernet address, in lower case.
 
     Raises:
-        ValueError: it is no address, one of a group (IEEE 802-2014 §8.2.2), or all 0.
+        ValueError: it is not an address, one of a group (IEEE 802-2014 §8.2.2), or all 0.
     """
     mac = text.lower() if isinstance(text, str) else ""
     if not _MAC.fullmatch(mac) or int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
@@ -92,7 +92,7 @@ def read_ip(text: object) -> str:
     """A host's IPv4 address without its prefix length, if it has one.
 
     Raises:
-        ValueError: it is no address, or not one that a host can have.
+        ValueError: it is not an address, or not one that a host can have.
     """
     expected = f"IP address {text!r}; expected an IPv4 address of a host, such as 10.0.0.1"
     try:

@@ -16,6 +16,7 @@ from typing import Any
 
 from fairslice.errors import Fault, InputError, Location, MachineError
 from fairslice.files.json_places import find_places
+from fairslice.linux.mininet_package import mininet_cure
 from fairslice.topology.check import Faults, expect_bandwidth
 from fairslice.topology.mininet_topo import read_topo
 from fairslice.topology.network import Network
@@ -234,7 +235,7 @@ def _choose(spec: TopologySpec, source: str) -> tuple[TopologySpec, Callable[...
         if isinstance(error, ModuleNotFoundError) and error.name == "mininet":
             raise MachineError(
                 f"{spec.file} needs Mininet, which {sys.executable} can't import ({error});"
-                " script/bootstrap installs it"
+                f" {mininet_cure()}; or name a network file (.json), which needs none"
             ) from error
         raise _failed(error, spec.file, "the file can't be run") from error
     topos = namespace.get("topos")

@@ -282,7 +282,7 @@ def _instead_of_bw(given: Mapping[str, Any]) -> str:
 
 
 def as_number(value: object) -> float | None:
-    """A number of any make (int, float, Fraction, Decimal, numpy's) as a float; None if it is no real number.
+    """A number of any make (int, float, Fraction, Decimal, numpy's) as a float; None: it is not a real one.
 
     >>> from fractions import Fraction
     >>> as_number(Fraction(21, 2)), as_number("10"), as_number(True)
@@ -322,10 +322,10 @@ def read_delay(value: object) -> float:
 
 
 def read_loss(value: object) -> float:
-    """A fraction from a ``loss`` of ``addLink``, which is in per cent; None is no loss.
+    """A fraction from a ``loss`` of ``addLink``, which is in per cent; None means no loss.
 
     Raises:
-        ValueError: it is no number from 0 to below 100.
+        ValueError: it is not a number from 0 to below 100.
 
     >>> read_loss(2)
     0.02

@@ -1,7 +1,6 @@
 """Network files: node-link format, as ``networkx.node_link_data(graph)`` writes it, now and before 3.6."""
 
 from collections.abc import Callable
-from reprlib import repr as shortened
 from typing import Annotated, Any, Literal
 
 import networkx as nx
@@ -9,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from fairslice.errors import InputError, Location
 from fairslice.files.json_places import JsonPath
+from fairslice.files.pydantic_faults import dotted, faults_of
 from fairslice.topology.check import (
     BANDWIDTH_OFFER,
     MAX_DELAY_S,
@@ -25,11 +25,7 @@ from fairslice.topology.check import (
 from fairslice.topology.interfaces import MAX_LENGTH, is_interface_name
 from fairslice.topology.network import Network, dpid_text
 
-_PLAIN = {
-    "extra_forbidden": "unknown key",
-    "missing": "missing",
-    "union_tag_not_found": 'kind is missing; expected "switch" or "host"',
-}
+_WORDS = {"union_tag_not_found": '"switch" or "host"'}
 
 
 class _Model(BaseModel):
@@ -135,25 +131,17 @@ def from_json(
     try:
         read = _File.model_validate(data)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            path = detail["loc"]
+        for fault in faults_of(error, _WORDS):
+            path = fault.path
             if path[:1] == ("nodes",):
                 path = path[:2] + path[3:]  # The third is the kind, which no key of the file leads to.
             if path[:1] == ("edges",):
                 path = (key, *path[1:])
-            message = _PLAIN.get(detail["type"])
-            if message is None:
-                found = (
-                    ""
-                    if isinstance(detail["input"], dict | list)
-                    else f"; found {shortened(detail['input'])}"
-                )
-                message = detail["msg"].removeprefix("Value error, ") + found
-            faults.add(f"{_dotted(path)}: {message}", locate(path))
+            faults.add(f"{dotted(path) or 'network file'}: {fault.message}", locate(path))
         raise InputError(faults.found) from None
     for i, edge in enumerate(read.edges):
         if edge.capacity is None and bandwidth_bps is None:
-            message = f"{key}[{i}].capacity: missing; expected it in bit/s, {BANDWIDTH_OFFER}"
+            message = f"{key}[{i}].capacity: is missing; expected it in bit/s, {BANDWIDTH_OFFER}"
             faults.add(message, locate((key, i)))
     nodes = [(node, locate(("nodes", i))) for i, node in enumerate(read.nodes)]
     draft = Draft(
@@ -175,8 +163,3 @@ def from_json(
         ],
     )
     return draft.checked(faults)
-
-
-def _dotted(path: JsonPath) -> str:
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
-    return "".join(parts).lstrip(".") or "network file"

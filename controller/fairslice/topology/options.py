@@ -58,7 +58,7 @@ def parse_bandwidth(text: str) -> float:
     """Read a capacity, in bit/s; a number without a unit is in Mbit/s, as Mininet's ``bw``.
 
     Raises:
-        ValueError: it is no rate, or not above 0 and up to MAX_CAPACITY_BPS.
+        ValueError: it is not a rate, or not above 0 and up to MAX_CAPACITY_BPS.
 
     >>> parse_bandwidth("100") == parse_bandwidth("100 Mbit/s") == 100e6
     True

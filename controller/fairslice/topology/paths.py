@@ -117,7 +117,7 @@ def path(network: Network, source: str, destination: str, slice_number: int) -> 
     """
     for host in (source, destination):
         if host not in network.hosts:
-            raise NoPathError(source, destination, f"{host} is no host of the network")
+            raise NoPathError(source, destination, f"{host} is not a host of the network")
     tree = in_tree(network, destination, slice_number)
     nodes = [source]
     while nodes[-1] != destination:

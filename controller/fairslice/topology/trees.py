@@ -59,7 +59,7 @@ class Trees:
         hosts, links = self.network.hosts, self.network.links
         for host in (source, destination):
             if host not in hosts:
-                raise NoPathError(source, destination, f"{host} is no host of the network")
+                raise NoPathError(source, destination, f"{host} is not a host of the network")
         if source == destination:
             return (source,)
         node, last = hosts[source].switch, hosts[destination].switch

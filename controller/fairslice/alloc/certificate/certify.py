@@ -172,7 +172,9 @@ def _rates(
         return Violation(f'flow "{id_}": the rate {float(rate[f])} is not a finite number from 0 up', id_)
 
     none = np.flatnonzero(~((rate >= 0) & (rate < np.inf)))
-    return rate, wrong + list(listed(none, "flows have a rate that is no finite number from 0 up", no_rate))
+    return rate, wrong + list(
+        listed(none, "flows have a rate that is not a finite number from 0 up", no_rate)
+    )
 
 
 def _stated(problem: AllocationProblem, bottlenecks: Any) -> "tuple[Mapping[str, Bottleneck] | None, Any]":
@@ -237,7 +239,7 @@ def _column(name: str, values: "ArrayLike", length: int, kind: Any) -> "Array":
     try:
         array = np.asarray(values)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name}: is no array of numbers: {error}") from None
+        raise InputError(f"{name}: is not an array of numbers: {error}") from None
     if array.shape != (length,):
         raise InputError(f"{name}: found the shape {array.shape}, expected ({length},), one for each flow")
     real = np.issubdtype(array.dtype, kind) and not np.issubdtype(array.dtype, np.complexfloating)

@@ -1,4 +1,4 @@
-"""What would raise a flow: what becomes of its rate if there is more capacity at one place.
+"""What would raise a flow: what becomes of its rate with more capacity at one place, or a larger guarantee.
 
 It is found by solving again with a little more. Every rate is continuous and piecewise linear in every
 capacity, so a step that is small enough gives the one-sided derivative, and a larger one tells how far it
@@ -19,7 +19,7 @@ from fairslice.alloc.acknowledged import AcknowledgedProblem
 from fairslice.alloc.acknowledgements import allocate_acknowledged
 from fairslice.alloc.allocation import Allocation, Bottleneck, BottleneckKind
 from fairslice.alloc.arguments import UnknownFlowError, expect
-from fairslice.alloc.problem import AllocationProblem
+from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.waterfilling import allocate
 from fairslice.errors import InfeasibleError
 
@@ -38,15 +38,33 @@ _SHRINKS = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Guarantee:
+    """What a slice's flows are sure of together, or, of a flow of no slice, it alone.
+
+    More of it is more for each of these flows that has a floor, in proportion to the floors. ``name`` is the
+    slice's, and empty for a flow of none.
+    """
+
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"guarantee {self.name}".rstrip()
+
+
+Place = Bottleneck | Guarantee
+"""Where there may be more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Raise:
     """What more capacity at one place does to a flow.
 
     Attributes
     ----------
     place
-        A link; the limit of the flow's slice; or its cap, for a larger demand.
+        A link; the limit or the guarantee of the flow's slice; or its cap, for a larger demand.
     full
-        Whether nothing is left there.
+        Whether nothing is left there; of a guarantee, whether the flow has no more than its part.
     slope
         What the flow gains for each unit added, to nine digits; negative where it loses.
     reach
@@ -54,7 +72,7 @@ class Raise:
         where the guarantees would not fit with any more.
     """
 
-    place: Bottleneck
+    place: Place
     full: bool
     slope: float
     reach: float
@@ -73,8 +91,8 @@ def raises(problem: AllocationProblem | AcknowledgedProblem, flow_id: str) -> tu
     Returns
     -------
     tuple of Raise
-        The flow's own cap and the limit of its slice, where there are such; the links that it uses, in its
-        order; and then each other link that has an effect. No link that is left out has one.
+        The flow's own cap, and the limit and the guarantee of its slice, where there are such; the links that
+        it uses, in its order; and then each other link that has an effect. No link that is left out has one.
 
     Raises
     ------
@@ -124,9 +142,24 @@ def raises(problem: AllocationProblem | AcknowledgedProblem, flow_id: str) -> tu
     if flow.cap < math.inf:
         cap, met = Bottleneck(BottleneckKind.CAP), rate >= flow.cap * (1 - SAME)
         found.append(Raise(cap, met, *(again.slope_at(cap) if met else (0.0, 0.0))))
-    found += [tried(place) for place in own]
+    found += [tried(place) for place in own if place.kind is BottleneckKind.LIMIT]
+    if flow.floor > 0:
+        group = [other for other in data.flows if _shares_guarantee(other, flow)]
+        binds = any(_at_floor(other, allocation.rates[other.id]) for other in group)
+        guarantee = Guarantee(flow.slice or "")
+        effect = again.slope_at(guarantee) if binds else (0.0, 0.0)
+        found.append(Raise(guarantee, _at_floor(flow, rate), *effect))
+    found += [tried(place) for place in own if place.kind is BottleneckKind.LINK]
     others = [p for p in matter if p.kind is BottleneckKind.LINK and p not in own]
     return (*found, *(one for one in map(tried, others) if one.slope))
+
+
+def _shares_guarantee(other: ProblemFlow, flow: ProblemFlow) -> bool:
+    return other.id == flow.id if flow.slice is None else other.slice == flow.slice
+
+
+def _at_floor(flow: ProblemFlow, rate: float) -> bool:
+    return flow.floor > 0 and rate <= flow.kept_floor * (1 + SAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +230,10 @@ class _Again:
             problem = problem.data
         self.problem, self.flow, self.now = problem, flow, rate
         self.floor = problem.flows[flow].floor
-        self.known: dict[tuple[Bottleneck, float], float] = {}
+        self.guaranteed = [
+            one.floor if _shares_guarantee(one, problem.flows[flow]) else 0.0 for one in problem.flows
+        ]
+        self.known: dict[tuple[Place, float], float] = {}
         self.columns = columns = problem.columns.arrays()
         self.number = {name: index for index, name in enumerate(problem.capacities)}
         self.slice_number = {name: index for index, name in enumerate(problem.slices)}
@@ -211,7 +247,7 @@ class _Again:
             if len(factors):
                 self.most = min(self.most * max(factors) / min(factors), 1e150)
 
-    def slope_at(self, place: Bottleneck) -> tuple[float, float]:
+    def slope_at(self, place: Place) -> tuple[float, float]:
         """What the flow gains for each unit more at the place, and up to how much more."""
         step = max(self._room(place), self.now) or self.smallest
         slope = 0.0
@@ -226,7 +262,7 @@ class _Again:
         reach = self._reach(slope, place, step)
         return _rounded(slope), _rounded(reach)
 
-    def _reach(self, slope: float, place: Bottleneck, step: float) -> float:
+    def _reach(self, slope: float, place: Place, step: float) -> float:
         low = step
         while self._is_on(slope, place, 2 * low):
             low *= 2
@@ -236,7 +272,7 @@ class _Again:
             slope = self._gain(place, low) / low
         return self._bend(slope, place, low, 2 * low)
 
-    def _bend(self, slope: float, place: Bottleneck, low: float, high: float) -> float:
+    def _bend(self, slope: float, place: Place, low: float, high: float) -> float:
         """Where the slope ends: it holds up to the low end, and not at the high one."""
         while high - low > _FINEST * high:
             if high - low > _CHORD * high:
@@ -257,31 +293,35 @@ class _Again:
             low, high = (middle, high) if self._is_on(slope, place, middle) else (low, middle)
         return low
 
-    def _is_on(self, slope: float, place: Bottleneck, added: float) -> bool:
+    def _is_on(self, slope: float, place: Place, added: float) -> bool:
         """Whether the flow's rate is where the slope would have it."""
         gained = self._gain(place, added)
         return abs(gained - slope * added) <= _EXACT * max(self.now, self.now + gained)
 
-    def _room(self, place: Bottleneck) -> float:
+    def _room(self, place: Place) -> float:
+        if isinstance(place, Guarantee):
+            return math.fsum(self.guaranteed)
         if place.kind is BottleneckKind.CAP:
             return float(self.columns.cap[self.flow])
         if place.kind is BottleneckKind.LIMIT:
             return self.problem.slices[place.name].limit
         return float(self.problem.capacities[place.name])
 
-    def _gain(self, place: Bottleneck, added: float) -> float:
+    def _gain(self, place: Place, added: float) -> float:
         """What the flow has more with so much added; not a number if then the guarantees would not fit."""
         if (place, added) not in self.known:
             self.known[place, added] = self._solved(place, added)
         return self.known[place, added]
 
-    def _solved(self, place: Bottleneck, added: float) -> float:
+    def _solved(self, place: Place, added: float) -> float:
         import numpy as np
 
         c, room = self.columns, self._room(place)
         capacity, cap, limit = (np.array(a) for a in (c.capacity, c.cap, c.slice_limit))
         floor = np.zeros(len(cap)) if c.floor is None else np.array(c.floor)
-        if place.kind is BottleneckKind.CAP:
+        if isinstance(place, Guarantee):
+            floor += added * (np.array(self.guaranteed) / room)
+        elif place.kind is BottleneckKind.CAP:
             cap[self.flow] = room + added
             floor[self.flow] = min(self.floor, room + added)
         elif place.kind is BottleneckKind.LIMIT:

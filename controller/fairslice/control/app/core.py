@@ -42,7 +42,7 @@ Ryu sends LLDP on one port each 50 ms, so a network of 80 ports needs four secon
 """
 
 CALLER = "the controller"
-"""In its refusals."""
+"""The name used in error messages."""
 
 
 class Core:

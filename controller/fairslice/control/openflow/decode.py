@@ -155,7 +155,10 @@ def decode_flows(
 
 
 def decode_meters(configs: Iterable[Any]) -> list[Meter]:
-    """Our meters among all of a switch; one that is no single drop band has rate -1, which a plan mends."""
+    """Our meters among all of a switch.
+
+    One that is not a single drop band has rate -1, so the next plan replaces it.
+    """
     meters = []
     for config in (one.parse() if isinstance(one, Unparsed) else one for one in configs):
         if not is_our_meter(config.meter_id):

@@ -1,9 +1,9 @@
 """ARP packets (RFC 826) as frames, read and written with the framework's packet library."""
 
-import fairslice.control.openflow.framework  # noqa: F401  makes ryu importable
 from fairslice.control.openflow.arp import Arp
+from fairslice.control.openflow.framework import part
 
-from ryu.lib.packet import arp, ethernet, packet
+arp, ethernet, packet = (part(f"lib.packet.{name}") for name in ("arp", "ethernet", "packet"))
 
 BROADCAST_MAC = "ff:ff:ff:ff:ff:ff"
 

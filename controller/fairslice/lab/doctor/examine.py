@@ -1,4 +1,4 @@
-"""The doctor's rounds: the cheap ones of every run, and all of them."""
+"""Runs the doctor's checks: the cheap ones of every run, or all of them."""
 
 import json
 import os
@@ -42,8 +42,12 @@ def cheap_findings(*, boot: bool) -> tuple[Finding, ...]:
         if boot
         else vm_finding("; ".join(missing_for_vm()), inside=_inside(), booted=False)
     )
+    # networkx comes with it, which takes longer than all that a run looks at.
+    from fairslice.lab.doctor.way import thorough_findings
+    from fairslice.lab.trial.datapath_choice import choose, look_here
+
     watch = Watch()
-    findings = (*software_findings("auto", vm=vm), *live_findings())
+    findings = (*thorough_findings(vm, choose("auto", None, look_here(), None)), *live_findings())
     return ordered((*findings, processor_finding(watch, WINDOW_S)))
 
 
@@ -81,7 +85,12 @@ def not_tested(findings: Sequence[Finding]) -> Finding | None:
     if not lacking:
         return None
     found = f"not done, for what is said of {', '.join(lacking)}"
-    return Finding("warn", "packet tests", found, "mend that, then sudo fairslice doctor")
+    fix = "mend that, then sudo fairslice doctor"
+    if lacking == [_NEEDED[-1]] and any(
+        one.subject == "user-mode Linux" and one.status == "ok" for one in findings
+    ):
+        fix = "sudo fairslice doctor; or in a virtual machine: fairslice vm -- fairslice doctor"
+    return Finding("warn", "packet tests", found, fix)
 
 
 def isolated_findings(argv: Sequence[str]) -> tuple[tuple[Finding, ...], int]:

@@ -9,6 +9,7 @@ from fairslice.errors import MachineError
 Status = Literal["ok", "warn", "fail"]
 
 SUBJECTS = (
+    "run",
     "Python",
     "controller framework",
     "Mininet",

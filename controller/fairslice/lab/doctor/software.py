@@ -1,5 +1,6 @@
 """Checks that cost milliseconds and send no packets: what is installed, and what this process may do."""
 
+import errno
 import importlib.metadata
 import importlib.util
 import os
@@ -14,6 +15,9 @@ from fairslice.errors import MachineError
 from fairslice.lab.doctor.findings import Finding
 from fairslice.lab.emulation.isolation import check_isolation
 from fairslice.lab.emulation.openvswitch import kernel_module_loaded
+from fairslice.linux.command import administrators_path
+from fairslice.linux.congestion import available_congestion_controls
+from fairslice.linux.mininet_package import mininet_cure
 
 PYTHON = (3, 11)
 OPEN_VSWITCH = (3, 1)
@@ -36,13 +40,11 @@ TOOLS: Mapping[str, str] = {
 CONGESTION_CONTROL = "cubic"
 TUN = "/dev/net/tun"
 
-_ADMINISTRATORS_PATH = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 _TIMEOUT_S = 30.0
 _IMPORT_TIMEOUT_S = 120.0
 _BOOTSTRAP = "run script/bootstrap"
 _IMPORT_FRAMEWORK = "import fairslice.control.openflow.framework as f; print(f.FRAMEWORK)"
 _IMPORT_MININET = "import fairslice.lab.emulation.network"
-_CONGESTION_CONTROLS = Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 
 
 def python_finding(version: tuple[int, int]) -> Finding:
@@ -101,7 +103,7 @@ def mininet_finding() -> Finding:
             "fail",
             "Mininet",
             "Mininet can't be imported",
-            "install the package mininet, and run in a virtual environment that script/bootstrap made",
+            mininet_cure(),
         )
     return Finding("ok", "Mininet", "installed")
 
@@ -174,14 +176,6 @@ def privileges_finding() -> Finding:
     return Finding("ok", "namespaces and privileges", "network, mount and PID namespaces can be made")
 
 
-def or_in_a_vm(finding: Finding, vm: Finding) -> Finding:
-    """Lack of privileges is not a failure where user-mode Linux gives them to anybody."""
-    if finding.status != "fail" or vm.status != "ok":
-        return finding
-    fix = f"{finding.fix}; or `fairslice run --vm`, which needs no privileges"
-    return Finding("warn", finding.subject, finding.found, fix)
-
-
 def userspace_datapath_finding(trouble: str, required: bool) -> Finding:
     """From what is wrong with :data:`TUN` (nothing: empty), through which each bridge has a port of its own.
 
@@ -190,6 +184,10 @@ def userspace_datapath_finding(trouble: str, required: bool) -> Finding:
     if not trouble:
         return Finding("ok", "userspace datapath", f"{TUN} can be opened")
     fix = f"run sudo modprobe tun; in a container, start it with --device {TUN}"
+    if trouble == os.strerror(errno.EACCES):
+        fix = "run it with sudo"
+    if not required:
+        fix += "; or use another datapath, as `fairslice run` does"
     found = f"{TUN}: {trouble}, so that Open vSwitch can't make a bridge"
     return Finding("fail" if required else "warn", "userspace datapath", found, fix)
 
@@ -250,36 +248,42 @@ def wires_finding() -> Finding:
     return Finding("ok", subject, "this kernel has netem")
 
 
-def software_findings(datapath: str, *, vm: Finding | None = None) -> tuple[Finding, ...]:
-    """All cheap checks of what is installed.
+def software_findings(datapath: str) -> tuple[Finding, ...]:
+    """All cheap checks of what is installed, for a run on this machine itself.
 
     Args:
         datapath: "user", "kernel" (then its module is required) or "auto".
-        vm: what is known of user-mode Linux. With it the round is thorough: the framework and Mininet are
-            imported in processes of their own (half a second).
     """
-    privileges = privileges_finding()
+    return (
+        framework_finding(installed_framework()),
+        mininet_finding(),
+        privileges_finding(),
+        *common_findings(datapath, on_this_machine=True),
+    )
+
+
+def common_findings(datapath: str, *, on_this_machine: bool) -> tuple[Finding, ...]:
+    """What any run needs, and its datapath: see :func:`software_findings`.
+
+    ``on_this_machine``: not in a virtual machine, which has all that the userspace datapath needs.
+    """
     loaded = kernel_module_loaded()
-    needs_tun = datapath == "user" or (datapath == "auto" and not loaded)
+    needs_tun = on_this_machine and (datapath == "user" or (datapath == "auto" and not loaded))
     return (
         python_finding(sys.version_info[:2]),
-        framework_finding(installed_framework()) if vm is None else imported_framework(),
-        mininet_finding() if vm is None else imported_mininet(),
         open_vswitch_finding(missing_tools(SWITCH_TOOLS), output(["ovs-vswitchd", "--version"])),
         iperf3_finding(shutil.which("iperf3"), output(["iperf3", "--version"])),
         tools_finding(missing_tools(TOOLS)),
-        congestion_control_finding(_congestion_controls()),
-        privileges if vm is None else or_in_a_vm(privileges, vm),
+        congestion_control_finding(available_congestion_controls()),
         userspace_datapath_finding(tun_trouble(), needs_tun),
         kernel_datapath_finding(loaded, not loaded and _loadable(), datapath == "kernel"),
-        *(() if vm is None else (vm, wires_finding())),
     )
 
 
 def see_administrators_tools() -> None:
     """Look where root would: an ordinary user's PATH may lack those directories."""
     if os.geteuid() != 0:
-        os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", os.defpath), *_ADMINISTRATORS_PATH))
+        os.environ["PATH"] = administrators_path(os.environ.get("PATH", os.defpath))
 
 
 def missing_tools(names: Iterable[str]) -> tuple[str, ...]:
@@ -337,13 +341,6 @@ def _loadable() -> bool:
     except (OSError, subprocess.SubprocessError):
         return False
     return True
-
-
-def _congestion_controls() -> list[str]:
-    try:
-        return _CONGESTION_CONTROLS.read_text().split()
-    except OSError:
-        return []
 
 
 def _version(text: str) -> tuple[int, ...]:

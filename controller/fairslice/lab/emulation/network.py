@@ -4,7 +4,6 @@ import contextlib
 import math
 import shlex
 import shutil
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from fairslice.control.ovsdb.rows import CAPACITY_KEY
-from fairslice.errors import InputError, MachineError
+from fairslice.errors import MachineError
 from fairslice.lab.emulation.hosts import (
     OFFLOADS_OFF,
     PREFIX_LENGTH,
@@ -27,6 +26,8 @@ from fairslice.lab.emulation.hosts import (
 from fairslice.lab.emulation.openvswitch import RUN_DIRECTORY, Datapath, both_run, kernel_module_loaded
 from fairslice.lab.emulation.wires import Wires, cables, check_wires, is_wire
 from fairslice.linux.command import run_command
+from fairslice.linux.congestion import require_congestion_control
+from fairslice.linux.mininet_package import mininet_cure
 from fairslice.topology.network import Link, Network
 
 try:
@@ -37,10 +38,7 @@ try:
     from mininet.node import Host as MininetHost
     from mininet.node import OVSSwitch, RemoteController
 except ImportError as error:
-    raise MachineError(
-        f"Mininet can't be imported ({error}); install the package mininet, and run in a virtual environment "
-        "that was made by the system's Python with --system-site-packages"
-    ) from error
+    raise MachineError(f"Mininet can't be imported ({error}); {mininet_cure()}") from error
 
 _COMMAND_TIMEOUT_S = 240
 
@@ -135,7 +133,8 @@ class EmulatedNetwork:
         """
         check_emulable(self.network)
         check_wires(self.network)
-        self._check_congestion_control()
+        if self.congestion_control is not None:
+            require_congestion_control(self.congestion_control)
         if self.datapath == "kernel" and not kernel_module_loaded():
             raise MachineError(
                 "the kernel datapath needs the kernel module openvswitch, which is not loaded; "
@@ -232,21 +231,6 @@ class EmulatedNetwork:
         link = self.network.links[host, self.network.hosts[host].switch]
         net = Path(f"/proc/{self.pid(host)}/net")
         return parse_host_counters((net / "dev").read_text(), (net / "snmp").read_text(), link.interface)
-
-    def _check_congestion_control(self) -> None:
-        if self.congestion_control is None:
-            return
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            try:
-                # Loads the kernel's module, if it is one; routes can then name it.
-                name = self.congestion_control.encode()
-                probe.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name)
-            except OSError as error:
-                available = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
-                raise InputError(
-                    f"no TCP congestion control {self.congestion_control!r} in this kernel; "
-                    f"expected one of {', '.join(available)}"
-                ) from error
 
     def _build(self) -> None:
         network = self.network

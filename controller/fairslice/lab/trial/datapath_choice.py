@@ -33,7 +33,7 @@ class Choice:
 
 
 def look_here() -> Here:
-    """This machine, by looking."""
+    """Probe this machine."""
     return Here(os.geteuid() == 0, kernel_module_loaded(), VM_VARIABLE in os.environ)
 
 

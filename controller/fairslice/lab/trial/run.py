@@ -41,7 +41,7 @@ class Outcome:
 
 
 class Progress(Protocol):
-    """Who is told how far the run is."""
+    """A progress callback: called when a phase of the run begins."""
 
     def __call__(self, phase: str, lasts_s: float | None = None) -> None:
         """``phase`` begins; it takes ``lasts_s`` seconds, if that is known."""

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import errno
 import io
 import os
 import re
@@ -22,10 +23,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from fairslice.errors import InputError, MachineError
+from fairslice.errors import InputError, MachineError, os_failure
 from fairslice.lab.vm.death import Death, explain
 from fairslice.lab.vm.outputs import check_outputs
 from fairslice.lab.vm.registers import LIBRARY, preloaded
+from fairslice.linux.command import administrators_path
 from fairslice.linux.signals import stop_signals
 
 KERNEL = "linux.uml"
@@ -58,7 +60,7 @@ shm /dev/shm tmpfs X-mount.mkdir
 cgroup2 /sys/fs/cgroup cgroup2 defaults
 run /run tmpfs mode=755
 """
-# Outlives a supervisor that is killed, and ends the machine with all its processes at one blow: a TERM leaves
+# Outlives a supervisor that is killed, and ends the machine with SIGKILL to its process group: a TERM leaves
 # helpers of UML's behind, and some that hang. What it prints is the command's status, or how UML itself ended
 # without one; $0 is the exchange directory, which has "listening" once the machine is up.
 _KEEPER = """
@@ -202,7 +204,7 @@ class _Supervisor:
                     os.close(descriptor)
             if self.received:
                 self.process.terminate()
-            copies = [_copy(out[0], self.output), _copy(err[0], 2)]
+            copies = [_Copy(out[0], self.output), _Copy(err[0], 2)]
             threading.Thread(target=self._feed, args=(into[1],), daemon=True).start()
             with _raw_terminal(self.interactive):
                 self.process.wait()
@@ -214,6 +216,10 @@ class _Supervisor:
             with os.fdopen(status[0], "rb") as ended:
                 word, _, rest = ended.read().decode().partition(" ")
             if word == "status":
+                failed = copies[0].failed
+                # Where only the reader has gone, the command's own status tells.
+                if int(rest) == 0 and failed is not None and failed.errno != errno.EPIPE:
+                    raise os_failure(failed, "standard output: can't be written")
                 return int(rest)
             log.seek(0)
             said = log.read().decode(errors="replace").replace("\r\n", "\n")  # A console's lines end so.
@@ -249,7 +255,9 @@ class _Supervisor:
         lines += [f"output {shlex.quote(str(path.resolve()))}" for path in self.machine.outputs]
         (self.exchange / "settings.sh").write_bytes(os.fsencode("\n".join(lines) + "\n"))
         (self.exchange / "fstab").write_text(_FSTAB)
-        environment = {**os.environ, VM_VARIABLE: "1"}
+        # Inside it is root, whose tools an ordinary user's PATH may lack.
+        path = administrators_path(os.environ.get("PATH", os.defpath))
+        environment = {**os.environ, "PATH": path, VM_VARIABLE: "1"}
         # env(1) takes names that a shell's export would refuse.
         assigned = [f"{key}={value}" for key, value in environment.items()]
         command = shlex.join(["env", "-i", *assigned, *self.machine.argv])
@@ -330,17 +338,27 @@ def _keep(said: str) -> str:
     return path
 
 
-def _copy(source: int, target: int) -> threading.Thread:
-    def run() -> None:
-        with os.fdopen(source, "rb", buffering=0) as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                with contextlib.suppress(OSError):  # Nobody reads any more; the machine must not wait for it.
-                    while chunk:
-                        chunk = chunk[os.write(target, chunk) :]
+class _Copy(threading.Thread):
+    """Writes to one descriptor what comes from another, from the beginning on; ``failed`` is why it can't.
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread
+    Where it can't it reads on all the same: the machine must not wait for it.
+    """
+
+    def __init__(self, source: int, target: int) -> None:
+        super().__init__(daemon=True)
+        self._source, self._target = source, target
+        self.failed: OSError | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Until the source ends."""
+        with os.fdopen(self._source, "rb", buffering=0) as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                try:
+                    while chunk:
+                        chunk = chunk[os.write(self._target, chunk) :]
+                except OSError as error:
+                    self.failed = error
 
 
 @contextmanager
