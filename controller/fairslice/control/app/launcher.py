@@ -5,11 +5,12 @@ import logging
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from fairslice.alloc.engine import never_compile
 from fairslice.control.app.core import Core
 from fairslice.control.app.shell import FairsliceApp
-from fairslice.control.openflow.framework import PACKAGE, hub, part
+from fairslice.control.openflow.framework import PACKAGE, begin, hub, part
 from fairslice.control.ovsdb.database import OvsDatabase
 from fairslice.control.rest.server import RestServer, bind
 from fairslice.errors import MachineError, os_reason
@@ -64,8 +65,7 @@ def serve(
     FairsliceApp.database = None if ovsdb is None else OvsDatabase(ovsdb)
     _configure(listen)
     manager = part("base.app_manager").AppManager.get_instance()
-    manager.load_apps(list(APPS))
-    manager.instantiate_apps(**manager.create_contexts())
+    begin(lambda: _begin(manager))
     rest = RestServer(manager.applications[FairsliceApp.__name__].service, rest_socket)
     rest.start()
     companion = _start_agent(ovsdb) if agent and ovsdb is not None else None
@@ -87,6 +87,11 @@ def serve(
             companion.wait()
     # The framework's own shutdown waits seconds for its LLDP threads; what is installed stays installed.
     return received[0]
+
+
+def _begin(manager: Any) -> None:
+    manager.load_apps(list(APPS))
+    manager.instantiate_apps(**manager.create_contexts())
 
 
 SWITCH_INTERVAL_S = 0.0005

@@ -17,6 +17,7 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
@@ -135,6 +136,26 @@ def _make(call: Call) -> None:
         call()
     except Exception:
         log.exception("a call of the framework failed")
+
+
+def begin(start: Call) -> None:
+    """Start the framework, whose threads end with the process.
+
+    os-ken does not say so of its threads, and the process would wait for them. A thread is as who makes it.
+    """
+    if NAME == "ryu":
+        start()
+        return
+    done: Future[object] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(start())
+        except BaseException as error:  # noqa: BLE001  whoever waits gets it
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="starting", daemon=True).start()
+    done.result()
 
 
 def crossing() -> Crossing:
