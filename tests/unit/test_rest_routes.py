@@ -250,10 +250,10 @@ def test_a_fault_of_our_own_is_told_in_the_log_alone(
         ("PUT", "/v1/policy?" + "a=b&" * 200, b"version: 1", 400, "more than 100 parameters"),
         ("PUT", "/v1/probes", None, 400, "what is to be probed can't be read: Invalid JSON"),
         ("PUT", "/v1/probes", b"{", 400, "Invalid JSON"),
-        ("PUT", "/v1/probes", b"[]", 400, "should be an object"),
+        ("PUT", "/v1/probes", b"[]", 400, "expected an object"),
         ("PUT", "/v1/probes", b"\xff", 400, "Invalid JSON"),
         ("PUT", "/v1/probes", b'{"probes": ' + b"[" * 100_000, 400, "Invalid JSON"),
-        ("PUT", "/v1/probes", b'{"probes": [{"flow_number": -1, "proto": 6}]}', 400, "probes.0.flow_number"),
+        ("PUT", "/v1/probes", b'{"probes": [{"flow_number": -1, "proto": 6}]}', 400, "probes[0].flow_number"),
     ],
 )
 def test_what_is_asked_wrongly_reaches_no_service(
