@@ -88,6 +88,27 @@ def run_command(argv: Sequence[str], stdin: str) -> Result:
     return Result(done.returncode, done.stdout, done.stderr)
 
 
+def class_minor(queue_id: int) -> int:
+    """The minor of a queue's class: queue N is 1:N+1 (lib/netdev-linux.c of Open vSwitch)."""
+    return queue_id + 1
+
+
+def dscp_filter(name: str, dscp: int, minor: int) -> str:
+    """The arguments of tc that add the filter which leads a DSCP to the class 1:``minor`` of a port.
+
+    The userspace datapath needs it, where OpenFlow's set_queue has no effect.
+    """
+    return (
+        f"filter add dev {name} parent 1: protocol ip prio 1 u32 match ip dsfield {dscp << 2:#04x} 0xfc "
+        f"flowid 1:{minor:x}"
+    )
+
+
+def leaf(name: str, minor: int, limit_bytes: int) -> str:
+    """The arguments of tc that make the leaf of the class 1:``minor`` of a port hold so many bytes."""
+    return f"qdisc replace dev {name} parent 1:{minor:x} bfifo limit {limit_bytes}"
+
+
 def observe(names: Iterable[str], runner: Runner) -> dict[str, TcState]:
     """The tc state of ports, in two runs of tc however many they are; a port that has vanished is left out.
 

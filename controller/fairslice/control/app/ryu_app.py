@@ -56,7 +56,6 @@ class FairsliceApp(app_manager.RyuApp):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.sessions: dict[int, Session] = {}
-        self._database_lock = hub.Semaphore(1)
         kwargs["wsgi"].register(RestApi, {"app": self})
 
     def start(self) -> Any:
@@ -132,11 +131,13 @@ class FairsliceApp(app_manager.RyuApp):  # type: ignore[misc]
             self._ovsdb(self.database.write_qos, dpid, ports)
 
     def _ovsdb(self, call: Callable[..., Any], *args: Any) -> Any:
-        """Talk to the database in a native thread, so that OpenFlow goes on meanwhile."""
+        """Talk to the database in a native thread, so that OpenFlow goes on meanwhile.
+
+        Several switches at once: ovs-vswitchd acts on what has come by then in one go.
+        """
         from eventlet import tpool
 
-        with self._database_lock:
-            return tpool.execute(call, *args)
+        return tpool.execute(call, *args)
 
     def counters(self) -> Counters:
         """Read the counters of all switches now."""
