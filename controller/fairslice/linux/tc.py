@@ -132,8 +132,11 @@ def observe(names: Iterable[str], runner: Runner) -> dict[str, TcState]:
     states = dict.fromkeys(there, TcState())
     if rooted:
         shown = runner(("tc", "-force", "-batch", "-"), show_commands(rooted))
+        leaves: dict[str, list[dict[str, Any]]] = {name: [] for name in rooted}
+        for qdisc in qdiscs:
+            leaves.get(str(qdisc.get("dev")), []).append(qdisc)
         for name, lines in zip(rooted, _sections(shown.stdout, len(rooted)), strict=True):
-            mine = [qdisc for qdisc in qdiscs if qdisc.get("dev") == name]
+            mine = leaves[name]
             states[name] = TcState(True, parse_classes(lines), parse_leaves(mine), parse_filters(lines))
     return states
 

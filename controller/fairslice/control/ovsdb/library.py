@@ -11,6 +11,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import ovs.json
     import ovs.poller
+    import ovs.stream
     from ovs.db.idl import Idl, SchemaHelper, Transaction
     from ovs.poller import POLLIN, Poller
     from ovs.reconnect import Reconnect
@@ -39,6 +40,14 @@ class _NativePoll:
         return happened
 
 
+def _receive(stream: Any, least_bytes: int) -> Any:
+    """Take more at once than the 4 KiB that the library asks for: each call gives other threads the turn."""
+    return _receive_as_asked(stream, max(least_bytes, _CHUNK_BYTES))
+
+
+_CHUNK_BYTES = 1 << 18
+_receive_as_asked = ovs.stream.Stream.recv
+ovs.stream.Stream.recv = _receive
 ovs.poller.SelectPoll = _NativePoll
 if ovs.json.PARSER != ovs.json.PARSER_C:
     ovs.json.Parser = StreamParser
