@@ -18,15 +18,13 @@ _STEP = {"{": 1, "}": -1, "": 0}
 class StreamParser:
     """What ``ovs.json.Parser`` is to ``ovs.jsonrpc``: it finds where a message ends, and reads it.
 
-    A message is an object. Who sends pauses only between messages, so that a chunk which ends with a bracket
-    comes for sure, and is most often the last one: then all is read at once. If it was not, brackets are
-    counted from then on, so that nothing is read a third time.
+    A message is an object. Most come in one chunk, which then ends with a bracket: it is read at once.
+    Otherwise brackets are counted, so that nothing is read a third time.
     """
 
     def __init__(self) -> None:
         self._text: list[str] = []
         self._length = 0
-        self._counting = False
         self._depth = 0
         self._cut = ""
         """The beginning of a string that the last chunk cut."""
@@ -57,14 +55,11 @@ class StreamParser:
     def _look(self) -> int | None:
         """Where the message ends in all that has come; None: later."""
         latest = self._text[-1]
-        if not self._counting:
-            if not latest.rstrip().endswith("}"):
-                return None
-            latest = "".join(self._text)
+        if len(self._text) == 1 and latest.rstrip().endswith("}"):
             try:
                 message, end = _DECODER.raw_decode(latest)
             except json.JSONDecodeError:
-                self._counting = True
+                pass  # the bracket is one inside
             except RecursionError as error:
                 return self._end(str(error), self._length)
             else:
