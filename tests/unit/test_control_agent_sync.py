@@ -35,7 +35,7 @@ class Kernel:
             return Result(0, json.dumps(self.qdiscs()), "")
         assert tuple(argv) == ("tc", "-force", "-batch", "-")
         lines = stdin.splitlines()
-        if lines[0].startswith("qdisc show"):
+        if lines[0].split()[1] == "show":
             self.looked_at.append(sorted({line.split()[3] for line in lines} - {"lo"}))
             return Result(0, "".join(self.show(line.split()) for line in lines), "")
         self.batches.append(lines)
@@ -56,8 +56,14 @@ class Kernel:
         name = words[3]
         if words[0] == "qdisc":
             return "qdisc noqueue 0: root refcnt 2 \n"
-        if words[0] == "class":
-            return "".join(f"class htb 1:{minor:x} parent 1:fffe \n" for minor in self.classes.get(name, ()))
+        if words[0] == "class" and name in self.classes:
+            root = "class htb 1:fffe root \n"
+            return (
+                root
+                if "classid" in words
+                else root
+                + "".join(f"class htb 1:{minor:x} parent 1:fffe \n" for minor in self.classes.get(name, ()))
+            )
         return "".join(
             f"filter parent 1: protocol ip pref 1 u32 chain 0 fh {handle} order 1 key ht 800 bkt 0 "
             f"flowid {flowid} not_in_hw \n  match {dsfield << 16:08x}/00fc0000 at 0\n"
