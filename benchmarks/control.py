@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import click
 import page
+import switches
 import timing
 from page import digits, duration
 from tables import Table, end
@@ -60,6 +61,8 @@ class Options:
     failure_flows: int
     repeats: int
     anew: int
+    switches: bool
+    """Whether to measure on real switches, too."""
 
     @property
     def topology(self) -> str:
@@ -248,7 +251,37 @@ def failures_table(options: Options) -> Table:
     return Table(title, page.table(head, cells, 1), tuple(rows), tuple(faults))
 
 
-TABLES: tuple[Callable[[Options], Table], ...] = (steps_table, failures_table)
+def switches_table(options: Options) -> Table:
+    """How long it takes on real switches, beside ovs-ofctl."""
+    title = "On real switches: fat tree k=4"
+    if not options.switches:
+        return Table(title, "Not measured: not asked for.", ())
+    if missing := switches.reasons():
+        text = f"Not measured, since this machine can't: {'; '.join(missing)}."
+        click.echo(f"on switches: {text}", err=True)
+        return Table(title, text, ())
+    click.echo("on switches", err=True)
+    fat_tree = dataclasses.replace(options, k=4)
+    text = policy_text(fat_tree.network(), options.failure_flows)
+    row = switches.measure(fat_tree.topology, text, options.repeats)
+    head = ("what", "flows", "answered", "in force", "agent included")
+    cells = [
+        (
+            *(change.what, f"{row.flows:,}"),
+            *(duration(s) for s in (change.answered_s, change.in_force_s, change.completed_s)),
+        )
+        for change in row.changes
+    ]
+    floor = (
+        f"{row.switches} switches, {row.entries:,} entries, {row.meters:,} meters, {row.queues:,} queues."
+        " `ovs-ofctl --bundle add-flows` with the same entries, a switch after the other, takes"
+        f" {duration(row.entries_s)}; `ovs-ofctl add-meter` with the same meters, a process each,"
+        f" {duration(row.meters_s)}."
+    )
+    return Table(title, f"{page.table(head, cells, 1)}\n\n{floor}", (row,))
+
+
+TABLES: tuple[Callable[[Options], Table], ...] = (steps_table, failures_table, switches_table)
 
 
 def as_markdown(tables: Sequence[Table], options: Options) -> str:
@@ -272,6 +305,12 @@ def document(tables: Sequence[Table]) -> str:
 
 @click.command()
 @click.option("--quick", is_flag=True, help="A small fat tree, few flows, once: does it run at all?")
+@click.option(
+    "--switches/--no-switches",
+    "on_switches",
+    default=True,
+    help="Measure on real switches, too, which needs root and Open vSwitch.  [default: where that can be]",
+)
 @click.option("--repeats", type=click.IntRange(1), help="Runs to take the best of.  [default: 3]")
 @click.option(
     "--out",
@@ -280,7 +319,7 @@ def document(tables: Sequence[Table]) -> str:
     help="The page whose results are replaced.  [default: docs/performance.md]",
 )
 @json_output(help="Print the results as JSON, and nothing else.")
-def main(*, quick: bool, repeats: int | None, out: Path, as_json: bool) -> None:
+def main(*, quick: bool, on_switches: bool, repeats: int | None, out: Path, as_json: bool) -> None:
     """Measure what the control plane computes, and write the results into a page.
 
     Exits 1 if rates found with what is kept are not those found anew.
@@ -291,6 +330,7 @@ def main(*, quick: bool, repeats: int | None, out: Path, as_json: bool) -> None:
         failure_flows=40 if quick else 1_000,
         repeats=repeats or (1 if quick else 3),
         anew=6 if quick else 24,
+        switches=on_switches,
     )
     try:
         page.check(out, MARKERS)

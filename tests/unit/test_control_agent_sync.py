@@ -1,11 +1,12 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from fairslice.control.agent.loop import REPAIR_S, Agent
-from fairslice.control.agent.sync import Outcome, pending, reconcile
+from fairslice.control.agent.sync import Outcome, Reconciler, pending, reconcile
 from fairslice.control.ovsdb.database import OvsDatabase
 from fairslice.control.ovsdb.rows import OwnedPort
 from fairslice.errors import MachineError
@@ -27,13 +28,15 @@ class Kernel:
         self.filters: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in classes}
         self.forbidden = False
         self.batches: list[list[str]] = []
+        self.looked_at: list[list[str]] = []
 
     def __call__(self, argv: Sequence[str], stdin: str) -> Result:
         if tuple(argv) == ("tc", "-json", "qdisc", "show"):
             return Result(0, json.dumps(self.qdiscs()), "")
         assert tuple(argv) == ("tc", "-force", "-batch", "-")
         lines = stdin.splitlines()
-        if lines[0].startswith("qdisc show"):
+        if lines[0].split()[1] == "show":
+            self.looked_at.append(sorted({line.split()[3] for line in lines} - {"lo"}))
             return Result(0, "".join(self.show(line.split()) for line in lines), "")
         self.batches.append(lines)
         errors = [error for line in lines if (error := self.change(line.split()))]
@@ -53,8 +56,14 @@ class Kernel:
         name = words[3]
         if words[0] == "qdisc":
             return "qdisc noqueue 0: root refcnt 2 \n"
-        if words[0] == "class":
-            return "".join(f"class htb 1:{minor:x} parent 1:fffe \n" for minor in self.classes.get(name, ()))
+        if words[0] == "class" and name in self.classes:
+            root = "class htb 1:fffe root \n"
+            return (
+                root
+                if "classid" in words
+                else root
+                + "".join(f"class htb 1:{minor:x} parent 1:fffe \n" for minor in self.classes.get(name, ()))
+            )
         return "".join(
             f"filter parent 1: protocol ip pref 1 u32 chain 0 fh {handle} order 1 key ht 800 bkt 0 "
             f"flowid {flowid} not_in_hw \n  match {dsfield << 16:08x}/00fc0000 at 0\n"
@@ -134,6 +143,86 @@ def test_no_ports_are_no_work() -> None:
         raise AssertionError(argv)
 
     assert reconcile([], nobody) == Outcome()
+
+
+def deeper(port: OwnedPort) -> OwnedPort:
+    queues = tuple(replace(queue, buffer_bytes=queue.buffer_bytes + 7) for queue in port.qos.queues)
+    return replace(port, qos=replace(port.qos, queues=queues))
+
+
+class TestReconciler:
+    """Between looks at everything it works on what the database has changed, and knows what it did itself."""
+
+    def ready(self) -> tuple[Kernel, Reconciler, list[OwnedPort]]:
+        kernel = Kernel({"p1": {1, 2}, "p2": {1, 2}, "p3": {1, 2}})
+        ports = [owned(name, 0, 1) for name in kernel.classes]
+        reconciler = Reconciler(kernel)
+        assert reconciler.reconcile(ports).changed == 3
+        kernel.batches.clear()
+        kernel.looked_at.clear()
+        return kernel, reconciler, ports
+
+    def test_what_the_database_has_not_changed_costs_nothing(self) -> None:
+        kernel, reconciler, ports = self.ready()
+        kernel.filters["p1"].clear()
+        assert reconciler.reconcile(ports, anew=False) == Outcome()
+        assert (kernel.batches, kernel.looked_at) == ([], [])
+        assert reconciler.reconcile(ports).changed == 1, "a look at everything finds what others changed"
+        assert pending(ports, kernel) == ()
+
+    def test_another_depth_is_set_without_a_look(self) -> None:
+        kernel, reconciler, ports = self.ready()
+        ports[1] = deeper(ports[1])
+        assert reconciler.reconcile(ports, anew=False) == Outcome(changed=1)
+        assert [line.split()[:4] for line in kernel.batches[0]] == [["qdisc", "replace", "dev", "p2"]] * 2
+        assert kernel.looked_at == []
+        assert pending(ports, kernel) == ()
+        # What it did is what it knows.
+        ports[1] = deeper(ports[1])
+        assert reconciler.reconcile(ports, anew=False).changed == 1
+        assert reconciler.reconcile(ports).changed == 0
+
+    def test_another_queue_is_looked_for_at_its_port_alone(self) -> None:
+        kernel, reconciler, ports = self.ready()
+        ports[2] = owned("p3", 0, 1, 5)
+        outcome = reconciler.reconcile(ports, anew=False)
+        assert outcome.pending == ("p3: no class for queue 5",)
+        kernel.classes["p3"].add(6)
+        assert reconciler.reconcile(ports, anew=False) == Outcome(changed=1)
+        assert {name for names in kernel.looked_at for name in names} == {"p3"}
+        assert pending(ports, kernel) == ()
+
+    def test_a_port_that_was_made_anew_is_looked_at(self) -> None:
+        """Its rows say the same, and nothing of it is left."""
+        kernel, reconciler, ports = self.ready()
+        kernel.leaves["p1"].clear()
+        kernel.filters["p1"].clear()
+        ports[0] = owned("p1", 0, 1)
+        assert reconciler.reconcile(ports, anew=False).changed == 1
+        assert pending(ports, kernel) == ()
+
+    def test_a_port_that_went_and_came_back_is_looked_at(self) -> None:
+        kernel, reconciler, ports = self.ready()
+        reconciler.reconcile(ports[1:], anew=False)
+        kernel.leaves["p1"].clear()
+        assert reconciler.reconcile([deeper(ports[0]), *ports[1:]], anew=False).changed == 1
+        assert kernel.looked_at[0] == ["p1"]
+
+    def test_after_a_failure_all_that_was_to_change_is_looked_at(self) -> None:
+        kernel, reconciler, ports = self.ready()
+        kernel.vanish("p2")
+        ports = [deeper(port) for port in ports]
+        outcome = reconciler.reconcile(ports, anew=False)
+        assert 'Cannot find device "p2"' in outcome.complaint
+        assert outcome.pending == ("p2: no such device",)
+        assert pending([ports[0], ports[2]], kernel) == ()
+        kernel.forbidden = True
+        with pytest.raises(MachineError, match="not permitted"):
+            reconciler.reconcile([deeper(port) for port in ports], anew=False)
+        kernel.forbidden = False
+        kernel.looked_at.clear()
+        reconciler.reconcile(ports, anew=False)
+        assert "p1" in kernel.looked_at[0]
 
 
 class FakeDatabase:

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.control.ovsdb.plan import Operation, plan_qos
-from fairslice.control.ovsdb.rows import RowError, Snapshot, snapshot_of
+from fairslice.control.ovsdb.replica import Replica
+from fairslice.control.ovsdb.rows import RowError
 from fairslice.slicing.state.desired import PortQos, Queue
+from fairslice.testing.ovsdb import columns, replica_of
 
 DPID = 1
 NO_QOS: list[Any] = ["set", []]
@@ -21,6 +23,7 @@ class Database:
     """Tables of rows by uuid; bridge s1 has ports 1 to 3, bridge s2 has ports 1 and 2."""
 
     def __init__(self) -> None:
+        self._kept = Replica()
         self.serial = itertools.count()
         self.tables: dict[str, dict[str, dict[str, Any]]] = {
             name: {} for name in ("Open_vSwitch", "Bridge", "Port", "Interface", "QoS", "Queue")
@@ -38,18 +41,23 @@ class Database:
                 self.tables["Port"][name] = {"name": name, "qos": NO_QOS, "interfaces": ["uuid", f"i-{name}"]}
                 self.tables["Interface"][f"i-{name}"] = {
                     "name": name,
+                    "type": "",
                     "ofport": number,
                     "link_speed": NO_QOS,
                     "external_ids": ["map", []],
                 }
 
-    def snapshot(self) -> Snapshot:
-        return snapshot_of(
-            [
-                {"rows": [{"_uuid": ["uuid", uuid], **row} for uuid, row in rows.items()]}
-                for rows in self.tables.values()
-            ]
-        )
+    def replica(self) -> Replica:
+        """The copy that was told of each change; it must be as one that reads everything anew."""
+        for table, rows in self.tables.items():
+            self._kept.keep_only(table, set(rows))
+            for uuid, row in rows.items():
+                self._kept.put(table, uuid, columns(table, row))
+        anew = replica_of(self.tables)
+        for name in ("bridges", "ports", "interfaces", "qos", "queues", "users", "unused"):
+            assert getattr(self._kept, name) == getattr(anew, name), name
+        assert set(self._kept.owned_ports()) == set(anew.owned_ports())
+        return self._kept
 
     def apply(self, operations: list[Operation]) -> None:
         """All or nothing, as RFC 7047 §5.2 has it; named uuids may be used before they are made."""
@@ -85,13 +93,13 @@ class Database:
         return [self._resolved(member, names) for member in value] if isinstance(value, list) else value
 
     def _check_references(self) -> None:
-        snapshot = self.snapshot()
-        assert {port.qos for port in snapshot.ports.values()} - {None} <= set(snapshot.qos)
-        for row in snapshot.qos.values():
-            assert set(row.queues.values()) <= set(snapshot.queues)
+        replica = self.replica()
+        assert {port.qos for port in replica.ports.values()} - {None} <= set(replica.qos)
+        for row in replica.qos.values():
+            assert set(row.queues.values()) <= set(replica.queues)
 
     def write(self, desired: dict[int, PortQos], dpid: int = DPID) -> list[Operation]:
-        operations = plan_qos(self.snapshot(), dpid, desired)
+        operations = plan_qos(self.replica(), dpid, desired)
         self.apply(operations)
         return operations
 
@@ -129,7 +137,7 @@ def test_rates_are_written_as_whole_numbers_in_text() -> None:
 
 def test_a_new_port_is_guarded_against_a_qos_set_at_the_same_moment() -> None:
     database = Database()
-    operations = plan_qos(database.snapshot(), DPID, {1: qos(1, 1)})
+    operations = plan_qos(database.replica(), DPID, {1: qos(1, 1)})
     database.add_foreign("s1-eth1")
     with pytest.raises(AssertionError):
         database.apply(operations)
@@ -167,12 +175,12 @@ def test_rows_of_an_earlier_version_are_mended_in_place() -> None:
     for row in database.tables["QoS"].values():
         row["external_ids"] = ["map", [["owner", "fairslice"], ["fairslice-buffer-bytes", "312500"]]]
     rows = {name: set(database.tables[name]) for name in ("QoS", "Queue")}
-    assert database.snapshot().port_qos(DPID) != desired
+    assert database.replica().port_qos(DPID) != desired
     operations = database.write(desired)
     assert sorted(kinds(operations)) == [("update", "QoS"), ("update", "Queue"), ("update", "Queue")]
     assert all(set(operation["row"]) == {"external_ids"} for operation in operations)
     assert {name: set(database.tables[name]) for name in ("QoS", "Queue")} == rows
-    assert database.snapshot().port_qos(DPID) == desired
+    assert database.replica().port_qos(DPID) == desired
     assert database.write(desired) == []
 
 
@@ -187,7 +195,7 @@ def test_a_type_that_somebody_changed_is_set_right() -> None:
     database = Database()
     database.write({1: qos(1, 1)})
     next(iter(database.tables["QoS"].values()))["type"] = "linux-hfsc"
-    assert database.snapshot().port_qos(DPID) == {}
+    assert database.replica().port_qos(DPID) == {}
     assert database.write({1: qos(1, 1)})[0]["row"] == {"type": "linux-htb"}
 
 
@@ -207,7 +215,7 @@ def test_rows_that_ports_share_by_somebodys_hand_are_parted() -> None:
     database.tables["Port"]["s1-eth2"]["qos"] = database.tables["Port"]["s1-eth1"]["qos"]
     desired = {1: qos(1, 1), 2: qos(2, 9)}
     database.write(desired)
-    assert database.snapshot().port_qos(DPID) == desired
+    assert database.replica().port_qos(DPID) == desired
     assert database.write(desired) == []
 
 
@@ -217,7 +225,7 @@ def test_a_queue_of_somebody_elses_is_not_written_to() -> None:
     database.add_foreign("s1-eth2")
     next(iter(database.tables["QoS"].values()))["queues"] = ["map", [[0, ["uuid", "fq"]]]]
     database.write({1: qos(1, 5)})
-    assert database.snapshot().port_qos(DPID) == {1: qos(1, 5)}
+    assert database.replica().port_qos(DPID) == {1: qos(1, 5)}
     assert database.tables["Queue"]["fq"] == {"other_config": ["map", []], "external_ids": ["map", []]}
 
 
@@ -227,7 +235,7 @@ def test_a_foreign_qos_on_a_needed_port_is_refused_and_on_another_left() -> None
     with pytest.raises(
         RowError, match=r"bridge s1, port s1-eth2: .*'linux-hfsc'.*ovs-vsctl clear port s1-eth2 qos"
     ):
-        plan_qos(database.snapshot(), DPID, {1: qos(1, 1), 2: qos(2, 1)})
+        plan_qos(database.replica(), DPID, {1: qos(1, 1), 2: qos(2, 1)})
     before = copy.deepcopy(database.tables)
     database.write({1: qos(1, 1)})
     database.write({})
@@ -237,10 +245,10 @@ def test_a_foreign_qos_on_a_needed_port_is_refused_and_on_another_left() -> None
 def test_an_unknown_port_and_a_bond_are_refused() -> None:
     database = Database()
     with pytest.raises(RowError, match="bridge s1 has no port 9; it has 1, 2, 3"):
-        plan_qos(database.snapshot(), DPID, {9: qos(9, 1)})
+        plan_qos(database.replica(), DPID, {9: qos(9, 1)})
     database.tables["Port"]["s1-eth1"]["interfaces"] = ["set", [["uuid", "i-s1-eth1"], ["uuid", "i-s1-eth2"]]]
     with pytest.raises(RowError, match="port s1-eth1: a bond of 2 interfaces"):
-        plan_qos(database.snapshot(), DPID, {1: qos(1, 1)})
+        plan_qos(database.replica(), DPID, {1: qos(1, 1)})
 
 
 rates = st.integers(1, 10**10)
@@ -277,8 +285,8 @@ def test_any_sequence_of_writes_ends_exactly_as_desired(
         }
         expected[dpid] = desired
         database.write(desired, dpid)
-        assert {number: database.snapshot().port_qos(number) for number in (1, 2)} == expected
-        assert plan_qos(database.snapshot(), dpid, desired) == []
+        assert {number: database.replica().port_qos(number) for number in (1, 2)} == expected
+        assert plan_qos(database.replica(), dpid, desired) == []
         for number in desired:
             # The row stays where there was one: a new one would cost the port its root qdisc.
             name = f"s{dpid}-eth{number}"

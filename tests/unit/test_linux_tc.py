@@ -20,6 +20,7 @@ from fairslice.linux.tc import (
     parse_leaves,
     run_command,
     show_commands,
+    show_commands_marked,
 )
 
 CLASSES = """\
@@ -27,6 +28,7 @@ class htb 1:fffe root rate 50Mbit ceil 50Mbit burst 1500b cburst 1500b
 class htb 1:1 parent 1:fffe leaf 8001: prio 0 rate 5Mbit ceil 50Mbit burst 1563b cburst 1562b 
 class htb 1:b parent 1:fffe prio 0 rate 5Mbit ceil 50Mbit burst 1563b cburst 1562b 
 """  # noqa: W291
+ROOT = CLASSES.splitlines(keepends=True)[0]
 FILTERS = """\
 filter parent 1: protocol ip pref 1 u32 chain 0 
 filter parent 1: protocol ip pref 1 u32 chain 0 fh 800: ht divisor 1 
@@ -86,20 +88,37 @@ def test_other_filters_are_none_of_ours(head: str, keys: list[str]) -> None:
 class FakeTc:
     """Answers the two questions with given texts."""
 
-    def __init__(self, batch: str, qdiscs: str = json.dumps(QDISCS), status: int = 0) -> None:
-        self.batch, self.qdiscs, self.status = batch, qdiscs, status
+    def __init__(
+        self, marked: str, qdiscs: str = json.dumps(QDISCS), status: int = 0, plain: str = ""
+    ) -> None:
+        self.marked, self.plain, self.qdiscs, self.status = marked, plain, qdiscs, status
         self.asked: list[tuple[tuple[str, ...], str]] = []
 
     def __call__(self, argv: Sequence[str], stdin: str) -> Result:
         self.asked.append((tuple(argv), stdin))
         if "-batch" in argv:
-            return Result(1, self.batch, 'Cannot find device "p2"')
+            batch = self.marked if "show dev lo" in stdin else self.plain
+            return Result(1, batch, 'Cannot find device "p2"')
         return Result(self.status, self.qdiscs, "some reason")
 
 
 def test_many_ports_are_looked_at_in_two_runs() -> None:
-    # p2 vanishes between the two: its section is empty.
-    tc = FakeTc(MARK + CLASSES + FILTERS + MARK)
+    second = CLASSES.replace("1:b", "1:c")
+    # The root class stands anywhere among the others.
+    second = "".join(reversed(second.splitlines(keepends=True)))
+    tc = FakeTc("", plain=ROOT + CLASSES + FILTERS + ROOT + second)
+    states = observe(["p1", "p2"], tc)
+    assert states["p1"].classes == {1, 11}
+    assert [found.dscp for found in states["p1"].filters] == [0, 10]
+    assert states["p2"].classes == {1, 12}
+    assert not states["p2"].filters
+    assert [stdin for _, stdin in tc.asked] == ["", show_commands(["p1", "p2"])]
+
+
+# p2 has vanished meanwhile, wholly or between two commands, or has no root class: its section is empty.
+@pytest.mark.parametrize("plain", [ROOT + CLASSES + FILTERS, ROOT + CLASSES + FILTERS + ROOT, CLASSES, ""])
+def test_ports_of_which_one_is_not_as_usual_are_looked_at_in_three_runs(plain: str) -> None:
+    tc = FakeTc(MARK + CLASSES + FILTERS + MARK, plain=plain)
     states = observe(["p1", "p2", "p3", "p4", "gone"], tc)
     assert states == {
         "p1": TcState(
@@ -115,8 +134,9 @@ def test_many_ports_are_looked_at_in_two_runs() -> None:
     assert [argv for argv, _ in tc.asked] == [
         ("tc", "-json", "qdisc", "show"),
         ("tc", "-force", "-batch", "-"),
+        ("tc", "-force", "-batch", "-"),
     ]
-    assert tc.asked[1][1] == show_commands(["p1", "p2"])
+    assert tc.asked[2][1] == show_commands_marked(["p1", "p2"])
 
 
 def test_without_ports_nothing_is_asked() -> None:

@@ -20,7 +20,8 @@ from fairslice.cli.options import examples
     metavar="TARGET",
     default="unix:/var/run/openvswitch/db.sock",
     show_default=True,
-    help="The switches' database: unix:PATH or tcp:ADDRESS:PORT.",
+    help="The switches' database: unix:PATH or tcp:ADDRESS:PORT, or several of a cluster with commas between"
+    " them.",
 )
 @click.option("--once", is_flag=True, help="Complete the ports, wait until they are ready, and end.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what is done.")

@@ -35,6 +35,11 @@ class ProcessorLoad:
         )
 
 
+def machine_ticks(proc: Path = Path("/proc")) -> tuple[int, int]:
+    """Busy and total ticks of all processors together since boot."""
+    return parse_machine_ticks((proc / "stat").read_text())
+
+
 def parse_machine_ticks(stat: str) -> tuple[int, int]:
     """Busy and total ticks of the first line of /proc/stat (proc(5)).
 
@@ -94,7 +99,7 @@ def sample_processors(pid: int, now: Callable[[], float], proc: Path = Path("/pr
     In a PID namespace /proc/stat is still the whole machine's, which is what is wanted. A process that has
     gone has no threads.
     """
-    busy, total = parse_machine_ticks((proc / "stat").read_text())
+    busy, total = machine_ticks(proc)
     threads: dict[int, int] = {}
     for path in sorted((proc / str(pid) / "task").glob("*/stat")):
         try:

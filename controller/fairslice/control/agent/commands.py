@@ -2,18 +2,13 @@
 
 from collections.abc import Iterable
 
-from fairslice.linux.tc import DscpFilter, TcState
+from fairslice.linux.tc import DscpFilter, TcState, class_minor, dscp_filter, leaf
 from fairslice.slicing.state.desired import PortQos, Queue
 
 DEFAULT_QUEUE = 0
 """Open vSwitch always makes its class, and sends there what nothing classifies."""
 
 MAX_DSCP = 63
-
-
-def minor_of(queue_id: int) -> int:
-    """The minor of a queue's class: queue N is 1:N+1 (lib/netdev-linux.c of Open vSwitch)."""
-    return queue_id + 1
 
 
 def commands(name: str, current: TcState, qos: PortQos, userspace: bool) -> list[str]:
@@ -26,19 +21,15 @@ def commands(name: str, current: TcState, qos: PortQos, userspace: bool) -> list
     """
     if not current.htb:
         return []
-    lines = [
-        f"qdisc replace dev {name} parent 1:{minor_of(queue.queue_id):x} bfifo limit {queue.buffer_bytes}"
-        for queue in _misfit(current, qos)
-    ]
+    lines = [leaf(name, class_minor(queue.queue_id), queue.buffer_bytes) for queue in _misfit(current, qos)]
     if not userspace:
         return lines
     kept, wrong = _sorted_out(current.filters, qos)
     lines += [f"filter del dev {name} parent 1: protocol ip prio 1 handle {f.handle} u32" for f in wrong]
     lines += [
-        f"filter add dev {name} parent 1: protocol ip prio 1 u32 "
-        f"match ip dsfield {queue_id << 2:#04x} 0xfc flowid 1:{minor_of(queue_id):x}"
+        dscp_filter(name, queue_id, class_minor(queue_id))
         for queue_id in _dscps(qos)
-        if queue_id not in kept and minor_of(queue_id) in current.classes
+        if queue_id not in kept and class_minor(queue_id) in current.classes
     ]
     return lines
 
@@ -49,7 +40,7 @@ def lacks(current: TcState | None, qos: PortQos, userspace: bool) -> str:
         return "no such device"
     if not current.htb:
         return "no linux-htb root qdisc"
-    missing = [queue_id for queue_id in _queue_ids(qos) if minor_of(queue_id) not in current.classes]
+    missing = [queue_id for queue_id in _queue_ids(qos) if class_minor(queue_id) not in current.classes]
     if missing:
         return f"no class for queue {_listed(missing)}"
     unsaid = [queue.queue_id for queue in qos.queues if queue.buffer_bytes <= 0]
@@ -85,7 +76,7 @@ def _sorted_out(
     kept: dict[int, DscpFilter] = {}
     wrong = []
     for found in filters:
-        if found.dscp in wanted and found.minor == minor_of(found.dscp) and found.dscp not in kept:
+        if found.dscp in wanted and found.minor == class_minor(found.dscp) and found.dscp not in kept:
             kept[found.dscp] = found
         else:
             wrong.append(found)
@@ -105,7 +96,7 @@ def _misfit(current: TcState, qos: PortQos) -> list[Queue]:
     return [
         queue
         for queue in qos.queues
-        if (minor := minor_of(queue.queue_id)) in current.classes
+        if (minor := class_minor(queue.queue_id)) in current.classes
         and current.leaf_bytes.get(minor) != queue.buffer_bytes
         # A leaf of no bytes would drop everything.
         and queue.buffer_bytes > 0

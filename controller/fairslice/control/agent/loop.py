@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fairslice.control.agent.sync import Outcome, reconcile
+from fairslice.control.agent.sync import Outcome, Reconciler
+from fairslice.control.ovsdb.connection import Clock
 from fairslice.control.ovsdb.database import OvsDatabase, OvsdbError, QosWatch
 from fairslice.control.ovsdb.rows import OwnedPort
-from fairslice.control.ovsdb.wire import Clock
 from fairslice.errors import MachineError
 from fairslice.linux.tc import Runner, TcAnswerError, run_command
 
@@ -31,26 +31,31 @@ class Agent:
         self, database: OvsDatabase, runner: Runner = run_command, clock: Clock = time.monotonic
     ) -> None:
         self._database = database
-        self._runner = runner
+        self._reconciler = Reconciler(runner)
         self._clock = clock
         self._nudged_at = float("-inf")
+        self._looked_at = float("-inf")
         self._said: tuple[str, ...] = ()
         self._retries = 0
         self._ports: tuple[OwnedPort, ...] | None = None
 
     def forget(self) -> None:
-        """The database has changed: the next step reads it again."""
+        """The database has changed: the next step asks what."""
         self._ports = None
 
     def step(self) -> Outcome:
-        """Reconcile all ports once.
+        """Reconcile the ports that need it once; all of them if that is :data:`REPAIR_S` ago.
 
         Raises:
             MachineError: the database does not answer, or tc is missing or not permitted.
         """
         if self._ports is None:
             self._ports = self._database.owned_ports()
-        outcome = reconcile(self._ports, self._runner)
+        now = self._clock()
+        anew = now - self._looked_at >= REPAIR_S
+        outcome = self._reconciler.reconcile(self._ports, anew=anew)
+        if anew:
+            self._looked_at = now
         # ovs-vswitchd's answer to a nudge wakes the agent: without a pause the two could chase each other.
         if outcome.stale and self._clock() - self._nudged_at >= REPAIR_S:
             self._nudged_at = self._clock()
@@ -64,7 +69,9 @@ class Agent:
         if self._retries == _RETRIES:
             _log.warning("still not ready: %s", "; ".join(self._said))
         # What stays incomplete for long is no longer on its way.
-        return _RETRY_S if 0 < self._retries <= _RETRIES else REPAIR_S
+        if 0 < self._retries <= _RETRIES:
+            return _RETRY_S
+        return min(REPAIR_S, max(0.0, self._looked_at + REPAIR_S - self._clock()))
 
     def _report(self, outcome: Outcome) -> None:
         if outcome.changed:
@@ -86,14 +93,12 @@ def run(target: str, runner: Runner = run_command, *, timeout_s: float = 30.0) -
     """
     with OvsDatabase(target, timeout_s) as database, _stop_descriptor() as stop:
         agent = Agent(database, runner)
-        watch: QosWatch | None = QosWatch(target, timeout_s)
+        database.owned_ports()
         _log.info("watching %s", target)
-        try:
+        lost = False
+        with QosWatch(database) as watch:
             while not stop.is_set():
-                watch = _turn(agent, watch, target, stop)
-        finally:
-            if watch is not None:
-                watch.close()
+                lost = _turn(agent, watch, stop, lost=lost)
 
 
 def run_once(target: str, runner: Runner = run_command, *, timeout_s: float = _ONCE_TIMEOUT_S) -> int:
@@ -133,25 +138,24 @@ class _Stop:
         return self._set
 
 
-def _turn(agent: Agent, watch: QosWatch | None, target: str, stop: _Stop) -> QosWatch | None:
-    """One step and the wait after it; the watch to go on with, None if the database is gone."""
+def _turn(agent: Agent, watch: QosWatch, stop: _Stop, *, lost: bool) -> bool:
+    """One step and the wait after it; whether the database is away."""
     try:
-        if watch is None:
-            watch = QosWatch(target)
-            agent.forget()
-            _log.info("%s answers again", target)
-        if watch.wait(agent.pause_s(agent.step()), stop.fd):
+        outcome = agent.step()
+        if lost:
+            _log.info("%s answers again", watch.target)
+        if watch.wait(agent.pause_s(outcome), stop.fd):
             agent.forget()
     except TcAnswerError as error:
         _log.warning("%s; trying again", error)
         _sleep(REPAIR_S / 2, stop.fd)
     except OvsdbError as error:
-        if watch is not None:
+        if not lost:
             _log.warning("%s; waiting for it", error)
-            watch.close()
+        agent.forget()
         _sleep(REPAIR_S / 2, stop.fd)
-        return None
-    return watch
+        return True
+    return False
 
 
 def _sleep(seconds: float, wake_fd: int) -> None:

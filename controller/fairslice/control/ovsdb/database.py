@@ -1,70 +1,67 @@
 """Queues and port capacities of the switches, through OVSDB (RFC 7047)."""
 
+import os
+import select
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
-from fairslice.control.ovsdb.plan import Operation, commit_operations, nudge_operations, plan_qos
-from fairslice.control.ovsdb.rows import (
-    OwnedPort,
-    PortInfo,
-    RowError,
-    Snapshot,
-    monitor_requests,
-    select_operations,
-    snapshot_of,
-)
-from fairslice.control.ovsdb.wire import (
+from fairslice.control.ovsdb.connection import Clock, Connection, Task
+from fairslice.control.ovsdb.live import (
     CallRefusedError,
-    Connection,
+    ConflictError,
     ConnectionLostError,
-    Json,
     NoAnswerError,
-    check_target,
 )
+from fairslice.control.ovsdb.plan import commit_operations, nudge_operations, plan_qos
+from fairslice.control.ovsdb.replica import Replica
+from fairslice.control.ovsdb.rows import Device, OwnedPort, PortInfo, RowError
+from fairslice.control.ovsdb.target import check_target
 from fairslice.errors import MachineError
 from fairslice.slicing.state.desired import PortQos
 
 DEFAULT_TARGET = "unix:/var/run/openvswitch/db.sock"
-SCHEMA = "Open_vSwitch"
+LOCK = "fairslice_queues"
+"""Whoever writes queues holds this lock of the database (RFC 7047 §4.1.8) until its connection ends."""
 _ATTEMPTS = 3
-_FIRST_PAUSE_S = 0.002
-_LONGEST_PAUSE_S = 0.02
+T = TypeVar("T")
 
 
 class OvsdbError(MachineError):
     """A database, or ovs-vswitchd behind it, did not do what was asked; names the target."""
 
 
-class _ConflictError(Exception):
-    """Somebody else changed what a transaction builds on; it should be planned anew."""
-
-
 class OvsDatabase:
-    """An Open vSwitch database server; connects at the first call, and again after a lost connection.
+    """An Open vSwitch database server, or a cluster of them, and a live copy of what matters of it.
 
-    Every call ends within ``timeout_s``. Threads and eventlet's greenlets may share one: waiting is done in
-    ``select`` and ``time.sleep``, which eventlet patches, so the others go on meanwhile.
+    It connects at the first call, in a thread of its own, which keeps the copy and the connection from then
+    on. Every call ends within ``timeout_s``, and answers with all that was committed when it began. Threads
+    may share one; a call waits as native threads do, so eventlet's green threads call it through ``tpool``.
+    Several servers are a cluster, whose leader is asked.
 
     Raises:
-        InputError: ``target`` is neither ``unix:PATH`` nor ``tcp:ADDRESS:PORT``.
+        InputError: ``target`` is not ``unix:PATH`` or ``tcp:ADDRESS:PORT``, nor several with commas between.
     """
 
-    def __init__(self, target: str = DEFAULT_TARGET, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, target: str = DEFAULT_TARGET, timeout_s: float = 30.0, clock: Clock = time.monotonic
+    ) -> None:
         check_target(target)
         self.target = target
         self.timeout_s = timeout_s
+        self._clock = clock
         self._connection: Connection | None = None
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """End the connection; a later call connects again."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -80,8 +77,7 @@ class OvsDatabase:
         Raises:
             OvsdbError: no connection, no answer in time, no such bridge, or a capacity that is not a number.
         """
-        with self._named():
-            return self._snapshot(self._deadline()).port_infos(dpid)
+        return self._read(lambda replica: replica.port_infos(dpid))
 
     def read_qos(self, dpid: int) -> Mapping[int, PortQos]:
         """The QoS of ours on the ports of a bridge, by port_no; those of others are left out.
@@ -89,17 +85,23 @@ class OvsDatabase:
         Raises:
             OvsdbError: no connection, no answer in time, or no such bridge.
         """
-        with self._named():
-            return self._snapshot(self._deadline()).port_qos(dpid)
+        return self._read(lambda replica: replica.port_qos(dpid))
 
     def owned_ports(self) -> tuple[OwnedPort, ...]:
-        """The ports of all bridges that have a QoS of ours.
+        """The ports of all bridges that have a QoS of ours; the same objects as before if unchanged.
 
         Raises:
             OvsdbError: no connection, or no answer in time.
         """
-        with self._named():
-            return self._snapshot(self._deadline()).owned_ports()
+        return self._read(Replica.owned_ports)
+
+    def devices(self) -> tuple[Device, ...]:
+        """The network devices that are attached to bridges, whoever shapes them.
+
+        Raises:
+            OvsdbError: no connection, or no answer in time.
+        """
+        return self._read(Replica.devices)
 
     def write_qos(self, dpid: int, desired: Mapping[int, PortQos]) -> None:
         """Make ``desired``, by port_no, exactly the QoS of ours on a bridge; return when it is in force.
@@ -109,12 +111,10 @@ class OvsDatabase:
 
         Raises:
             OvsdbError: no connection, no answer in time, no such bridge or port, a QoS of somebody else's
-                on a port of ``desired``, a refused transaction, or ovs-vswitchd did not act in time.
+                on a port of ``desired``, a refused transaction, another writer holds the lock, or
+                ovs-vswitchd did not act in time.
         """
-        with self._named():
-            deadline = self._deadline()
-            cfg = self._write(dpid, desired, deadline)
-            self._wait_until_acted(cfg, deadline)
+        self._do(lambda connection: self._write(connection, dpid, desired))
 
     def nudge(self) -> None:
         """Make ovs-vswitchd go through its configuration again; does not wait for it.
@@ -122,127 +122,110 @@ class OvsDatabase:
         Raises:
             OvsdbError: no connection, or no answer in time.
         """
-        with self._named():
-            self._transact(nudge_operations(), self._deadline(), repeat=True)
+        self._do(_nudge)
 
-    def _write(self, dpid: int, desired: Mapping[int, PortQos], deadline: float) -> int:
-        """The value of cur_cfg that says that ``desired`` is in force."""
+    def _read(self, look: Callable[[Replica], T]) -> T:
+        def task(connection: Connection) -> Task[T]:
+            return look((yield from connection.current()))
+
+        return self._do(task)
+
+    def _write(self, connection: Connection, dpid: int, desired: Mapping[int, PortQos]) -> Task[None]:
         reason = ""
         for _ in range(_ATTEMPTS):
-            snapshot = self._snapshot(deadline)
-            operations = plan_qos(snapshot, dpid, desired)
-            if not operations:
-                return snapshot.next_cfg
             try:
-                return self._commit(commit_operations(snapshot.bridge(dpid).name, operations), deadline)
-            except (_ConflictError, ConnectionLostError) as error:
+                yield from connection.locked(LOCK)
+                replica = yield from connection.current()
+                operations = plan_qos(replica, dpid, desired)
+                if not operations:
+                    yield from self._acted(replica, replica.next_cfg)
+                    return
+                commit = commit_operations(replica.bridge(dpid).name, operations)
+                results = yield from connection.commit(commit, with_lock=True)
+            except (ConflictError, ConnectionLostError) as error:
                 # A lost connection leaves open whether the transaction took place: look again.
                 reason = str(error)
+                continue
+            vanished = [
+                operation["table"]
+                for operation, result in zip(commit, results, strict=True)
+                if operation["op"] == "update" and result.get("count") == 0
+            ]
+            if not vanished:
+                cfg = max((row["next_cfg"] for row in results[-1]["rows"]), default=0)
+                yield from self._acted(replica, cfg)
+                return
+            reason = f"a row of {vanished[0]} vanished meanwhile"
         raise RowError(f"the queues could not be written in {_ATTEMPTS} attempts: {reason}")
 
-    def _commit(self, operations: list[Operation], deadline: float) -> int:
-        results = self._transact(operations, deadline)
-        for operation, result in zip(operations, results, strict=True):
-            if operation["op"] == "update" and result.get("count") == 0:
-                raise _ConflictError(f"a row of {operation['table']} vanished meanwhile")
-        return max((row["next_cfg"] for row in results[-1]["rows"]), default=0)
-
-    def _wait_until_acted(self, cfg: int, deadline: float) -> None:
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            # With short questions the connection stays free for others who wait too.
-            rows = self._transact(
-                [{"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["cur_cfg"]}],
-                deadline,
-                repeat=True,
-            )[0]["rows"]
-            if all(row["cur_cfg"] >= cfg for row in rows):
-                return
-            if time.monotonic() + pause_s >= deadline:
-                raise RowError(
-                    f"ovs-vswitchd did not act on the new queues in {self.timeout_s:g} s (cur_cfg "
-                    f"{min(row['cur_cfg'] for row in rows)}, expected {cfg}); is it running?"
-                )
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-
-    def _snapshot(self, deadline: float) -> Snapshot:
-        return snapshot_of(self._transact(select_operations(), deadline, repeat=True))
-
-    def _transact(
-        self, operations: list[Operation], deadline: float, *, repeat: bool = False
-    ) -> list[dict[str, Json]]:
-        """The results, one for each operation; with ``repeat`` once more if the connection was stale."""
-        with self._exclusive(deadline):
-            try:
-                results = self._call(operations, deadline)
-            except ConnectionLostError:
-                if not repeat:
-                    raise
-                results = self._call(operations, deadline)
-        _check_results(operations, results)
-        return list(results[: len(operations)])
-
-    def _call(self, operations: list[Operation], deadline: float) -> Json:
+    def _acted(self, replica: Replica, cfg: int) -> Task[None]:
+        """Wait until ovs-vswitchd has acted on that value of next_cfg."""
         try:
-            return self._connected(deadline).call("transact", [SCHEMA, *operations], deadline)
-        except BaseException:
-            self.close()
-            raise
+            while replica.cur_cfg < cfg:
+                yield
+        except NoAnswerError:
+            raise RowError(
+                f"ovs-vswitchd did not act on the new queues in {self.timeout_s:g} s (cur_cfg "
+                f"{replica.cur_cfg}, expected {cfg}); is it running?"
+            ) from None
 
-    def _connected(self, deadline: float) -> Connection:
-        if self._connection is None:
-            self._connection = Connection(self.target, deadline)
-        return self._connection
+    def _do(self, make: Callable[[Connection], Task[T]]) -> T:
+        with self.naming():
+            connection = self.connection()
+            return connection.do(make(connection), self._clock() + self.timeout_s)
+
+    def connection(self) -> Connection:
+        """The connection, begun if there is none."""
+        with self._lock:
+            if self._connection is None:
+                self._connection = Connection(self.target, self._clock)
+                self._connection.start()
+            return self._connection
 
     @contextmanager
-    def _exclusive(self, deadline: float) -> Iterator[None]:
-        # Blocking in acquire() would stop every greenlet of the thread, the lock's holder among them.
-        while not self._lock.acquire(blocking=False):
-            if time.monotonic() >= deadline:
-                raise NoAnswerError
-            time.sleep(_FIRST_PAUSE_S)
+    def naming(self) -> Iterator[None]:
+        """Turn what goes wrong with the database into an error that names it."""
         try:
             yield
-        finally:
-            self._lock.release()
-
-    def _deadline(self) -> float:
-        return time.monotonic() + self.timeout_s
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        with naming(self.target, self.timeout_s):
-            yield
+        except (RowError, ConnectionLostError) as error:
+            raise OvsdbError(f"OVSDB {self.target}: {error}") from error
+        except NoAnswerError as error:
+            raise OvsdbError(f"OVSDB {self.target}: no answer in {self.timeout_s:g} s") from error
+        except CallRefusedError as error:
+            raise OvsdbError(f"OVSDB {self.target}: the server refused the call: {error}") from error
 
 
 class QosWatch:
-    """Tells of changes that concern queues, on any bridge of a database; one connection of its own.
+    """Tells of changes that concern queues, on any bridge of a database."""
 
-    Raises:
-        OvsdbError: no connection, or no answer in time.
-    """
-
-    def __init__(self, target: str = DEFAULT_TARGET, timeout_s: float = 30.0) -> None:
-        check_target(target)
-        self.target = target
-        with naming(target, timeout_s):
-            deadline = time.monotonic() + timeout_s
-            self._connection = Connection(target, deadline)
-            self._connection.call("monitor", [SCHEMA, "fairslice", monitor_requests()], deadline)
+    def __init__(self, database: OvsDatabase) -> None:
+        """Begin; changes from now on count."""
+        self.target = database.target
+        self._database = database
+        self._connection = database.connection()
+        self._changed = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._connection.listen(self._changed)
 
     def wait(self, timeout_s: float, wake_fd: int | None = None) -> bool:
         """Wait for a change; False if there was none, or if ``wake_fd`` became readable first.
 
         Raises:
-            OvsdbError: the connection has ended; make a new watch.
+            OvsdbError: the connection has ended. It is made again by itself, which counts as a change.
         """
-        with naming(self.target, timeout_s):
-            return self._connection.wait_update(time.monotonic() + timeout_s, wake_fd)
+        others = [] if wake_fd is None else [wake_fd]
+        readable, _, _ = select.select([self._changed, *others], [], [], timeout_s)
+        if self._changed not in readable:
+            return False
+        os.eventfd_read(self._changed)
+        if self._connection.trouble:
+            with self._database.naming():
+                raise ConnectionLostError(self._connection.trouble)
+        return wake_fd not in readable
 
     def close(self) -> None:
-        """End the connection."""
-        self._connection.close()
+        """End the watch, not the database's connection."""
+        self._connection.unlisten(self._changed)
+        os.close(self._changed)
 
     def __enter__(self) -> Self:
         return self
@@ -253,28 +236,6 @@ class QosWatch:
         self.close()
 
 
-@contextmanager
-def naming(target: str, timeout_s: float) -> Iterator[None]:
-    """Turn what goes wrong with a database into an error that names it."""
-    try:
-        yield
-    except (RowError, ConnectionLostError) as error:
-        raise OvsdbError(f"OVSDB {target}: {error}") from error
-    except NoAnswerError as error:
-        raise OvsdbError(f"OVSDB {target}: no answer in {timeout_s:g} s") from error
-    except CallRefusedError as error:
-        raise OvsdbError(f"OVSDB {target}: the server refused the call: {error}") from error
-
-
-def _check_results(operations: list[Operation], results: Json) -> None:
-    """Find the error of a transaction (RFC 7047 §4.1.3): nulls follow it, or it follows all the results."""
-    for index, result in enumerate(results if isinstance(results, list) else []):
-        if isinstance(result, dict) and "error" in result:
-            operation = operations[index] if index < len(operations) else {"op": "commit"}
-            if operation["op"] == "wait" and result["error"] == "timed out":
-                raise _ConflictError("a port's QoS was changed by somebody else meanwhile")
-            what = " ".join(str(operation[key]) for key in ("op", "table") if key in operation)
-            details = result.get("details", "")
-            raise RowError(f"transaction failed at {what}: {result['error']}{details and f' ({details})'}")
-    if not isinstance(results, list) or len(results) < len(operations):
-        raise RowError(f"the answer to a transaction is {results!r:.80}; expected {len(operations)} results")
+def _nudge(connection: Connection) -> Task[None]:
+    yield from connection.current()
+    yield from connection.commit(nudge_operations(), with_lock=False)

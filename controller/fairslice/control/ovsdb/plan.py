@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from fairslice.control.ovsdb.replica import Replica
 from fairslice.control.ovsdb.rows import (
     BUFFER_KEY,
     HTB,
@@ -14,7 +15,6 @@ from fairslice.control.ovsdb.rows import (
     QosRow,
     QueueRow,
     RowError,
-    Snapshot,
 )
 from fairslice.slicing.state.desired import PortQos, Queue
 
@@ -24,7 +24,7 @@ Operation = dict[str, Any]
 _ROOT_IDS = {OWNER_KEY: OWNER}
 
 
-def plan_qos(snapshot: Snapshot, dpid: int, desired: Mapping[int, PortQos]) -> list[Operation]:
+def plan_qos(replica: Replica, dpid: int, desired: Mapping[int, PortQos]) -> list[Operation]:
     """Operations that make ``desired`` (by port_no) the QoS of ours on a bridge; empty if it is so.
 
     Rows are changed in place: a QoS row is replaced only if its port has none of ours, since ovs-vswitchd
@@ -34,7 +34,7 @@ def plan_qos(snapshot: Snapshot, dpid: int, desired: Mapping[int, PortQos]) -> l
     Raises:
         RowError: no such bridge or port, a bond, or a QoS that somebody else has put on a port.
     """
-    return _Planner(snapshot, dpid).plan(desired)
+    return _Planner(replica, dpid).plan(desired)
 
 
 def commit_operations(bridge: str, operations: list[Operation]) -> list[Operation]:
@@ -59,16 +59,19 @@ def nudge_operations() -> list[Operation]:
 
 
 class _Planner:
-    def __init__(self, snapshot: Snapshot, dpid: int) -> None:
-        self.snapshot = snapshot
-        self.bridge: BridgeRow = snapshot.bridge(dpid)
+    def __init__(self, replica: Replica, dpid: int) -> None:
+        self.replica = replica
+        self.bridge: BridgeRow = replica.bridge(dpid)
         self.operations: list[Operation] = []
-        # How many refer to a row once the operations are done; a shared row is not changed in place.
-        self.qos_users = Counter(port.qos for port in snapshot.ports.values() if port.qos is not None)
-        self.queue_users = Counter(uuid for row in snapshot.qos.values() for uuid in row.queues.values())
+        self.released: Counter[str] = Counter()
+        """How many of those that refer to a row will no longer."""
+
+    def users(self, uuid: str) -> int:
+        """How many refer to a row once the operations are done; a shared row is not changed in place."""
+        return self.replica.count_users(uuid) - self.released[uuid]
 
     def plan(self, desired: Mapping[int, PortQos]) -> list[Operation]:
-        attachments = {at.port_no: at for at in self.snapshot.attachments(self.bridge)}
+        attachments = {at.port_no: at for at in self.replica.attachments(self.bridge)}
         self._check(attachments, desired)
         for port_no, at in sorted(attachments.items()):
             if port_no in desired:
@@ -98,11 +101,11 @@ class _Planner:
                 )
 
     def _current(self, at: Attachment) -> QosRow | None:
-        return None if at.port.qos is None else self.snapshot.qos.get(at.port.qos)
+        return None if at.port.qos is None else self.replica.qos.get(at.port.qos)
 
     def _set(self, at: Attachment, qos: PortQos) -> None:
         row = self._current(at)
-        if row is None or self.qos_users[row.uuid] > 1:
+        if row is None or self.users(row.uuid) > 1:
             self._insert(at, qos)
             return
         queues = {
@@ -121,7 +124,7 @@ class _Planner:
             # A new queue's reference is counted by nobody: it has no row yet.
             for queue_id, uuid in row.queues.items():
                 if queues.get(queue_id) != ["uuid", uuid]:
-                    self.queue_users[uuid] -= 1
+                    self.released[uuid] += 1
         if changes:
             self.operations.append(_update("QoS", row.uuid, changes))
 
@@ -139,7 +142,7 @@ class _Planner:
 
     def _attach(self, at: Attachment, qos: list[Any]) -> None:
         if at.port.qos is not None:
-            self.qos_users[at.port.qos] -= 1
+            self.released[at.port.qos] += 1
         before = ["set", []] if at.port.qos is None else ["uuid", at.port.qos]
         # First of all, so that a QoS that somebody else sets at this moment is never overwritten.
         self.operations.insert(
@@ -159,8 +162,8 @@ class _Planner:
     def _queue(self, port_no: int, queue: Queue, uuid: str | None) -> list[str]:
         """A reference to the queue's row, which is changed in place or inserted where need be."""
         wanted = _queue_columns(queue)
-        row: QueueRow | None = None if uuid is None else self.snapshot.queues.get(uuid)
-        if row is not None and row.ours and self.queue_users[row.uuid] == 1:
+        row: QueueRow | None = None if uuid is None else self.replica.queues.get(uuid)
+        if row is not None and row.ours and self.users(row.uuid) == 1:
             found = {"other_config": row.other_config, "external_ids": row.external_ids}
             changes = {name: _map(value) for name, value in wanted.items() if value != found[name]}
             if changes:
@@ -173,13 +176,16 @@ class _Planner:
 
     def _sweep(self) -> None:
         # Both tables are roots of the schema: the server collects none of their rows by itself.
-        for row in self.snapshot.qos.values():
-            if row.ours and self.qos_users[row.uuid] <= 0:
-                self.operations.append(_delete("QoS", row.uuid))
-                self.queue_users.subtract(row.queues.values())
-        for queue in self.snapshot.queues.values():
-            if queue.ours and self.queue_users[queue.uuid] <= 0:
-                self.operations.append(_delete("Queue", queue.uuid))
+        # None but those that have lost somebody, now or earlier, can have nobody left.
+        for uuid in sorted({*self.replica.unused, *self.released}):
+            row = self.replica.qos.get(uuid)
+            if row is not None and row.ours and self.users(uuid) <= 0:
+                self.operations.append(_delete("QoS", uuid))
+                self.released.update(row.queues.values())
+        for uuid in sorted({*self.replica.unused, *self.released}):
+            queue = self.replica.queues.get(uuid)
+            if queue is not None and queue.ours and self.users(uuid) <= 0:
+                self.operations.append(_delete("Queue", uuid))
 
 
 def _root_config(qos: PortQos) -> dict[str, str]:

@@ -1,11 +1,10 @@
-"""The rows of the Open_vSwitch database that matter here, from JSON (RFC 7047 §5.1) to frozen values."""
+"""The rows of the Open_vSwitch database that matter here, as frozen values, and the columns asked for."""
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from fairslice.slicing.state.desired import PortQos, Queue
+from fairslice.slicing.state.desired import PortQos
 
 OWNER_KEY = "owner"
 OWNER = "fairslice"
@@ -19,17 +18,55 @@ CAPACITY_KEY = "fairslice-capacity-bps"
 """Key of an Interface's external_ids: what the link that it sends to carries, in bit/s of Ethernet frames."""
 HTB = "linux-htb"
 USERSPACE = "netdev"
-_RESERVED_PORT = 0xFF00
-"""From here on port numbers are OpenFlow 1.0's reserved ones, as in OVSDB (65534: the bridge itself)."""
 
-_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "Open_vSwitch": ("next_cfg", "cur_cfg"),
-    "Bridge": ("name", "datapath_id", "datapath_type", "ports"),
-    "Port": ("_uuid", "name", "qos", "interfaces"),
-    "Interface": ("_uuid", "name", "ofport", "link_speed", "external_ids"),
-    "QoS": ("_uuid", "type", "queues", "other_config", "external_ids"),
-    "Queue": ("_uuid", "other_config", "external_ids"),
+_TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
+_TEXTS = {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}}
+
+
+def _optional(kind: str) -> dict[str, Any]:
+    return {"type": {"key": kind, "min": 0, "max": 1}}
+
+
+def _many(kind: str) -> dict[str, Any]:
+    return {"type": {"key": kind, "min": 0, "max": "unlimited"}}
+
+
+SCHEMA: Mapping[str, Any] = {
+    "name": "Open_vSwitch",
+    "version": "8.3.1",
+    "tables": {
+        table: {"columns": columns}
+        for table, columns in {
+            # cur_cfg says how far ovs-vswitchd has come. Statistics and the like are left out.
+            "Open_vSwitch": {"next_cfg": _NUMBER, "cur_cfg": _NUMBER},
+            "Bridge": {
+                "name": _TEXT,
+                "datapath_id": _optional("string"),
+                "datapath_type": _TEXT,
+                "ports": _many("uuid"),
+            },
+            "Port": {"name": _TEXT, "qos": _optional("uuid"), "interfaces": _many("uuid")},
+            "Interface": {
+                "name": _TEXT,
+                "type": _TEXT,
+                "ofport": _optional("integer"),
+                "link_speed": _optional("integer"),
+                "external_ids": _TEXTS,
+            },
+            "QoS": {
+                "type": _TEXT,
+                "queues": {"type": {"key": "integer", "value": "uuid", "min": 0, "max": "unlimited"}},
+                "other_config": _TEXTS,
+                "external_ids": _TEXTS,
+            },
+            "Queue": {"other_config": _TEXTS, "external_ids": _TEXTS},
+        }.items()
+    },
 }
+"""The part of the schema (RFC 7047 §3.2) that is monitored; as ovs-vswitchd.conf.db(5) has it.
+
+References are plain UUIDs here, so that a row is read without the rows that it refers to.
+"""
 
 
 class RowError(Exception):
@@ -58,10 +95,11 @@ class PortRow:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceRow:
-    """An interface; its name is the network device's."""
+    """An interface; its name is the network device's if its type is "system" or nothing."""
 
     uuid: str
     name: str
+    type: str
     ofport: int | None
     link_speed: int | None
     external_ids: Mapping[str, str]
@@ -95,9 +133,6 @@ class QueueRow:
     def ours(self) -> bool:
         """Whether fairslice made it."""
         return self.external_ids.get(OWNER_KEY) == OWNER
-
-
-_NO_QUEUE = QueueRow("", {}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,200 +169,75 @@ class Attachment:
     interface: InterfaceRow
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """The database at one instant; rows by uuid."""
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A network device that is attached to a bridge, numbered or not; ``has_qos``: its port has a QoS."""
 
-    bridges: tuple[BridgeRow, ...]
-    ports: Mapping[str, PortRow]
-    interfaces: Mapping[str, InterfaceRow]
-    qos: Mapping[str, QosRow]
-    queues: Mapping[str, QueueRow]
+    bridge: str
+    name: str
+    userspace: bool
+    has_qos: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """The one row of the table Open_vSwitch: what ovs-vswitchd is asked for, and what it has done."""
+
     next_cfg: int
     cur_cfg: int
 
-    def bridge(self, dpid: int) -> BridgeRow:
-        """The bridge with that datapath id.
 
-        Raises:
-            RowError: there is none; lists those that are there.
-        """
-        found = next((bridge for bridge in self.bridges if bridge.dpid == dpid), None)
-        if found is None:
-            known = ", ".join(f"{b.name} ({b.dpid:016x})" for b in self.bridges if b.dpid is not None)
-            raise RowError(f"no bridge has the datapath id {dpid:016x}; found {known or 'no bridge at all'}")
-        return found
-
-    def attachments(self, bridge: BridgeRow) -> Iterator[Attachment]:
-        """The bridge's ports that have a number; its own internal port is left out."""
-        for port in (self.ports[uuid] for uuid in bridge.ports if uuid in self.ports):
-            for interface in (self.interfaces[uuid] for uuid in port.interfaces if uuid in self.interfaces):
-                if interface.ofport is not None and 0 < interface.ofport < _RESERVED_PORT:
-                    yield Attachment(interface.ofport, port, interface)
-
-    def port_infos(self, dpid: int) -> dict[int, PortInfo]:
-        """The ports of a bridge by port_no.
-
-        Raises:
-            RowError: no such bridge, or a capacity that is not a positive number.
-        """
-        bridge = self.bridge(dpid)
-        return {
-            at.port_no: PortInfo(
-                at.port_no,
-                at.interface.name,
-                bridge.datapath_type or "system",
-                _capacity(bridge, at.interface),
-                at.interface.link_speed,
-            )
-            for at in self.attachments(bridge)
-        }
-
-    def port_qos(self, dpid: int) -> dict[int, PortQos]:
-        """Our QoS on the ports of a bridge, by port_no.
-
-        Raises:
-            RowError: no such bridge.
-        """
-        bridge = self.bridge(dpid)
-        return {owned.qos.port_no: owned.qos for owned in self._owned(bridge)}
-
-    def owned_ports(self) -> tuple[OwnedPort, ...]:
-        """The ports of all bridges that have a QoS of ours."""
-        return tuple(owned for bridge in self.bridges for owned in self._owned(bridge))
-
-    def _owned(self, bridge: BridgeRow) -> Iterator[OwnedPort]:
-        for at in self.attachments(bridge):
-            row = None if at.port.qos is None else self.qos.get(at.port.qos)
-            if row is not None and row.ours and row.type == HTB:
-                qos = self._qos_value(at.port_no, row)
-                yield OwnedPort(bridge.name, at.interface.name, bridge.datapath_type == USERSPACE, qos)
-
-    def _qos_value(self, port_no: int, row: QosRow) -> PortQos:
-        queues = []
-        for queue_id, uuid in sorted(row.queues.items()):
-            found = self.queues.get(uuid, _NO_QUEUE)
-            queues.append(
-                Queue(
-                    queue_id,
-                    _number(found.other_config, "min-rate"),
-                    _number(found.other_config, "max-rate"),
-                    _number(found.external_ids, BUFFER_KEY),
-                    _number(found.other_config, "burst") // 8,
-                )
-            )
-        return PortQos(port_no, _number(row.other_config, "max-rate"), tuple(queues))
+Row = BridgeRow | PortRow | InterfaceRow | QosRow | QueueRow | Root
 
 
-def select_operations() -> list[dict[str, Any]]:
-    """One select (RFC 7047 §5.2.2) a table; together they read a :class:`Snapshot`."""
-    return [
-        {"op": "select", "table": table, "where": [], "columns": list(columns)}
-        for table, columns in _COLUMNS.items()
-    ]
+class Columns(Protocol):
+    """A row as the library holds it: an attribute for each column, a list for a set, a dict for a map."""
+
+    def __getattr__(self, column: str) -> Any: ...
 
 
-def monitor_requests() -> dict[str, Any]:
-    """What to monitor (RFC 7047 §4.1.5) to learn of every change of a :class:`Snapshot`, nothing more.
-
-    ``cur_cfg`` says when ovs-vswitchd has acted; statistics and the like are left out.
-    """
-    return {
-        table: {
-            "columns": [name for name in columns if name not in ("_uuid", "next_cfg")],
-            "select": {"initial": False},
-        }
-        for table, columns in _COLUMNS.items()
-    }
+def _bridge(_: str, row: Columns) -> BridgeRow:
+    dpid = _first(row.datapath_id)
+    return BridgeRow(row.name, None if dpid is None else int(dpid, 16), row.datapath_type, _uuids(row.ports))
 
 
-def snapshot_of(results: list[dict[str, Any]]) -> Snapshot:
-    """Read the results of :func:`select_operations`.
-
-    Raises:
-        RowError: the answer is not of the Open_vSwitch schema.
-    """
-    try:
-        switch, bridges, ports, interfaces, qos, queues = (result["rows"] for result in results)
-        return Snapshot(
-            tuple(_bridge(row) for row in bridges),
-            {row.uuid: row for row in map(_port, ports)},
-            {row.uuid: row for row in map(_interface, interfaces)},
-            {row.uuid: row for row in map(_qos, qos)},
-            {row.uuid: row for row in map(_queue, queues)},
-            max((row["next_cfg"] for row in switch), default=0),
-            min((row["cur_cfg"] for row in switch), default=0),
-        )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise RowError(f"the database answered with rows that are not Open vSwitch's: {error!r}") from error
+def _port(uuid: str, row: Columns) -> PortRow:
+    qos = _uuids(row.qos)
+    return PortRow(uuid, row.name, qos[0] if qos else None, _uuids(row.interfaces))
 
 
-def _bridge(row: Mapping[str, Any]) -> BridgeRow:
-    dpid = _optional(row["datapath_id"])
-    return BridgeRow(
-        row["name"], None if dpid is None else int(dpid, 16), row["datapath_type"], _uuids(row["ports"])
-    )
+def _interface(uuid: str, row: Columns) -> InterfaceRow:
+    speed = _first(row.link_speed)
+    return InterfaceRow(uuid, row.name, row.type, _first(row.ofport), speed, row.external_ids)
 
 
-def _port(row: Mapping[str, Any]) -> PortRow:
-    qos = _uuids(row["qos"])
-    return PortRow(row["_uuid"][1], row["name"], qos[0] if qos else None, _uuids(row["interfaces"]))
+def _qos(uuid: str, row: Columns) -> QosRow:
+    queues = {queue_id: str(queue) for queue_id, queue in row.queues.items()}
+    return QosRow(uuid, row.type, queues, row.other_config, row.external_ids)
 
 
-def _interface(row: Mapping[str, Any]) -> InterfaceRow:
-    return InterfaceRow(
-        row["_uuid"][1],
-        row["name"],
-        _optional(row["ofport"]),
-        _optional(row["link_speed"]),
-        _map(row["external_ids"]),
-    )
+def _queue(uuid: str, row: Columns) -> QueueRow:
+    return QueueRow(uuid, row.other_config, row.external_ids)
 
 
-def _qos(row: Mapping[str, Any]) -> QosRow:
-    queues = {queue_id: uuid[1] for queue_id, uuid in _map(row["queues"]).items()}
-    return QosRow(row["_uuid"][1], row["type"], queues, _map(row["other_config"]), _map(row["external_ids"]))
+def _root(_: str, row: Columns) -> Root:
+    return Root(row.next_cfg, row.cur_cfg)
 
 
-def _queue(row: Mapping[str, Any]) -> QueueRow:
-    return QueueRow(row["_uuid"][1], _map(row["other_config"]), _map(row["external_ids"]))
+READERS: Mapping[str, Callable[[str, Columns], Row]] = {
+    "Open_vSwitch": _root,
+    "Bridge": _bridge,
+    "Port": _port,
+    "Interface": _interface,
+    "QoS": _qos,
+    "Queue": _queue,
+}
+"""By table, what makes a value of a row."""
 
 
-def _set(value: Any) -> list[Any]:
-    # RFC 7047 §5.1: a set of one may stand as its element.
-    return value[1] if isinstance(value, list) and value[0] == "set" else [value]
-
-
-def _optional(value: Any) -> Any:
-    members = _set(value)
+def _first(members: list[Any]) -> Any:
     return members[0] if members else None
 
 
-def _uuids(value: Any) -> tuple[str, ...]:
-    return tuple(member[1] for member in _set(value))
-
-
-def _map(value: Any) -> dict[Any, Any]:
-    return {key: member for key, member in value[1]}  # noqa: C416 - pairs come as lists
-
-
-def _number(config: Mapping[str, str], key: str) -> int:
-    """A whole number kept as text; 0, which no desired value equals, if it is missing or no number."""
-    text = config.get(key, "")
-    return int(text) if text.isascii() and text.isdecimal() else 0
-
-
-def _capacity(bridge: BridgeRow, interface: InterfaceRow) -> float | None:
-    text = interface.external_ids.get(CAPACITY_KEY)
-    if text is None:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise RowError(
-            f"bridge {bridge.name}, interface {interface.name}: external_ids:{CAPACITY_KEY} is {text!r}; "
-            "expected a positive number of bit/s"
-        )
-    return value
+def _uuids(members: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(map(str, members))

@@ -30,6 +30,7 @@ from fairslice.lab.emulation.openvswitch import Datapath, OpenVSwitch, kernel_mo
 from fairslice.lab.emulation.sockets import deepen_packet_sockets
 from fairslice.linux.command import run_command
 from fairslice.linux.offloads import offloads_on
+from fairslice.linux.tc import class_minor, dscp_filter, leaf
 from fairslice.topology.network import Host, Link, Network, Switch, default_interface
 from fairslice.units import tcp_wire_bps
 
@@ -207,16 +208,13 @@ def queue_finding(rig: Rig) -> Finding:
     """A queue on s2's port to h2, and UDP with its DSCP at more than its rate."""
     interface = default_interface("s2", 1)
     _set_queues(rig, interface, UNLIMITED_BPS, QUEUE_RATE_BPS)
-    minor = _QUEUE + 1
+    minor = class_minor(_QUEUE)
     before = class_frames(_class_text(interface), minor)
     if before is not None:
         limit_bytes = round(QUEUE_RATE_BPS * QUEUE_BUFFER_S / 8)
-        _tc(
-            "qdisc", "replace", "dev", interface, "parent", f"1:{minor:x}", "bfifo", "limit", str(limit_bytes)
-        )
+        _tc(*leaf(interface, minor, limit_bytes).split())
         if rig.emulated.datapath == "user":
-            match = ("u32", "match", "ip", "dsfield", f"{_QUEUE << 2:#04x}", "0xfc", "flowid", f"1:{minor:x}")
-            _tc("filter", "add", "dev", interface, "parent", "1:", "protocol", "ip", "prio", "1", *match)
+            _tc(*dscp_filter(interface, _QUEUE, minor).split())
     entry = f"priority=100,udp,tp_dst={_UDP_PORT}"
     _ofctl("add-flow", "s2", f"{entry},actions=set_queue:{_QUEUE},NORMAL")
     try:

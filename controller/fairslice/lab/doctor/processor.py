@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairslice.lab.doctor.findings import Finding
-from fairslice.linux.processors import clock_ticks_per_s, parse_machine_ticks
+from fairslice.linux.processors import clock_ticks_per_s, machine_ticks
 
 Clock = Callable[[], float]
 
@@ -78,7 +78,7 @@ class Watch:
         return Load(len(os.sched_getaffinity(0)), busy, others, min(1.0, core_fraction))
 
     def _sample(self) -> Sample:
-        busy, total = parse_machine_ticks((self._proc / "stat").read_text())
+        busy, total = machine_ticks(self._proc)
         return Sample(self._now(), busy, total, sum(os.times()[:4]))
 
 
