@@ -35,10 +35,7 @@ _ROUNDS = 2
 _WINDOWS = 3
 """How often streams are started until they last: each time by twice longer than they lacked."""
 _CLIENTS_TO_SERVERS = 4.0
-"""How much longer clients take to start than servers, since they start beside traffic.
-
-For 12 flows in a virtual machine, 7.7 s and 3.2 s.
-"""
+"""How much longer clients take to start, beside traffic, than servers: seen were 7.7 s and 3.2 s."""
 _LOOK_S = 0.1
 _READING_AGAIN = 2.0
 """How much longer than the first reading of counters the second one may take."""
@@ -107,8 +104,8 @@ class StreamResult:
 
     ``begin_s`` and ``end_s`` bound the measurement on the stream's own clock, the one of the JSON's intervals
     (to about 50 ms, or what starting one client takes); ``read_s`` is when counters had been read for the
-    second time, which the stream lasted for. All are NaN for a stream that never ran. ``error`` says what went
-    wrong, or is None.
+    second time, which the stream lasted for. All are NaN for a stream that never ran. ``error`` says what
+    went wrong, or is None.
     """
 
     flow_id: str
@@ -176,7 +173,8 @@ def run_streams(
     Args:
         hosts: where they run.
         streams: with unique flow_ids, and server ports unique on each host.
-        warmup_s: from the moment when the last stream runs to the measurement.
+        warmup_s: from when the last stream runs to the measurement; what clients took to start comes on top,
+            since the last stream has to make its way against the first ones.
         duration_s: of the measurement.
         reading_s: how long ``on_phase`` may take at "measuring" and at "finishing"; streams last that longer.
         on_phase: called as each phase begins; "measuring" and "finishing" begin ``duration_s`` apart.
@@ -195,17 +193,19 @@ def run_streams(
             on_phase("connecting")
             needed_s = warmup_s + max(duration_s, reading_s) + reading_s
             runs = _start_all(stack, hosts, streams, needed_s + spare_s, now, sleep)
-            lacking_s = _lacking_s(runs, now() + needed_s)
+            starting_s = max(run.started_at for run in runs) - runs[0].started_at if runs else 0.0
+            lacking_s = _lacking_s(runs, now() + starting_s + needed_s)
             if lacking_s <= 0:
                 on_phase("warming-up")
                 begin = end = now()
                 if all(run.began_at is None for run in runs):
                     break
-                sleep(warmup_s)
+                sleep(starting_s + warmup_s)
                 begin = now()
                 on_phase("measuring")
                 took_s = now() - begin
-                reading_s = max(reading_s, _READING_AGAIN * took_s)
+                if took_s > reading_s:
+                    reading_s = _READING_AGAIN * took_s
                 lacking_s = _lacking_s(runs, begin + max(duration_s, took_s) + reading_s)
                 if lacking_s <= 0:
                     sleep(max(0.0, begin + duration_s - now()))
@@ -237,6 +237,7 @@ class _Run:
         self.server: Process | None = None
         self.client: Process | None = None
         self.began_at: float | None = None
+        self.started_at = math.inf
         # Until then it sends, at the least: it lasts from when its client connects.
         self.ends_at = math.inf
 
@@ -244,7 +245,7 @@ class _Run:
         self.server = self.hosts.popen(self.stream.destination_host, server_argv(self.stream))
 
     def start_client(self, time_s: float, at: float) -> None:
-        self.ends_at = at + time_s
+        self.started_at, self.ends_at = at, at + time_s
         self.client = self.hosts.popen(self.stream.source, client_argv(self.stream, time_s))
 
     def is_listening_or_dead(self) -> bool:
@@ -360,7 +361,7 @@ def _start(
 ) -> bool:
     """Start all servers, then all clients; whether every stream runs within SPREAD_S.
 
-    A stream lasts ``time_s``, and for as long as the starting of those after it is expected to take.
+    A stream lasts ``time_s``, and longer by what starting all, and those after it once more, may take.
     """
     began = now()
     for run in runs:
@@ -369,7 +370,7 @@ def _start(
     _wait(runs, lambda run, _: run.is_listening_or_dead(), now() + _LISTEN_TIMEOUT_S, now, sleep)
     looked = now()
     for position, run in enumerate(runs):
-        run.start_client(time_s + one_s * (len(runs) - position), now())
+        run.start_client(time_s + one_s * (2 * len(runs) - position), now())
         # The beginning of a stream is when it is seen: not only after all clients are started.
         if now() - looked >= _LOOK_S:
             for started in runs[: position + 1]:
