@@ -33,8 +33,9 @@ _DRAIN_S = 1.0
 _POLL_S = 0.02
 _ROUNDS = 2
 _WINDOWS = 3
-"""How often streams are started until they last: each time by twice longer than they lacked."""
-_CLIENTS_TO_SERVERS = 4.0
+_SPARE_S = 2.0
+"""How much longer than needed streams last, and how often they are started until that is enough."""
+_CLIENTS_TO_SERVERS = 3.0
 """How much longer clients take to start, beside traffic, than servers: seen were 7.7 s and 3.2 s."""
 _LOOK_S = 0.1
 _READING_AGAIN = 2.0
@@ -187,7 +188,7 @@ def run_streams(
         MachineError: streams end before the measurement would, however long they are told to last.
     """
     _check_unique(streams)
-    spare_s = SPREAD_S
+    spare_s = _SPARE_S
     with contextlib.ExitStack() as stack:
         for _ in range(_WINDOWS):
             on_phase("connecting")
@@ -245,7 +246,7 @@ class _Run:
         self.server = self.hosts.popen(self.stream.destination_host, server_argv(self.stream))
 
     def start_client(self, time_s: float, at: float) -> None:
-        self.started_at, self.ends_at = at, at + time_s
+        self.started_at, self.ends_at = at, at + math.ceil(time_s)
         self.client = self.hosts.popen(self.stream.source, client_argv(self.stream, time_s))
 
     def is_listening_or_dead(self) -> bool:
