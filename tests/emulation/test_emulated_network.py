@@ -199,6 +199,10 @@ def measure(warmup_s: float, duration_s: float) -> dict[str, Any]:
             for flow, result in results.items()
         },
         "begin_s": [result.begin_s for result in results.values()],
+        "lasted_s": [
+            json.loads(result.server_json)["intervals"][-1]["sum"]["end"] for result in results.values()
+        ],
+        "read_s": [result.read_s for result in results.values()],
         "port": json.loads(results["tcp"].client_json)["start"]["connected"][0]["local_port"],
         "congestion control": json.loads(results["tcp"].client_json)["end"]["sender_tcp_congestion"],
         "tos": json.loads(results["udp"].client_json)["start"]["test_start"].get("tos"),
@@ -218,6 +222,10 @@ def test_hosts_send_at_their_capacity(inside: Callable[..., Any]) -> None:
     assert found["goodput_bps"]["tcp"] == pytest.approx(CAPACITY_BPS * 1448 / 1514, rel=0.03)
     assert found["goodput_bps"]["udp"] == pytest.approx(CAPACITY_BPS * 1448 / 1490, rel=0.03)
     assert all(1.0 <= begin_s <= 4.5 for begin_s in found["begin_s"])
+    # Both run until counters have been read for the second time.
+    assert all(
+        lasted_s >= read_s for lasted_s, read_s in zip(found["lasted_s"], found["read_s"], strict=True)
+    )
     assert found["port"] == 40001
     assert found["congestion control"] == "cubic"
     assert found["tos"] == 5 << 2

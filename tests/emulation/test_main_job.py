@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 DATAPATH = os.environ.get("FAIRSLICE_TEST_DATAPATH", "user")
 DURATION = "20" if DATAPATH == "kernel" else "6"
 """In the virtual machine reading the counters of twenty switches takes some seconds."""
+WARMUP = "4"
 JOBS = [
     # topology, policy, largest error
     ("dumbbell", "gold-silver-bronze", 0.03),
@@ -63,7 +64,7 @@ def run(topology: str, policy: str | Path, out: Path, *more: str) -> RunResult:
                 "--datapath",
                 DATAPATH,
                 "--warmup",
-                "4",
+                WARMUP,
                 "--duration",
                 DURATION,
                 "--out",
@@ -120,7 +121,12 @@ def test_every_flow_gets_its_allocation(topology: str, policy: str, bound: float
     assert "<svg" in page
     assert 'src="http' not in page
     assert 'href="http' not in page
-    assert len(list((tmp_path / "out" / "iperf3").iterdir())) == 2 * len(result.flows)
+    said = list((tmp_path / "out" / "iperf3").iterdir())
+    assert len(said) == 2 * len(result.flows)
+    for report in said:
+        # Warm-up and window, whenever the stream began.
+        lasted_s = json.loads(report.read_text())["intervals"][-1]["sum"]["end"]
+        assert lasted_s >= float(WARMUP) + result.window_s, report.name
     assert {path.name for path in (tmp_path / "out" / "logs").iterdir()} >= {"controller.log"}
 
 

@@ -14,7 +14,6 @@ from fairslice.lab.traffic.iperf3_streams import (
     Stream,
     StreamResult,
     client_argv,
-    reported_error,
     run_streams,
     server_argv,
 )
@@ -83,20 +82,6 @@ def test_a_server_takes_one_test() -> None:
 def test_a_udp_stream_needs_a_rate() -> None:
     with pytest.raises(ValueError, match="flow f: a UDP stream needs a rate"):
         Stream("f", "h1", "h2", "10.0.0.2", "udp", 5001)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (FINE, None),
-        (BUSY, "the server is busy running a test. try again later"),
-        ("", "it printed nothing"),
-        ("iperf3: not found", "it printed no JSON: iperf3: not found"),
-        ("[]", "its JSON is not an object"),
-    ],
-)
-def test_errors_in_the_report(text: str, expected: str | None) -> None:
-    assert reported_error(text) == expected
 
 
 @dataclass

@@ -15,6 +15,7 @@ from fairslice.measure.iperf import (
     loss,
     parse_client,
     parse_server,
+    reported_error,
     retransmits,
 )
 
@@ -179,3 +180,20 @@ def test_loss_stays_a_part() -> None:
 def test_retransmits_are_cut_and_rounded() -> None:
     report = ClientReport("tcp", (SendInterval(0.0, 2.0, 0, retransmits=5),), 2.0, 0)
     assert retransmits(report, 0.0, 1.2) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (json.dumps({"end": {}}), None),
+        (
+            json.dumps({"error": "error - the server is busy running a test. try again later"}),
+            "the server is busy running a test. try again later",
+        ),
+        ("", "it printed nothing"),
+        ("iperf3: not found", "it printed no JSON: iperf3: not found"),
+        ("[]", "its JSON is not an object"),
+    ],
+)
+def test_errors_in_the_report(text: str, expected: str | None) -> None:
+    assert reported_error(text) == expected

@@ -128,6 +128,18 @@ def parse_client(text: str) -> ClientReport:
     )
 
 
+def reported_error(text: str) -> str | None:
+    """What iperf3's JSON names as its error; None if it tells of none."""
+    if not text.strip():
+        return "it printed nothing"
+    try:
+        report = json.loads(text)
+    except json.JSONDecodeError:
+        return f"it printed no JSON: {text.strip()[:200]}"
+    error = report.get("error") if isinstance(report, dict) else "its JSON is not an object"
+    return None if error is None else str(error).removeprefix("error - ")
+
+
 def goodput_bps(report: ServerReport, window_start_s: float, window_end_s: float) -> float:
     """Payload received within a window of the report's clock, in bit/s.
 

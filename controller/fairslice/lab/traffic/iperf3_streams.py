@@ -1,7 +1,6 @@
 """iperf3 streams, all at once: one server for each flow, started, watched, timed and never left hanging."""
 
 import contextlib
-import json
 import math
 import subprocess
 import time
@@ -11,22 +10,36 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from typing import Protocol as Interface
 
+from fairslice.errors import MachineError
 from fairslice.lab.emulation.hosts import Protocol
+from fairslice.measure.iperf import reported_error
+from fairslice.units import format_duration
 
 Phase = Literal["connecting", "warming-up", "measuring", "finishing", "done"]
-"""What begins. Switch counters read at "measuring" and at "finishing" bound the measurement."""
+"""What begins. Switch counters read at "measuring" and at "finishing" bound the measurement.
+
+What was read before another "connecting" counts for nothing: streams are started once more.
+"""
 
 UDP_PAYLOAD_BYTES = 1448
 """A datagram's payload; it fits one frame."""
 INTERVAL_S = 0.5
 """How often iperf3 reports."""
 SPREAD_S = 3.0
-"""How long the last stream may take to start after the first: two lost SYNs (RFC 6298) and some more."""
+"""How long streams may take to run, once all clients are started: two lost SYNs (RFC 6298) and some more."""
 _LISTEN_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 60.0
 _DRAIN_S = 1.0
 _POLL_S = 0.02
 _ROUNDS = 2
+_WINDOWS = 3
+_SPARE_S = 2.0
+"""How much longer than needed streams last, and how often they are started until that is enough."""
+_CLIENTS_TO_SERVERS = 3.0
+"""How much longer clients take to start, beside traffic, than servers: seen were 7.7 s and 3.2 s."""
+_LOOK_S = 0.1
+_READING_AGAIN = 2.0
+"""How much longer than the first reading of counters the second one may take."""
 # A block of iperf3's own 128 KiB would make a burst of a slow stream. A look at the clock for each datagram,
 # and every millisecond, makes a slow processor send half of 60 Mbit/s.
 _BLOCK_S = 0.010
@@ -91,7 +104,9 @@ class StreamResult:
     """What iperf3 said of one flow.
 
     ``begin_s`` and ``end_s`` bound the measurement on the stream's own clock, the one of the JSON's intervals
-    (to about 50 ms); both are NaN for a stream that never ran. ``error`` says what went wrong, or is None.
+    (to about 50 ms, or what starting one client takes); ``read_s`` is when counters had been read for the
+    second time, which the stream lasted for. All are NaN for a stream that never ran. ``error`` says what
+    went wrong, or is None.
     """
 
     flow_id: str
@@ -100,6 +115,7 @@ class StreamResult:
     begin_s: float
     end_s: float
     error: str | None = None
+    read_s: float = math.nan
 
 
 def server_argv(stream: Stream) -> list[str]:
@@ -134,18 +150,6 @@ def client_argv(stream: Stream, time_s: float) -> list[str]:
     return argv
 
 
-def reported_error(text: str) -> str | None:
-    """What iperf3's JSON names as its error; None if it tells of none."""
-    if not text.strip():
-        return "it printed nothing"
-    try:
-        report = json.loads(text)
-    except json.JSONDecodeError:
-        return f"it printed no JSON: {text.strip()[:200]}"
-    error = report.get("error") if isinstance(report, dict) else "its JSON is not an object"
-    return None if error is None else str(error).removeprefix("error - ")
-
-
 def run_streams(
     hosts: Hosts,
     streams: Sequence[Stream],
@@ -159,6 +163,10 @@ def run_streams(
 ) -> Mapping[str, StreamResult]:
     """Run all streams at once and return what each one's iperf3 said, by flow_id.
 
+    Every stream runs from before the first reading of counters until after the second one has ended. Each is
+    given what all others need to start, besides warm-up, measurement and readings; if that was not enough,
+    which is known before the measurement, all are ended and started once more, to last longer.
+
     Streams that are not all running within SPREAD_S (a lost SYN, a server that takes itself for busy,
     esnet/iperf#1969) are all ended and started once more; what does not run then is reported, and the others
     are measured. Whatever happens, every iperf3 is gone in the end.
@@ -166,7 +174,8 @@ def run_streams(
     Args:
         hosts: where they run.
         streams: with unique flow_ids, and server ports unique on each host.
-        warmup_s: from the moment when the last stream runs to the measurement.
+        warmup_s: from when the last stream runs to the measurement; what clients took to start comes on top,
+            since the last stream has to make its way against the first ones.
         duration_s: of the measurement.
         reading_s: how long ``on_phase`` may take at "measuring" and at "finishing"; streams last that longer.
         on_phase: called as each phase begins; "measuring" and "finishing" begin ``duration_s`` apart.
@@ -176,28 +185,46 @@ def run_streams(
 
     Raises:
         ValueError: flow_ids or server ports are not unique.
+        MachineError: streams end before the measurement would, however long they are told to last.
     """
     _check_unique(streams)
-    on_phase("connecting")
+    spare_s = _SPARE_S
     with contextlib.ExitStack() as stack:
-        time_s = warmup_s + max(duration_s, reading_s) + reading_s + SPREAD_S
-        for round_ in range(1, _ROUNDS + 1):
-            runs = [_Run(hosts, stream) for stream in streams]
-            stack.callback(_kill_all, runs)
-            if _start(runs, time_s, now, sleep) or round_ == _ROUNDS:
-                break
+        for _ in range(_WINDOWS):
+            on_phase("connecting")
+            needed_s = warmup_s + max(duration_s, reading_s) + reading_s
+            runs = _start_all(stack, hosts, streams, needed_s + spare_s, now, sleep)
+            starting_s = max(run.started_at for run in runs) - runs[0].started_at if runs else 0.0
+            lacking_s = _lacking_s(runs, now() + starting_s + needed_s)
+            if lacking_s <= 0:
+                on_phase("warming-up")
+                begin = end = now()
+                if all(run.began_at is None for run in runs):
+                    break
+                sleep(starting_s + warmup_s)
+                begin = now()
+                on_phase("measuring")
+                took_s = now() - begin
+                if took_s > reading_s:
+                    reading_s = _READING_AGAIN * took_s
+                lacking_s = _lacking_s(runs, begin + max(duration_s, took_s) + reading_s)
+                if lacking_s <= 0:
+                    sleep(max(0.0, begin + duration_s - now()))
+                    end = now()
+                    break
             _kill_all(runs)
-        on_phase("warming-up")
-        begin = end = now()
-        if any(run.began_at is not None for run in runs):
-            sleep(warmup_s)
-            begin = now()
-            on_phase("measuring")
-            sleep(max(0.0, begin + duration_s - now()))
-            end = now()
+            spare_s += 2 * lacking_s
+        else:
+            raise MachineError(
+                f"{len(streams)} streams can't be measured at once: the first would end"
+                f" {format_duration(lacking_s)} before the measurement, though they were started {_WINDOWS}"
+                f" times, each time to last longer; expected a machine that starts them within"
+                f" {format_duration(spare_s)}"
+            )
         on_phase("finishing")
-        deadline = end + SPREAD_S + reading_s + 1 + _END_TIMEOUT_S
-        results = {run.stream.flow_id: run.collect(begin, end, deadline, now) for run in runs}
+        read = now()
+        deadline = max([read, *(run.ends_at for run in runs)]) + 1 + _END_TIMEOUT_S
+        results = {run.stream.flow_id: run.collect(begin, end, read, deadline, now) for run in runs}
     on_phase("done")
     return results
 
@@ -211,11 +238,15 @@ class _Run:
         self.server: Process | None = None
         self.client: Process | None = None
         self.began_at: float | None = None
+        self.started_at = math.inf
+        # Until then it sends, at the least: it lasts from when its client connects.
+        self.ends_at = math.inf
 
     def start_server(self) -> None:
         self.server = self.hosts.popen(self.stream.destination_host, server_argv(self.stream))
 
-    def start_client(self, time_s: float) -> None:
+    def start_client(self, time_s: float, at: float) -> None:
+        self.started_at, self.ends_at = at, at + math.ceil(time_s)
         self.client = self.hosts.popen(self.stream.source, client_argv(self.stream, time_s))
 
     def is_listening_or_dead(self) -> bool:
@@ -247,7 +278,9 @@ class _Run:
                 process.kill()
                 process.communicate()
 
-    def collect(self, begin: float, end: float, deadline: float, now: Callable[[], float]) -> StreamResult:
+    def collect(
+        self, begin: float, end: float, read: float, deadline: float, now: Callable[[], float]
+    ) -> StreamResult:
         client_json, error = self._finish("client", self.client, deadline, now)
         if error is not None and self.server is not None:
             # Without its client a server waits for ever.
@@ -256,14 +289,17 @@ class _Run:
         if self.began_at is None and error is None:
             error = f"it did not run within {SPREAD_S:g} s of the others"
         error = error or server_error
-        nan = float("nan")
+        if error is None and self.ends_at < read:
+            error = f"it ended {format_duration(read - self.ends_at)} before counters had been read"
+        began = math.nan if self.began_at is None else self.began_at
         return StreamResult(
             flow_id=self.stream.flow_id,
             server_json=server_json,
             client_json=client_json,
-            begin_s=nan if self.began_at is None else begin - self.began_at,
-            end_s=nan if self.began_at is None else end - self.began_at,
+            begin_s=begin - began,
+            end_s=end - began,
             error=None if error is None else f"flow {self.stream.flow_id}: {error}",
+            read_s=read - began,
         )
 
     def _finish(
@@ -298,15 +334,49 @@ def _check_unique(streams: Sequence[Stream]) -> None:
         raise ValueError(f"not unique: {', '.join(twice)}")
 
 
+def _lacking_s(runs: Sequence[_Run], until: float) -> float:
+    """By how much the first of the streams that run ends before a time; below 0: they last longer."""
+    return max((until - run.ends_at for run in runs if run.began_at is not None), default=-math.inf)
+
+
+def _start_all(
+    stack: contextlib.ExitStack,
+    hosts: Hosts,
+    streams: Sequence[Stream],
+    time_s: float,
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> Sequence[_Run]:
+    """Start them, once more if not all run; ``stack`` ends them."""
+    for round_ in range(1, _ROUNDS + 1):
+        runs = [_Run(hosts, stream) for stream in streams]
+        stack.callback(_kill_all, runs)
+        if _start(runs, time_s, now, sleep) or round_ == _ROUNDS:
+            break
+        _kill_all(runs)
+    return runs
+
+
 def _start(
     runs: Sequence[_Run], time_s: float, now: Callable[[], float], sleep: Callable[[float], None]
 ) -> bool:
-    """Start all servers, then all clients; whether every stream runs within SPREAD_S."""
+    """Start all servers, then all clients; whether every stream runs within SPREAD_S.
+
+    A stream lasts ``time_s``, and longer by what starting all, and those after it once more, may take.
+    """
+    began = now()
     for run in runs:
         run.start_server()
+    one_s = _CLIENTS_TO_SERVERS * (now() - began) / max(1, len(runs))
     _wait(runs, lambda run, _: run.is_listening_or_dead(), now() + _LISTEN_TIMEOUT_S, now, sleep)
-    for run in runs:
-        run.start_client(time_s)
+    looked = now()
+    for position, run in enumerate(runs):
+        run.start_client(time_s + one_s * (2 * len(runs) - position), now())
+        # The beginning of a stream is when it is seen: not only after all clients are started.
+        if now() - looked >= _LOOK_S:
+            for started in runs[: position + 1]:
+                started.has_begun_or_died(now())
+            looked = now()
     _wait(runs, _Run.has_begun_or_died, now() + SPREAD_S, now, sleep)
     return all(run.began_at is not None for run in runs)
 

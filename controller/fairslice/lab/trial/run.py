@@ -55,6 +55,11 @@ class _Readings:
     processors: list[ProcessorSample] = field(default_factory=list)
     hosts: list[Mapping[str, HostCounters]] = field(default_factory=list)
 
+    def clear(self) -> None:
+        """Nothing was read."""
+        for read in (self.counters, self.processors, self.hosts):
+            read.clear()
+
 
 def run_job(job: Job, progress: Progress) -> Outcome:
     """Do it, inside namespaces made ready by :func:`fairslice.lab.emulation.isolation.prepare_inside`.
@@ -188,6 +193,8 @@ def _measure(
     def on_phase(phase: Phase) -> None:
         lasts_s = {"warming-up": job.warmup_s, "measuring": duration_s}.get(phase)
         progress(f"{phase.replace('-', ' ')}: {len(traffic)} flows at once", lasts_s)
+        if phase == "connecting":
+            readings.clear()
         if phase in ("measuring", "finishing"):
             readings.counters.append(bed.counters())
             readings.processors.append(sample_processors(bed.open_vswitch.switch_pid, time.monotonic))
