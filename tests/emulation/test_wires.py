@@ -389,4 +389,5 @@ def test_allocations_are_reached_over_a_delay(tmp_path: Path) -> None:
     result = from_json((out / "results.json").read_text())
     for flow in result.flows:
         print(f"{flow.slice}: allocated {flow.allocated_bps:.0f}, error {flow.error:+.2%}, within 5 %")
+    assert result.max_error is not None
     assert result.max_error <= 0.05

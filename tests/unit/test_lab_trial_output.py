@@ -11,7 +11,8 @@ from fairslice.lab.trial.job import Job
 from fairslice.lab.trial.output import write_logs, write_outcome
 from fairslice.lab.trial.report_input import report_input
 from fairslice.lab.trial.run import Outcome
-from fairslice.measure.compare import Measured, compare
+from fairslice.measure.compare import compare
+from fairslice.measure.measurement import Measured
 from fairslice.measure.results import Machine, Versions, from_json
 from fairslice.policy import load_policy
 from fairslice.slicing.allocation import allocate_slices

@@ -15,7 +15,8 @@ class FlowRates:
 
     ``offered_bps`` came in at the first switch, ``metered_bps`` was dropped there, ``queue_dropped_bps``
     in queues of its slice that were full; ``wire_bps`` came out. The window is ``window_s`` seconds of the
-    last switch's clock.
+    last switch's clock. Meters and queues count what they drop themselves: nothing else, such as what a cable
+    lost, is in ``metered_bps`` and ``queue_dropped_bps``.
     """
 
     wire_bps: float
@@ -68,8 +69,12 @@ def told_rates(
                 for one in keys
                 if one in queues_before and one in queues_after
             ]
-            dropped_bps = _dropped_in(pairs, own.offered_bps - own.metered_bps)
-            rates[flow.id] = replace(own, queue_dropped_bps=dropped_bps)
+            frames = last.offered_packets - first.offered_packets
+            if frames > 0:
+                frame_bits = (last.offered_bytes - first.offered_bytes) * 8 / frames
+                dropped_bps = _dropped_in(pairs, own.offered_bps - own.metered_bps, frame_bits)
+                own = replace(own, queue_dropped_bps=dropped_bps)
+            rates[flow.id] = own
         except MachineError as error:
             doubts[flow.id] = str(error)
     return rates, doubts
@@ -94,20 +99,29 @@ def _rates_of(
     )
 
 
-def _dropped_in(queues: Iterable[tuple[QueueReading, QueueReading]], coming_bps: float) -> float:
+def _dropped_in(
+    queues: Iterable[tuple[QueueReading, QueueReading]], coming_bps: float, frame_bits: float
+) -> float:
     """What queues one behind the other dropped of a flow that comes at a rate, in bit/s.
 
-    A queue dropped what entered and did not leave, but for what waits in it; of several flows each its part.
+    It is what they count as dropped: frames, of several flows each its part. What entered and did not leave
+    is no measure of it, since entries are counted late: at 4 Mbit/s over 10 s half a second is 5 %.
+
+    Args:
+        queues: readings of each, at both ends of the window.
+        coming_bps: the flow's rate into the first of them.
+        frame_bits: the mean length of its frames.
     """
     dropped_bps = 0.0
     for then, now in queues:
         window_s = now.time_s - then.time_s
-        entered = now.entered_bytes - then.entered_bytes
-        if window_s <= 0 or entered <= 0:
+        entered = now.entered_packets - then.entered_packets
+        dropped = now.dropped_packets - then.dropped_packets
+        if window_s <= 0 or entered <= 0 or dropped <= 0:
             continue
-        stayed_bps = max(0, entered - (now.sent_bytes - then.sent_bytes)) * 8 / window_s
-        part = min(1.0, max(0.0, coming_bps - dropped_bps) * window_s / (8 * entered))
-        dropped_bps += stayed_bps * part
+        left_bps = max(0.0, coming_bps - dropped_bps)
+        part = min(1.0, left_bps * window_s / frame_bits / entered)
+        dropped_bps += min(left_bps, dropped * part * frame_bits / window_s)
     return dropped_bps
 
 
