@@ -7,7 +7,7 @@ import pytest
 from fairslice.api.allocation import AllocationView
 from fairslice.api.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.errors import Location, MachineError
-from fairslice.measure.rates import flow_rates, link_rates
+from fairslice.measure.rates import flow_rates, link_rates, told_rates
 from fairslice.policy.model import Enforcement, FlowSpec, Policy, Slice
 from fairslice.slicing.allocation import allocate_slices
 from fairslice.slicing.view import view
@@ -303,3 +303,25 @@ def test_a_queue_that_emptied_dropped_nothing() -> None:
         queue(2000, entered=1000, frames=1, time_s=11.0),
     )
     assert flow_rates(ONE, before, after)["slice1:h1->h3"].queue_dropped_bps == 0
+
+
+@pytest.mark.parametrize(
+    ("counted", "sent", "expected"),
+    [
+        (0, 60_000, 0),  # Nothing was refused: what did not leave is counted late, or waits.
+        (2, 60_000, 40_000),  # Two batches.
+        (1, 60_000, 32_000),  # One batch, and no more.
+        (3, 100_000, 3_000),  # As many as were counted at least.
+    ],
+)
+def test_in_userspace_a_queue_that_refuses_a_frame_costs_a_batch(
+    counted: int, sent: int, expected: int
+) -> None:
+    """100 frames of 1000 bytes enter in 8 s; expected is in bytes."""
+    before = reading({1: flow(0)}, queue(0, time_s=10.0))
+    after = reading(
+        {1: flow(100_000, offered_bytes=100_000, offered_packets=100)},
+        queue(sent, entered=100_000, frames=100, dropped=counted, time_s=18.0),
+    )
+    rates, _ = told_rates(ONE, before, after, userspace=True)
+    assert rates["slice1:h1->h3"].queue_dropped_bps == pytest.approx(expected)

@@ -42,16 +42,18 @@ def measured_flows(
     policy: Policy | None = None,
     asked_s: float | None = None,
     congestion_control: str | None = None,
+    userspace: bool = False,
     cables_lost_bps: Mapping[str, float] | None = None,
 ) -> tuple[Measured, ...]:
     """Every flow with its rate on the wire (switch counters) and its goodput (iperf3's server side).
 
     A flow that could not be followed through the whole window, ``asked_s`` long or what traffic lasted, says
     so in its ``doubt``. With the ``policy`` each tells by how much its counters may be off
-    (:mod:`fairslice.measure.resolution`). ``cables_lost_bps`` is what hosts' own cables lost, by host
+    (:mod:`fairslice.measure.resolution`). ``userspace`` says which datapath counted,
+    ``cables_lost_bps`` is what hosts' own cables lost, by host
     (:func:`fairslice.lab.trial.cables.lost_on_cables`).
     """
-    rates, doubts = told_rates(allocation, before, after)
+    rates, doubts = told_rates(allocation, before, after, userspace=userspace)
     measured = {plan.flow.id for plan in traffic}
     idle = {flow.id: "not being measured" for flow in allocation.flows if flow.id not in measured}
     idle |= {plan.flow.id: "told to send less" for plan in traffic if plan.sends_less}

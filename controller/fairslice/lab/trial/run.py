@@ -136,6 +136,7 @@ def _judge(
         policy=job.policy,
         asked_s=asked_s,
         congestion_control=job.congestion_control,
+        userspace=job.datapath == "user",
         cables_lost_bps=lost_on_cables(hosts, load.duration_s),
     )
     return compare(
