@@ -25,7 +25,8 @@ from fairslice.lab.traffic.plan import FlowTraffic, plan_traffic
 from fairslice.lab.trial.measured import measured_flows, trouble
 from fairslice.lab.trial.testbed import Testbed, open_testbed
 from fairslice.linux.processors import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
-from fairslice.measure.compare import Measured, jain_index
+from fairslice.measure.compare import jain_index
+from fairslice.measure.measurement import Measured
 from fairslice.measure.rates import FlowRates, flow_rates
 from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Busy

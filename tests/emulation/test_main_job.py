@@ -102,6 +102,7 @@ def show(result: RunResult) -> None:
 def test_every_flow_gets_its_allocation(topology: str, policy: str, bound: float, tmp_path: Path) -> None:
     result = run(topology, f"policies/{policy}.yaml", tmp_path / "out", "--tolerance", str(100 * bound))
     assert result.exit_status == 0
+    assert result.max_error is not None
     assert result.max_error <= bound
     assert result.jain_index is not None
     assert result.jain_index >= 0.995

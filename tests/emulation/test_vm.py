@@ -279,6 +279,7 @@ def rates_of_a_run(start: tuple[str, ...], datapath: str, out: Path) -> dict[str
     assert sorted(path.name for path in out.iterdir()) == ["iperf3", "logs", "report.html", "results.json"]
     result = from_json(done.stdout)
     assert result.datapath == datapath
+    assert result.max_error is not None
     assert result.max_error <= 0.05
     return {flow.slice: flow.wire_bps for flow in result.flows}
 

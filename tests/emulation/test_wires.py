@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fairslice.errors import EXIT_CANT_TELL
+from fairslice.errors import EXIT_CANT_TELL, EXIT_OUT_OF_TOLERANCE
 from fairslice.lab.emulation.openvswitch import kernel_module_loaded
 from fairslice.lab.emulation.wires import missing_for_wires
+from fairslice.measure.resolution import FRAME_BITS
 from fairslice.measure.results import from_json
 from fairslice.testing.networks import build_network
 from fairslice.topology.network import Network
@@ -389,4 +390,66 @@ def test_allocations_are_reached_over_a_delay(tmp_path: Path) -> None:
     result = from_json((out / "results.json").read_text())
     for flow in result.flows:
         print(f"{flow.slice}: allocated {flow.allocated_bps:.0f}, error {flow.error:+.2%}, within 5 %")
+    assert result.max_error is not None
     assert result.max_error <= 0.05
+
+
+LOSSY = """version: 1
+slices:
+  quiet: {flows: [{from: h1, to: h4}]}
+  metered: {flows: [{from: h2, to: h5}]}
+  queued: {enforcement: shape, flows: [{from: h3, to: h6}]}
+"""
+
+
+def test_what_a_link_loses_is_told_apart_from_what_is_dropped_on_purpose(tmp_path: Path) -> None:
+    """UDP at 0.8 times its allocation, at 1.5 times before a meter and before a queue; the link loses 5 %.
+
+    Without netem it runs in a virtual machine. The counts do not depend on how busy it is.
+    """
+    policy, out, loss = tmp_path / "policy.yaml", tmp_path / "out", 0.05
+    policy.write_text(LOSSY)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "fairslice", "run", str(policy), "--duration", "8", "--out", str(out)),
+            *("--topology", "topologies/dumbbell.py:dumbbell,3,bottleneck=15,loss=5"),
+            *("--send", "quiet=udp,x0.8", "--send", "metered=udp,x1.5", "--send", "queued=udp,x1.5"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode in (0, EXIT_OUT_OF_TOLERANCE, EXIT_CANT_TELL), done.stdout + done.stderr
+    result = from_json((out / "results.json").read_text())
+    for flow in result.flows:
+        sent, metered = flow.sent_bps or 0.0, flow.metered_bps or 0.0
+        queued, lost = flow.queue_dropped_bps or 0.0, flow.lost_bps or 0.0
+        # What came to the link, in frames, and five standard deviations of what it lost of them (binomial).
+        passed_bps = sent - metered - queued
+        frames = passed_bps * result.window_s / FRAME_BITS
+        spread = 5 * (loss * (1 - loss) / frames) ** 0.5
+        # What waits in buckets and queues at the ends of the window is as unsure as the flow's rate.
+        unsure = flow.resolution
+        print(
+            f"\n{flow.slice}: sent {sent:.0f}, metered {metered:.0f}, queue dropped {queued:.0f} bit/s, "
+            f"lost {lost / passed_bps:.2%} of the rest, expected {loss:.0%} ± {spread + unsure:.2%}"
+        )
+        assert flow.loss is not None
+        assert abs(lost / passed_bps - loss) <= spread + unsure
+        over = max(0.0, sent - flow.allocated_bps)
+        assert flow.cable_lost_bps is not None
+        assert flow.cable_lost_bps <= 0.01 * sent
+        if flow.slice == "quiet":
+            assert (metered, queued, over) == (0, 0, 0)
+            assert flow.expected_bps == flow.offered_bps
+            continue
+        on_purpose, other = (metered, queued) if flow.slice == "metered" else (queued, metered)
+        assert other == 0
+        # A queue may send what the quiet flow leaves, too (HTB lends).
+        quiet = result.flows[0]
+        lent = quiet.allocated_bps - (quiet.offered_bps or 0.0) if flow.slice == "queued" else 0.0
+        unsure_bps = unsure * flow.allocated_bps
+        assert over - lent - unsure_bps <= on_purpose <= over + unsure_bps

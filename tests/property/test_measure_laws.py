@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.measure.compare import Measured, compare, jain_index
+from fairslice.measure.compare import compare, jain_index
 from fairslice.measure.iperf import Interval, ServerReport, goodput_bps
+from fairslice.measure.measurement import Measured
 from fairslice.measure.resolution import judge, needed_s, relative_error, resolution_of
 from fairslice.measure.results import Busy, HostResult, LinkResult, NotMeasured, RunResult, from_json, to_json
 from fairslice.report.drawing import spread
@@ -106,16 +107,23 @@ def test_json_is_strict_and_comes_back_the_same(result: RunResult) -> None:
 def test_no_number_of_a_result_is_null_but_those_that_may_be(result: RunResult) -> None:
     """Neither NaN nor infinity, and no null in their place."""
     document = json.loads(to_json(result))
-    numbers = [document["max_error"], document["window_s"], document["tolerance"]]
+    numbers = [document["window_s"], document["tolerance"]]
+    judged = [one for one in result.flows if one.judged == "flow"]
+    by_sum = [result.slice_named(flow.slice) for flow in result.flows if flow.judged == "slice"]
+    told = [abs(one.error) for one in judged if one.passed is not None]
+    told += [abs(one.error) for one in by_sum if one.passed is not None]
+    assert document["max_error"] == max(told, default=None)
     for key in ("flows", "slices"):
         for one in document[key]:
-            numbers += [one[name] for name in ("allocated_bps", "wire_bps", "error", "resolution")]
+            numbers += [
+                one[name] for name in ("allocated_bps", "expected_bps", "wire_bps", "error", "resolution")
+            ]
     assert all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
 
 
 @given(results())
 def test_a_verdict_follows_from_what_is_judged(result: RunResult) -> None:
-    off = [flow for flow in result.flows if not flow.passed and not flow.doubt]
+    off = [flow for flow in result.flows if flow.passed is False]
     unclear = [flow for flow in result.flows if flow.doubt]
     if result.doubts:
         assert result.verdict == "can't tell"
@@ -130,23 +138,25 @@ def test_a_verdict_follows_from_what_is_judged(result: RunResult) -> None:
     if result.verdict == "cpu-bound":
         assert result.busy is not None
     for flow in result.flows:
-        assert not (flow.passed and flow.doubt)
+        assert (flow.passed is None) is bool(flow.doubt or result.doubts)
+        most_bps = flow.allocated_bps if flow.offered_bps is None else flow.offered_bps
+        assert flow.expected_bps == min(flow.allocated_bps, most_bps)
         one = result.slice_named(flow.slice) if flow.judged == "slice" else flow
-        if is_nothing(one.allocated_bps):
+        if is_nothing(one.expected_bps or 0.0):
             assert not (flow.passed and one.error > 0)
             continue
         if flow.passed:
             assert abs(one.error) <= result.tolerance
             assert one.resolution <= result.tolerance
-        elif not flow.doubt:
+        elif flow.passed is False:
             assert abs(one.error) > result.tolerance + one.resolution
     for one in result.slices:
         mine = [flow for flow in result.flows if flow.slice == one.slice]
         assert one.flows == len(mine)
-        assert one.passed is all(flow.passed for flow in mine)
-        assert bool(one.doubt) is (
-            any(flow.doubt for flow in mine) and all(flow.passed or flow.doubt for flow in mine)
-        )
+        assert (one.passed is True) is all(flow.passed for flow in mine)
+        assert (one.passed is False) is any(flow.passed is False for flow in mine)
+        if not result.doubts:
+            assert (one.passed is None) is bool(one.doubt)
 
 
 parts = st.floats(0, 2)

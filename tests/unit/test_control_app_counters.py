@@ -177,3 +177,12 @@ def test_a_reading_survives_the_wire() -> None:
     session = FakeSession(1, [entry(Role.PROBE, 3, 7)], [queue(1, 0, 2)], [PortCounter(1, 1, 1)])
     reading = read(session)
     assert Counters.model_validate_json(reading.model_dump_json()) == reading
+
+
+def test_a_queue_says_how_many_frames_found_it_full() -> None:
+    entries = [
+        entry(Role.DELIVER, 30, 1, queue=1, outputs=(2,)),
+        entry(Role.FORWARD, 7, queue=1, outputs=(2,)),
+    ]
+    (found,) = read(FakeSession(1, entries, [QueueCounter(2, 1, 3000, 30, 7)])).queues
+    assert (found.entered_packets, found.sent_packets, found.dropped_packets) == (37, 30, 7)

@@ -42,3 +42,23 @@ def test_what_no_counter_explains_was_lost_in_the_network() -> None:
     assert found.metered_bps == found.queue_dropped_bps == 0.5 * M
     assert found.cable_lost_bps == pytest.approx(1 * M)
     assert found.lost_bps == pytest.approx(1 * M)
+
+
+def test_a_lossy_link_is_told_apart_from_what_is_dropped_on_purpose() -> None:
+    """Above its allocation: the meter drops 2 of 10, the link 5 % of the rest."""
+    found = losses(10 * M, 0.24, rates(10 * M, metered=2 * M), 0.0)
+    assert (found.metered_bps, found.queue_dropped_bps, found.cable_lost_bps) == (2 * M, 0, 0)
+    assert found.lost_bps == pytest.approx(0.4 * M)
+
+
+def test_entries_that_are_counted_late_do_not_make_a_cable_lose() -> None:
+    """4 % less than was sent is counted so far; the counters of the cable's ends agree."""
+    found = losses(10 * M, 0.05, rates(9.6 * M), 0.0)
+    assert found.cable_lost_bps == 0
+    assert found.lost_bps == pytest.approx(0.5 * M)
+
+
+def test_a_cable_that_lost_is_told_as_far_as_it_did() -> None:
+    found = losses(10 * M, 0.5, rates(6 * M), 3 * M)
+    assert found.cable_lost_bps == 3 * M
+    assert found.lost_bps == pytest.approx(2 * M)

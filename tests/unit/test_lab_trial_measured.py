@@ -13,8 +13,8 @@ from fairslice.lab.traffic.iperf3_streams import StreamResult
 from fairslice.lab.traffic.plan import FlowTraffic, parse_sender, plan_traffic
 from fairslice.lab.trial.measured import blocked_notes, greedy_notes, measured_flows, measured_links, trouble
 from fairslice.lab.trial.resolution import uncertain_bits
-from fairslice.measure.compare import Measured
 from fairslice.measure.iperf import goodput_bps, loss, parse_client, parse_server, retransmits
+from fairslice.measure.measurement import Measured
 from fairslice.measure.rates import FlowRates, different_switches, told_rates
 from fairslice.policy import parse_policy
 from fairslice.policy.model import Enforcement, FlowSpec, Match, Policy, Slice

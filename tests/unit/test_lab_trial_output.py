@@ -1,19 +1,25 @@
 """The results directory, before and after the work."""
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fairslice.cli.job import _carry_out
+from fairslice.errors import MachineError
 from fairslice.lab.traffic.iperf3_streams import StreamResult
-from fairslice.lab.trial import output
+from fairslice.lab.trial import output, run
 from fairslice.lab.trial.job import Job
 from fairslice.lab.trial.output import write_logs, write_outcome
 from fairslice.lab.trial.report_input import report_input
 from fairslice.lab.trial.run import Outcome
-from fairslice.measure.compare import Measured, compare
+from fairslice.measure.compare import compare
+from fairslice.measure.measurement import Measured
 from fairslice.measure.results import Machine, Versions, from_json
 from fairslice.policy import load_policy
+from fairslice.report import page
 from fairslice.slicing.allocation import allocate_slices
 from fairslice.slicing.view import view
 from fairslice.testing.networks import build_network
@@ -88,10 +94,10 @@ def test_logs_are_copied_and_one_that_lacks_is_no_fault(tmp_path: Path, logs: Pa
 def test_everything_is_written(tmp_path: Path, logs: Path) -> None:
     out = tmp_path / "out"
     done = outcome(GOLD, SILVER)
-    page = write_outcome(out, JOB, done)
+    report = write_outcome(out, JOB, done)
     assert from_json((out / "results.json").read_text(encoding="utf-8")) == done.result
-    assert page == out / "report.html"
-    assert "gold" in page.read_text(encoding="utf-8")
+    assert report == out / "report.html"
+    assert "gold" in report.read_text(encoding="utf-8")
     assert {file.name for file in out.iterdir()} == {"results.json", "report.html", "iperf3", "logs"}
     assert (out / "logs" / "controller.log").exists()
     raw = {file.name: file.read_text(encoding="utf-8") for file in (out / "iperf3").iterdir()}
@@ -152,3 +158,54 @@ def test_a_flow_without_a_stream_keeps_its_place_among_the_drawn() -> None:
     whole = outcome(GOLD, SILVER, "bronze:h3->h6")
     streams = {flow: stream for flow, stream in whole.streams.items() if flow != GOLD}
     assert [series.flow for series in report_input(JOB, replace(whole, streams=streams)).series] == [1]
+
+
+def full(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let files of these names, and those in directories of these names, find the disk full."""
+
+    def write(path: Path, content: str | bytes) -> None:
+        if {path.name, path.parent.name} & {*names}:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    monkeypatch.setattr(page, "write_whole", write)
+
+
+@pytest.mark.parametrize("lacking", ["report.html", "iperf3", "results.json"])
+def test_what_finds_no_room_does_not_keep_the_rest_from_being_written(
+    lacking: str, tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full(monkeypatch, lacking)
+    with pytest.raises(MachineError, match=f"{lacking}.*: can't be written: No space left"):
+        write_outcome(tmp_path / "out", JOB, outcome(GOLD, SILVER))
+    found = {file.name for file in (tmp_path / "out").rglob("*") if file.is_file()}
+    expected = {"results.json", "report.html", "controller.log", "gold_h1-h4.server.json"}
+    missing = "gold_h1-h4.server.json" if lacking == "iperf3" else lacking
+    assert expected - found == {missing}
+
+
+def test_all_that_finds_no_room_is_named(tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full(monkeypatch, "report.html", "iperf3", "results.json")
+    with pytest.raises(MachineError) as raised:
+        write_outcome(tmp_path / "out", JOB, outcome(GOLD, SILVER))
+    assert raised.value.exit_status == 6
+    lines = str(raised.value).splitlines()
+    assert [Path(line.split(": ")[0]).name for line in lines] == [
+        "results.json",
+        "report.html",
+        "gold_h1-h4.server.json",
+    ]
+
+
+def test_a_measurement_that_finds_no_room_is_shown_all_the_same(
+    tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full(monkeypatch, "report.html", "iperf3", "results.json")
+    monkeypatch.setattr(run, "run_job", lambda job, progress: outcome(GOLD, SILVER))
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    with pytest.raises(MachineError, match="No space left"):
+        _carry_out(JOB, tmp_path / "out", as_json=False)
+    said = capsys.readouterr().out
+    assert "Fair: every flow got its allocation" in said
+    assert "h1->h4" in said
+    assert "Report:" not in said

@@ -7,7 +7,8 @@ import pytest
 from fairslice.api.allocation import FlowView
 from fairslice.lab.traffic.plan import Sender, plan_traffic
 from fairslice.lab.trial.resolution import lengthening, longer_s, uncertain_bits, warm_up_s, window_s
-from fairslice.measure.compare import Measured, compare
+from fairslice.measure.compare import compare
+from fairslice.measure.measurement import Measured
 from fairslice.measure.resolution import FRAME_BITS, needed_s
 from fairslice.measure.results import RunResult
 from fairslice.policy import parse_policy

@@ -1,13 +1,17 @@
 import math
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from fairslice.measure.compare import Measured, compare, jain_index
+from fairslice.measure.compare import compare, jain_index
+from fairslice.measure.measurement import Measured
 from fairslice.measure.resolution import relative_error
 from fairslice.measure.results import Busy, LinkResult, RunResult
 from fairslice.report import words
+from fairslice.report.table import print_result
 
 M = 1e6
 
@@ -24,6 +28,13 @@ def measured(
         wire_bps=wire * M,
         **{"bottleneck": "link s1->s2", **rest},
     )
+
+
+def printed(result: RunResult) -> str:
+    """What a terminal of 200 columns shows."""
+    console = Console(file=StringIO(), width=200)
+    print_result(result, console)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
 def judge(*flows: Measured, **rest: Any) -> RunResult:
@@ -78,7 +89,7 @@ def test_an_idle_machine_is_not_to_blame() -> None:
 
 def test_no_flows() -> None:
     result = judge()
-    assert (result.verdict, result.jain_index, result.max_error, result.slices) == ("fair", None, 0.0, ())
+    assert (result.verdict, result.jain_index, result.max_error, result.slices) == ("fair", None, None, ())
     assert "no flows" in words.verdict_sentence(result)
 
 
@@ -272,3 +283,71 @@ def test_numbers() -> None:
         "-50.0 %",
     ]
     assert words.jain_text(None) == "not defined"
+
+
+# What can't be told, and what was sent on purpose -----------------------------------------------------
+
+
+def test_the_largest_error_is_of_what_can_be_told() -> None:
+    result = judge(measured(wire=10.1), measured("noisy", wire=2.0, doubt="its traffic ended early"))
+    told, doubtful = result.flows
+    assert (told.passed, doubtful.passed) == (True, None)
+    assert doubtful.error == pytest.approx(-0.8)
+    assert result.max_error == pytest.approx(0.01)
+    assert [one.passed for one in result.slices] == [True, None]
+
+
+def test_where_nothing_can_be_told_there_is_no_largest_error() -> None:
+    result = judge(measured(wire=2.0, doubt="its traffic ended early"))
+    assert (result.verdict, result.max_error, result.flows[0].passed) == ("can't tell", None, None)
+    assert "largest error not known" in printed(result)
+
+
+def test_of_a_run_that_can_not_be_told_nothing_passed_or_failed() -> None:
+    result = judge(measured(wire=10.0), measured(wire=2.0), doubts=("not all switches were read",))
+    assert [flow.passed for flow in result.flows] == [None, None]
+    assert [one.passed for one in result.slices] == [None]
+    assert (result.verdict, result.max_error) == ("can't tell", None)
+
+
+def below(wire: float, offered: float = 5.0, **rest: Any) -> Measured:
+    """A flow of 10 Mbit/s that is told to send less, with UDP."""
+    return measured("quiet", wire=wire, protocol="udp", offered_bps=offered * M, **rest)
+
+
+def test_a_sender_below_its_allocation_is_judged_against_what_it_was_told_to_send() -> None:
+    result = judge(below(4.9), measured(wire=10.0))
+    quiet = result.flows[0]
+    assert (quiet.allocated_bps, quiet.expected_bps, quiet.offered_bps) == (10 * M, 5 * M, 5 * M)
+    assert quiet.error == pytest.approx(-0.02)
+    assert (result.verdict, quiet.passed) == ("fair", True)
+    assert result.max_error == pytest.approx(0.02)
+    assert result.jain_index == jain_index([(4.9 * M, 5 * M), (10 * M, 10 * M)])
+    (note,) = result.notes
+    assert "quiet h1->h9 (5 Mbit/s of 10 Mbit/s)" in note
+    assert "judged against what was to be sent" in note
+    assert "assume that every flow wants what the policy says" in note
+
+
+def test_a_sender_below_its_allocation_may_still_get_too_little() -> None:
+    result = judge(below(4.0))
+    assert (result.verdict, result.flows[0].passed) == ("out of tolerance", False)
+    assert result.max_error == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("offered", [10.0, 10.5, 100.0])
+def test_a_sender_at_or_above_its_allocation_is_judged_against_the_allocation(offered: float) -> None:
+    flow = judge(below(10.0, offered)).flows[0]
+    assert (flow.expected_bps, flow.error, flow.passed) == (10 * M, 0.0, True)
+
+
+def test_a_shaped_slices_sum_expects_what_is_sent() -> None:
+    flows = [below(5.0, enforcement="shape"), below(10.0, 100.0, source="h2", enforcement="shape")]
+    (one,) = judge(*flows).slices
+    assert (one.allocated_bps, one.expected_bps, one.error) == (20 * M, 15 * M, 0.0)
+
+
+def test_what_was_told_to_send_less_is_not_said_to_have_kept_less() -> None:
+    flood = measured("noisy", "h2", wire=10.0, protocol="udp", offered_bps=100 * M)
+    note = next(note for note in judge(flood, below(5.0), measured(wire=9.9)).notes if "noisy" in note)
+    assert "flows of other slices kept at least 99 % of their allocations" in note

@@ -7,7 +7,7 @@ import pytest
 from fairslice.api.allocation import AllocationView
 from fairslice.api.counters import Counters, FlowReading, PortReading, QueueReading
 from fairslice.errors import Location, MachineError
-from fairslice.measure.rates import flow_rates, link_rates
+from fairslice.measure.rates import flow_rates, link_rates, told_rates
 from fairslice.policy.model import Enforcement, FlowSpec, Policy, Slice
 from fairslice.slicing.allocation import allocate_slices
 from fairslice.slicing.view import view
@@ -54,6 +54,8 @@ def queue(
     dpid: int = 2,
     port: int = H3_PORT,
     id_: int = 1,
+    frames: int = 0,
+    dropped: int = 0,
 ) -> QueueReading:
     return QueueReading(
         time_s=time_s,
@@ -63,6 +65,8 @@ def queue(
         entered_bytes=sent if entered is None else entered,
         sent_bytes=sent,
         sent_packets=0,
+        entered_packets=frames,
+        dropped_packets=dropped,
     )
 
 
@@ -229,14 +233,14 @@ def test_a_port_counter_that_went_back_gives_no_rate_below_nothing() -> None:
 S1_PORT = NETWORK.links["s1", "s2"].port_no
 
 
-def test_what_entered_a_queue_and_did_not_leave_was_dropped_there() -> None:
-    """1000 bytes/s of the meter's, then 500 in the queue towards s2, and none at the last one."""
+def test_what_a_queue_counts_as_dropped_was_dropped_there() -> None:
+    """Of 10 frames of 1000 bytes the meter drops 2, the queue towards s2 1, and the last one none."""
     first = {"dpid": 1, "port": S1_PORT}
     before = reading({1: flow(0)}, queue(0, time_s=10.0, **first), queue(0, time_s=10.0))
     after = reading(
-        {1: flow(7000, offered_bytes=10000, metered_bytes=2000)},
-        queue(7000, entered=8000, time_s=12.0, **first),
-        queue(7000, time_s=12.0),
+        {1: flow(7000, offered_bytes=10000, offered_packets=10, metered_bytes=2000)},
+        queue(7000, entered=8000, frames=8, dropped=1, time_s=12.0, **first),
+        queue(7000, frames=7, time_s=12.0),
     )
     found = flow_rates(ONE, before, after)["slice1:h1->h3"]
     assert found.metered_bps == 8000
@@ -244,17 +248,80 @@ def test_what_entered_a_queue_and_did_not_leave_was_dropped_there() -> None:
     assert found.wire_bps == found.offered_bps - found.metered_bps - found.queue_dropped_bps
 
 
+@pytest.mark.parametrize("late", [-4000, 4000])
+def test_entries_that_are_counted_late_are_no_drops(late: int) -> None:
+    """100 frames come and leave; entries have counted 4 more or fewer of them."""
+    entered = 100_000 + late
+    before = reading({1: flow(0)}, queue(0, time_s=10.0))
+    after = reading(
+        {1: flow(entered, offered_bytes=entered, offered_packets=entered // 1000)},
+        queue(100_000, entered=entered, frames=entered // 1000, time_s=20.0),
+    )
+    assert flow_rates(ONE, before, after)["slice1:h1->h3"].queue_dropped_bps == 0
+
+
+def test_what_a_cable_between_two_queues_loses_is_dropped_by_neither() -> None:
+    """s1 sends 100 frames, and 95 of them come to s2."""
+    first = {"dpid": 1, "port": S1_PORT}
+    before = reading({1: flow(0)}, queue(0, time_s=10.0, **first), queue(0, time_s=10.0))
+    after = reading(
+        {1: flow(95_000, offered_bytes=100_000, offered_packets=100)},
+        queue(100_000, frames=100, time_s=20.0, **first),
+        queue(95_000, frames=95, time_s=20.0),
+    )
+    found = flow_rates(ONE, before, after)["slice1:h1->h3"]
+    assert found.queue_dropped_bps == 0
+    assert found.wire_bps == pytest.approx(76_000)
+
+
 def test_of_a_queue_that_two_flows_share_each_has_its_part() -> None:
     before = reading({1: flow(0), 2: flow(0)}, queue(0, time_s=10.0))
     after = reading(
-        {1: flow(6000, offered_bytes=6000), 2: flow(2000, offered_bytes=2000)},
-        queue(4000, entered=8000, time_s=11.0),
+        {
+            1: flow(6000, offered_bytes=6000, offered_packets=6),
+            2: flow(2000, offered_bytes=2000, offered_packets=2),
+        },
+        queue(4000, entered=8000, frames=8, dropped=4, time_s=11.0),
     )
     found = flow_rates(TWO_IN_A_QUEUE, before, after)
     assert [rate.queue_dropped_bps for rate in found.values()] == [24000, 8000]
 
 
+def test_no_more_is_dropped_of_a_flow_than_came() -> None:
+    before = reading({1: flow(0)}, queue(0, time_s=10.0))
+    after = reading(
+        {1: flow(1000, offered_bytes=1000, offered_packets=1)},
+        queue(1000, entered=1000, frames=1, dropped=9, time_s=11.0),
+    )
+    assert flow_rates(ONE, before, after)["slice1:h1->h3"].queue_dropped_bps == 8000
+
+
 def test_a_queue_that_emptied_dropped_nothing() -> None:
     before = reading({1: flow(0)}, queue(0, time_s=10.0))
-    after = reading({1: flow(1000, offered_bytes=1000)}, queue(2000, entered=1000, time_s=11.0))
+    after = reading(
+        {1: flow(1000, offered_bytes=1000, offered_packets=1)},
+        queue(2000, entered=1000, frames=1, time_s=11.0),
+    )
     assert flow_rates(ONE, before, after)["slice1:h1->h3"].queue_dropped_bps == 0
+
+
+@pytest.mark.parametrize(
+    ("counted", "sent", "expected"),
+    [
+        (0, 60_000, 0),  # Nothing was refused: what did not leave is counted late, or waits.
+        (2, 60_000, 40_000),  # Two batches.
+        (1, 60_000, 32_000),  # One batch, and no more.
+        (3, 100_000, 3_000),  # As many as were counted at least.
+    ],
+)
+def test_in_userspace_a_queue_that_refuses_a_frame_costs_a_batch(
+    counted: int, sent: int, expected: int
+) -> None:
+    """100 frames of 1000 bytes enter in 8 s; expected is in bytes."""
+    before = reading({1: flow(0)}, queue(0, time_s=10.0))
+    after = reading(
+        {1: flow(100_000, offered_bytes=100_000, offered_packets=100)},
+        queue(sent, entered=100_000, frames=100, dropped=counted, time_s=18.0),
+    )
+    rates, _ = told_rates(ONE, before, after, userspace=True)
+    assert rates["slice1:h1->h3"].queue_dropped_bps == pytest.approx(expected)

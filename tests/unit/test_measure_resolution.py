@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fairslice.measure.compare import Measured, compare
+from fairslice.measure.compare import compare
+from fairslice.measure.measurement import Measured
 from fairslice.measure.resolution import FRAME_BITS, judge, needed_s, resolution_of, why_not
 from fairslice.measure.results import FlowResult, RunResult
 from fairslice.report.words import verdict_sentence
@@ -197,6 +198,7 @@ def test_frames_of_a_flow_that_may_send_nothing_are_told_as_a_number_and_not_fai
     result = run(measured(1.0, allocated_bps=0.0, wire_bps=wire))
     assert result.verdict == "out of tolerance"
     assert only(result).error == pytest.approx(wire / 1000)
+    assert result.max_error is not None
     assert math.isfinite(result.max_error)
     assert "should be 0" in verdict_sentence(result)
 

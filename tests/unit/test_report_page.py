@@ -162,7 +162,8 @@ def test_a_page_with_the_least() -> None:
 def test_the_verdict_has_its_colour(verdict: str, kind: str) -> None:
     result = load("dumbbell")
     doubt = "too few frames" if verdict == "can't tell" else ""
-    flows = (replace(result.flows[0], passed=False, error=-0.5, doubt=doubt), *result.flows[1:])
+    first = replace(result.flows[0], passed=None if doubt else False, error=-0.5, doubt=doubt)
+    flows = (first, *result.flows[1:])
     html = render_report(replace(result, flows=flows, verdict=verdict), extra(result))  # type: ignore[arg-type]
     assert f'<section class="verdict {kind}">' in html
     assert f".{kind} {{ --tone" in html
@@ -265,7 +266,7 @@ def test_no_directory(tmp_path: Path) -> None:
 def test_what_can_not_be_told_and_what_was_not_measured_stand_on_the_page() -> None:
     result = load("dumbbell")
     other = ping("iperf3 <can't>")
-    flow = replace(result.flows[0], passed=False, doubt="too <few> frames")
+    flow = replace(result.flows[0], passed=None, doubt="too <few> frames")
     unclear = replace(result, flows=(flow, *result.flows[1:]), verdict="can't tell", not_measured=(other,))
     page = Page(render_report(unclear, extra(unclear)))
     text = " ".join(page.text.split())

@@ -127,7 +127,7 @@ def test_flows_have_their_numbers(dumbbell: RunResult, width: int) -> None:
 
 
 def test_what_several_flows_have_in_common_is_one_note(dumbbell: RunResult) -> None:
-    blurred = tuple(replace(flow, passed=False, doubt=UNCLEAR) for flow in dumbbell.flows)
+    blurred = tuple(replace(flow, passed=None, doubt=UNCLEAR) for flow in dumbbell.flows)
     pings = tuple(replace(PING, number=n) for n in (4, 5, 7))
     text = printed(replace(dumbbell, flows=blurred, not_measured=pings, verdict="can't tell"))
     assert text.count("can't be judged") == text.count("were not measured") == 1
@@ -145,7 +145,7 @@ UNCLEAR = "too few frames to tell 5 %"
 
 
 def unclear(result: RunResult, **rest: object) -> RunResult:
-    flow = replace(result.flows[0], passed=False, doubt=UNCLEAR, error=0.3)
+    flow = replace(result.flows[0], passed=None, doubt=UNCLEAR, error=0.3)
     return replace(result, flows=(flow, *result.flows[1:]), verdict="can't tell", **rest)  # type: ignore[arg-type]
 
 
@@ -175,8 +175,7 @@ def test_what_was_not_measured_has_a_row_and_a_reason(dumbbell: RunResult, width
 
 def test_many_doubts_are_counted(dumbbell: RunResult) -> None:
     flows = tuple(
-        replace(dumbbell.flows[0], source=f"h{i}", passed=False, doubt=f"{UNCLEAR}, {i}")
-        for i in range(1, 41)
+        replace(dumbbell.flows[0], source=f"h{i}", passed=None, doubt=f"{UNCLEAR}, {i}") for i in range(1, 41)
     )
     text = printed(replace(dumbbell, flows=flows, verdict="can't tell"), 200)
     assert text.count("can't be judged: too few") == 5

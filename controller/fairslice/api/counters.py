@@ -21,7 +21,11 @@ class FlowReading(BaseModel):
 
 
 class QueueReading(BaseModel):
-    """A queue of a port: what entries sent into it and what left it, read together at ``time_s``."""
+    """A queue of a port: what entries sent into it and what left it, read together at ``time_s``.
+
+    ``dropped_packets`` found it full, by its own count. What entered is counted up to a second late, so that
+    the difference to what left does not tell what was dropped.
+    """
 
     time_s: float
     dpid: int
@@ -30,6 +34,8 @@ class QueueReading(BaseModel):
     entered_bytes: int
     sent_bytes: int
     sent_packets: int
+    entered_packets: int = 0
+    dropped_packets: int = 0
 
 
 class PortReading(BaseModel):

@@ -84,14 +84,16 @@ def _carry_out(job: "Job", out: Path, as_json: bool) -> int:
     except FairsliceError:
         click.echo(f"logs: {write_logs(out)}", err=True)
         raise
-    report = write_outcome(out, job, outcome)
+    # First of all what was measured is shown: no full disk takes it away.
     if as_json:
         print_document(to_json(outcome.result))
+        write_outcome(out, job, outcome)
         return outcome.result.exit_status
     console = wide_enough(Console())
     print_result(outcome.result, console)
     on_paths = {name for flow in outcome.allocation.flows for name in flow.path}
     if legend := job.network.legend(on_paths):
         console.print(f"Here {legend}.", soft_wrap=True, highlight=False, markup=False)
+    report = write_outcome(out, job, outcome)
     console.print(f"Report: {report}", soft_wrap=True, highlight=False)
     return outcome.result.exit_status

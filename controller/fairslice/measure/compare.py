@@ -2,27 +2,27 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fairslice.measure.measurement import Measured
+from fairslice.measure.notes import below_notes, busy_note, overload_note, overloads, sum_note
 from fairslice.measure.resolution import SHORT, judge, relative_error, resolution_of, why_not
 from fairslice.measure.results import (
     Busy,
-    Enforcement,
     FlowResult,
     HostResult,
     Judged,
     LinkResult,
     NotMeasured,
-    Protocol,
+    Passed,
     RunResult,
+    Settings,
     SliceResult,
     Verdict,
 )
-from fairslice.naming import ends, flow_id
-from fairslice.units import LEAST_RATE_BPS, format_duration, format_rate, is_nothing
+from fairslice.naming import flow_id
+from fairslice.units import format_duration, format_rate, is_nothing
 
-OVERLOAD = 1.5
-"""A UDP flow that offers this many times its allocation does not listen: the report tells what came of it."""
 MACHINE_BUSY = 0.95
 """A machine with its processors busier than this may have decided the rates itself."""
 SWITCH_BUSY = 0.985
@@ -31,56 +31,17 @@ for it, with rates still exact, since it turns the faster the less it finds."""
 TOLERANCE = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """A flow's allocation and its measurements, before they are judged; fields as of ``FlowResult``.
-
-    By ``uncertain_bits`` what was counted may differ from the rate that is enforced
-    (:mod:`fairslice.measure.resolution`). ``doubt`` is why nothing can be told of the flow, ``if_low`` why
-    nothing can if it got too little, ``if_high`` if it got too much; empty: nothing of the kind. ``metered``
-    says that a meter stops its excess; None: if its enforcement polices. ``window_s`` is how long its own
-    switch counted, in seconds; None: as long as the run's window. Without a ``number`` it is the place among
-    those that are compared, without an ``id`` it is made of slice, ends and match.
-    """
-
-    number: int | None = None
-    id: str = ""
-    slice: str
-    source: str
-    destination: str
-    allocated_bps: float
-    wire_bps: float
-    bottleneck: str
-    enforcement: Enforcement = "both"
-    protocol: Protocol = "tcp"
-    match: str = ""
-    offered_bps: float | None = None
-    goodput_bps: float | None = None
-    retransmits: int | None = None
-    loss: float | None = None
-    sent_bps: float | None = None
-    metered_bps: float | None = None
-    queue_dropped_bps: float | None = None
-    cable_lost_bps: float | None = None
-    lost_bps: float | None = None
-    uncertain_bits: float = 0.0
-    doubt: str = ""
-    if_low: str = ""
-    if_high: str = ""
-    metered: bool | None = None
-    window_s: float | None = None
-
-
 def jain_index(pairs: Iterable[tuple[float, float]]) -> float | None:
-    """Jain's index of fairness of (wire, allocated) pairs: (Σx)² / (n·Σx²) with x = wire / allocated.
+    """Jain's index of fairness of (wire, expected) pairs: (Σx)² / (n·Σx²) with x = wire / expected.
 
-    1 is fair, 1/n is all for one. It is not defined, None, if no flow has an allocation or nothing moved.
+    What is expected is the allocation, or what is sent, if that is less. 1 is fair, 1/n is all for one. It is
+    not defined, None, if nothing is expected of any flow or nothing moved.
 
     References:
         R. Jain, D. Chiu, W. Hawe, A quantitative measure of fairness and discrimination for resource
         allocation in shared computer systems, DEC-TR-301, 1984 (x is the rate over the fair rate).
     """
-    shares = [wire / allocated for wire, allocated in pairs if not is_nothing(allocated)]
+    shares = [wire / expected for wire, expected in pairs if not is_nothing(expected)]
     largest = max(shares, default=0.0)
     if largest == 0:
         return None
@@ -109,12 +70,14 @@ def compare(
     hosts: Sequence[HostResult] = (),
     doubts: Sequence[str] = (),
     asked_s: float | None = None,
+    settings: Settings | None = None,
 ) -> RunResult:
     """Judge a run.
 
     A flow passes if its absolute error is at most ``tolerance``, as far as the measurement lets one say
     (:mod:`fairslice.measure.resolution`). ``shape`` gives a slice one queue on a link and leaves its flows
-    there to TCP, so a shaped slice of several flows is judged on their sum.
+    there to TCP, so a shaped slice of several flows is judged on their sum. A flow whose sender was told to
+    send less than its allocation is judged against that.
 
     The verdict is "out of tolerance" if a flow is off, "can't tell" if none is but of some it can't be told,
     and "fair" otherwise. If something is off and the machine was busy (:data:`MACHINE_BUSY`,
@@ -135,14 +98,12 @@ def compare(
         _flow(flow, place, slices[flow.slice] if flow.slice in by_sum else None, limits)
         for place, flow in enumerate(flows, start=1)
     )
-    errors = [abs(flow.error) for flow in results if flow.judged == "flow"]
-    errors += [abs(slices[name].error) for name in by_sum]
     whole = list(doubts)
     if asked_s is not None and window_s < SHORT * asked_s:
         whole.append(
             f"the window was {format_duration(window_s)} long, of {format_duration(asked_s)} asked for"
         )
-    off = any(not flow.passed and not flow.doubt for flow in results)
+    off = any(flow.passed is False for flow in results)
     beyond = [flow for flow in flows if _got_more_than_was_sent(flow, limits)]
     if off and beyond:
         # Nobody receives what was not sent: the counters are not those of the window, for other flows either.
@@ -150,16 +111,24 @@ def compare(
             f"the receivers of {len(beyond)} of {len(flows)} flows got more data than the switches counted "
             "frames, so that counters and time don't fit together; a machine that has to wait does that"
         )
+    if whole:
+        # Nothing can be told: neither that something passed.
+        results = tuple(replace(flow, passed=None) for flow in results)
+        slices = {name: replace(one, passed=None) for name, one in slices.items()}
+    told_of: list[FlowResult | SliceResult] = [flow for flow in results if flow.judged == "flow"]
+    told_of += [slices[name] for name in by_sum]
+    errors = [abs(one.error) for one in told_of if one.passed is not None]
     too_busy = busy is not None and (busy.machine > MACHINE_BUSY or busy.switch_thread > SWITCH_BUSY)
     verdict: Verdict = "fair"
     if whole or any(flow.doubt for flow in results):
         verdict = "can't tell"
     if off and not whole:
         verdict = "cpu-bound" if too_busy else "out of tolerance"
-    told = [_overload_note(flow, flows) for flow in flows if _overloads(flow)]
-    told += [_sum_note(slices[name]) for name in groups if name in by_sum]
+    told = [overload_note(flow, flows) for flow in flows if overloads(flow)]
+    told += below_notes(flows)
+    told += [sum_note(slices[name]) for name in groups if name in by_sum]
     if too_busy and busy is not None:
-        told.append(_busy_note(busy, verdict == "fair"))
+        told.append(busy_note(busy, verdict == "fair"))
     return RunResult(
         policy=policy,
         topology=topology,
@@ -174,7 +143,7 @@ def compare(
         slices=tuple(slices.values()),
         links=tuple(links),
         jain_index=_jain(flows),
-        max_error=max(errors, default=0.0),
+        max_error=max(errors, default=None),
         verdict=verdict,
         notes=(*told, *notes),
         timings_s=dict(timings_s or {}),
@@ -182,6 +151,7 @@ def compare(
         hosts=tuple(hosts),
         doubts=tuple(whole),
         asked_s=asked_s,
+        settings=settings,
     )
 
 
@@ -192,7 +162,7 @@ def _check(flows: Sequence[Measured], window_s: float) -> None:
         for name in ("allocated_bps", "wire_bps", "offered_bps", "goodput_bps", "uncertain_bits"):
             rate: float | None = getattr(flow, name)
             if rate is not None and not (math.isfinite(rate) and rate >= 0):
-                raise ValueError(f"{_name(flow)}: {name} is {rate}; expected a finite rate of at least 0")
+                raise ValueError(f"{flow.name}: {name} is {rate}; expected a finite rate of at least 0")
 
 
 def _judged(group: Sequence[Measured]) -> Judged:
@@ -200,7 +170,7 @@ def _judged(group: Sequence[Measured]) -> Judged:
 
 
 def _jain(flows: Iterable[Measured]) -> float | None:
-    return jain_index((flow.wire_bps, flow.allocated_bps) for flow in flows)
+    return jain_index((flow.wire_bps, flow.expected_bps) for flow in flows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,36 +182,37 @@ class _Limits:
         """The shortest of the windows of some flows."""
         return min(self.window_s if flow.window_s is None else flow.window_s for flow in group)
 
-    def judge(self, group: Sequence[Measured]) -> tuple[bool, float, str]:
+    def judge(self, group: Sequence[Measured]) -> tuple[Passed, float, str]:
         """Whether the sum of flows is within the tolerance, the resolution, and why that can't be told."""
-        allocated_bps = math.fsum(flow.allocated_bps for flow in group)
-        error = relative_error(math.fsum(flow.wire_bps for flow in group), allocated_bps)
-        if is_nothing(allocated_bps):
+        expected_bps = math.fsum(flow.expected_bps for flow in group)
+        error = relative_error(math.fsum(flow.wire_bps for flow in group), expected_bps)
+        if is_nothing(expected_bps):
             return error <= 0, 0.0, ""
         uncertain_bits = math.fsum(flow.uncertain_bits for flow in group)
         window_s = self.window_of(group)
-        resolution = resolution_of(uncertain_bits, allocated_bps, window_s)
+        resolution = resolution_of(uncertain_bits, expected_bps, window_s)
         found = judge(error, resolution, self.tolerance)
         if found != "can't tell":
             return found == "within", resolution, ""
         return (
-            False,
+            None,
             resolution,
-            why_not(error, uncertain_bits, allocated_bps, window_s, self.tolerance),
+            why_not(error, uncertain_bits, expected_bps, window_s, self.tolerance),
         )
 
 
 def _slice(name: str, group: Sequence[Measured], by_sum: bool, limits: _Limits) -> SliceResult:
     allocated = math.fsum(flow.allocated_bps for flow in group)
     wire = math.fsum(flow.wire_bps for flow in group)
-    error = relative_error(wire, allocated)
+    expected = math.fsum(flow.expected_bps for flow in group)
+    error = relative_error(wire, expected)
     passed, resolution, doubt = limits.judge(group)
     own = [_judged_flow(flow, limits) for flow in group]
     if by_sum:
         passed, doubt = _with_doubts(passed, doubt, error, group, limits)
     else:
-        off = any(not ok and not why for ok, _, why in own)
-        passed = all(ok for ok, _, _ in own)
+        off = any(ok is False for ok, _, _ in own)
+        passed = False if off else True if all(ok for ok, _, _ in own) else None
         doubt = "" if off else next((why for _, _, why in own if why), "")
     return SliceResult(
         slice=name,
@@ -254,11 +225,12 @@ def _slice(name: str, group: Sequence[Measured], by_sum: bool, limits: _Limits) 
         passed=passed,
         resolution=resolution,
         doubt=doubt,
+        expected_bps=expected,
     )
 
 
-def _judged_flow(flow: Measured, limits: _Limits) -> tuple[bool, float, str]:
-    error = relative_error(flow.wire_bps, flow.allocated_bps)
+def _judged_flow(flow: Measured, limits: _Limits) -> tuple[Passed, float, str]:
+    error = relative_error(flow.wire_bps, flow.expected_bps)
     passed, resolution, doubt = limits.judge((flow,))
     passed, doubt = _with_doubts(passed, doubt, error, (flow,), limits)
     return passed, resolution, doubt
@@ -270,25 +242,26 @@ def _got_more_than_was_sent(flow: Measured, limits: _Limits) -> bool:
 
 
 def _with_doubts(
-    passed: bool, doubt: str, error: float, group: Sequence[Measured], limits: _Limits
-) -> tuple[bool, str]:
+    passed: Passed, doubt: str, error: float, group: Sequence[Measured], limits: _Limits
+) -> tuple[Passed, str]:
     """The same with what is known besides the numbers: what spoils a flow, and what excuses an error."""
     for flow in group:
         if flow.doubt:
-            return False, flow.doubt
+            return None, flow.doubt
         if _got_more_than_was_sent(flow, limits):
-            return False, (
+            return None, (
                 f"its receiver got {format_rate(flow.goodput_bps or 0.0)} of data, more than the "
                 f"{format_rate(flow.wire_bps)} of frames that the switches counted"
             )
     if not passed:
         excuses = [flow.if_low if error < 0 else flow.if_high for flow in group]
-        return False, next(filter(None, excuses), doubt)
+        why = next(filter(None, excuses), doubt)
+        return None if why else False, why
     return True, ""
 
 
 def _flow(flow: Measured, place: int, judged_by: SliceResult | None, limits: _Limits) -> FlowResult:
-    error = relative_error(flow.wire_bps, flow.allocated_bps)
+    error = relative_error(flow.wire_bps, flow.expected_bps)
     passed, resolution, doubt = _judged_flow(flow, limits)
     return FlowResult(
         number=flow.number or place,
@@ -316,62 +289,7 @@ def _flow(flow: Measured, place: int, judged_by: SliceResult | None, limits: _Li
         passed=passed if judged_by is None else judged_by.passed,
         resolution=resolution,
         doubt=doubt if judged_by is None else judged_by.doubt,
+        expected_bps=flow.expected_bps,
+        congestion_control=flow.congestion_control,
+        streams=flow.streams,
     )
-
-
-def _overloads(flow: Measured) -> bool:
-    return (
-        flow.protocol == "udp"
-        and flow.offered_bps is not None
-        and flow.offered_bps >= max(OVERLOAD * flow.allocated_bps, LEAST_RATE_BPS)
-    )
-
-
-def _overload_note(flow: Measured, flows: Sequence[Measured]) -> str:
-    offered = flow.offered_bps or 0.0
-    times = "without an allocation"
-    if not is_nothing(flow.allocated_bps):
-        times = f"{offered / flow.allocated_bps:.3g} times its allocation"
-    metered = flow.enforcement != "shape" if flow.metered is None else flow.metered
-    stopped = f"slice {flow.slice} is shaped, not policed, so no meter stopped it at the edge"
-    if is_nothing(flow.allocated_bps):
-        stopped = "its entry at the first switch drops it"
-    elif metered:
-        stopped = "its meter at the first switch dropped the excess"
-    # What a host's own cable kept short tells nothing of what the network did.
-    siblings = [f for f in flows if f.slice == flow.slice and f is not flow and not f.if_low]
-    others = [f for f in flows if f.slice != flow.slice and not f.if_low]
-    kept = [_kept(siblings, f"the other flows of slice {flow.slice}"), _kept(others, "flows of other slices")]
-    return (
-        f"{_name(flow)} sent UDP at {format_rate(offered)}, {times}: {stopped}, "
-        f"and {format_rate(flow.wire_bps)} reached the receiver"
-        + "".join(f"; {text}" for text in kept if text)
-        + "."
-    )
-
-
-def _kept(flows: Sequence[Measured], who: str) -> str:
-    shares = [f.wire_bps / f.allocated_bps for f in flows if not is_nothing(f.allocated_bps)]
-    return f"{who} kept at least {100 * min(shares):.3g} % of their allocations" if shares else ""
-
-
-def _sum_note(result: SliceResult) -> str:
-    index = "not defined" if result.jain_index is None else f"{result.jain_index:.3f}"
-    return (
-        f"Slice {result.slice} is shaped: its {result.flows} flows share a queue on each link, and how they "
-        f"share it is left to TCP. It is judged on their sum; Jain's index among them is {index}."
-    )
-
-
-def _busy_note(busy: Busy, passed: bool) -> str:
-    then = (
-        "the rates held all the same" if passed else "what missed its allocation may be the machine's doing"
-    )
-    return (
-        f"The machine was busy: {busy.machine:.0%} of its processors, {busy.switch_thread:.0%} of one by the "
-        f"switch's busiest thread; {then}."
-    )
-
-
-def _name(flow: Measured) -> str:
-    return f"{flow.slice} {ends(flow.source, flow.destination, flow.match)}"

@@ -29,10 +29,14 @@ _EXIT: Mapping[Verdict, int] = {
 
 Rate = Annotated[float, Field(ge=0)]
 """bit/s of Ethernet frames, unless its name says goodput."""
+Largest = Annotated[float, Field(ge=0)]
+"""An absolute error, a part of what is expected."""
 Error = Annotated[float, Field(ge=-1)]
-"""(wire - allocated) / allocated; always a number (:func:`fairslice.measure.resolution.relative_error`)."""
+"""(wire - expected) / expected; always a number (:func:`fairslice.measure.resolution.relative_error`)."""
 Resolution = Annotated[float, Field(ge=0)]
-"""What of an error the measurement can't tell, as a part of the allocation."""
+"""What of an error the measurement can't tell, as a part of what is expected."""
+Passed = bool | None
+"""Whether something is within the tolerance; None: it can't be told."""
 Number = Annotated[int, Field(ge=1)]
 Jain = Annotated[float, Field(ge=0, le=1)]
 
@@ -43,12 +47,16 @@ class FlowResult:
 
     ``number`` counts the flows of the policy from 1, in its order, ``id`` names one wherever a flow is named.
     ``match`` is as the policy has it, in words. ``offered_bps`` is what the sender tried, None for a greedy
-    one. ``goodput_bps`` is payload at the receiver, None if iperf3 failed; ``retransmits`` are TCP segments,
-    ``loss`` is the part of UDP datagrams that did not arrive (0 to 1), None where the protocol has none. Of
-    ``sent_bps`` that is ``metered_bps``, dropped by the flow's meter, ``queue_dropped_bps``, dropped by full
-    queues of its slice, ``cable_lost_bps``, lost before the first switch, and ``lost_bps``, lost elsewhere.
-    ``judged`` says whether ``passed`` is the flow's own or that of its slice's sum. ``doubt`` is why neither
-    can be told, in words; empty: it can, and a flow that has not passed is off.
+    one. ``expected_bps`` is what it is judged against: its allocation, or what its sender was told to send,
+    if that is less (None in older files: its allocation). ``goodput_bps`` is payload at the receiver, None if
+    iperf3 failed; ``retransmits`` are TCP segments, ``loss`` is the part of UDP datagrams that did not arrive
+    (0 to 1), None where the protocol has none. Of ``sent_bps`` that is ``metered_bps``, dropped by the flow's
+    meter, ``queue_dropped_bps``, dropped by full queues of its slice, ``cable_lost_bps``, lost before the
+    first switch, and ``lost_bps``, lost elsewhere.
+    ``judged`` says whether ``passed`` is the flow's own or that of its slice's sum. ``doubt`` is why it can't
+    be told, in words, where ``passed`` is None; where both are empty the run's ``doubts`` tell.
+    ``congestion_control`` is that of its sender's TCP (None: UDP, or the machine's own), ``streams`` how many
+    there were at once: 0 of a flow that may send nothing, so that iperf3 can't measure it.
     """
 
     __pydantic_config__ = _STRICT
@@ -75,16 +83,20 @@ class FlowResult:
     cable_lost_bps: Rate | None = None
     lost_bps: Rate | None = None
     judged: Judged
-    passed: bool
+    passed: Passed
     resolution: Resolution = 0.0
     doubt: str = ""
+    expected_bps: Rate | None = None
+    congestion_control: str | None = None
+    streams: Annotated[int, Field(ge=0)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SliceResult:
     """A slice's flows together; ``jain_index`` is that among them, None where it is not defined.
 
-    ``doubt`` is as of ``FlowResult``: of the sum, or of the first flow that has one.
+    ``passed``, ``doubt`` and ``expected_bps`` are as of ``FlowResult``, of the sum; ``doubt`` may be that of
+    the first flow that has one.
     """
 
     __pydantic_config__ = _STRICT
@@ -96,9 +108,10 @@ class SliceResult:
     wire_bps: Rate
     error: Error
     jain_index: Jain | None
-    passed: bool
+    passed: Passed
     resolution: Resolution = 0.0
     doubt: str = ""
+    expected_bps: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,11 +208,32 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a run was told, or took where it was told nothing.
+
+    Of times in seconds ``warmup_s`` is how long was sent before the window, ``duration_s`` the least that the
+    window was to last, ``max_duration_s`` the most. ``congestion_control`` is that of all hosts' TCP (None:
+    the machine's own). ``policy_text`` is what stood in the policy file, ``policy_sha256`` the SHA-256 of
+    that text in UTF-8, in hexadecimal digits (FIPS 180-4).
+    """
+
+    __pydantic_config__ = _STRICT
+
+    warmup_s: Annotated[float, Field(ge=0)]
+    duration_s: Annotated[float, Field(gt=0)]
+    max_duration_s: Annotated[float, Field(gt=0)]
+    congestion_control: str | None
+    policy_text: str
+    policy_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """A whole run: schema 2 of results.json.
 
-    ``created`` is an ISO 8601 time. ``jain_index`` is over wire_bps / allocated_bps of all flows (None: not
-    defined), ``max_error`` the largest absolute error of what is judged. ``notes`` tell in sentences what
+    ``created`` is an ISO 8601 time. ``jain_index`` is over wire_bps / expected_bps of all flows (None: not
+    defined), ``max_error`` the largest absolute error of what is judged and can be told (None: nothing can).
+    ``settings`` are None in older files. ``notes`` tell in sentences what
     happened, ``doubts`` why nothing can be told of the whole run. ``asked_s`` is the window that was wanted.
     ``command`` is what was typed; ``seeds`` are those of all that was random, by what they are of.
     Older files, without the fields that have a default here, and those of schema 1 are read, too.
@@ -221,7 +255,7 @@ class RunResult:
     slices: tuple[SliceResult, ...]
     links: tuple[LinkResult, ...]
     jain_index: Jain | None
-    max_error: Error
+    max_error: Largest | None
     verdict: Verdict
     notes: tuple[str, ...] = ()
     timings_s: Mapping[str, Rate] = field(default_factory=dict)
@@ -233,6 +267,7 @@ class RunResult:
     versions: Versions | None = None
     machine: Machine | None = None
     seeds: Mapping[str, int] = field(default_factory=dict)
+    settings: Settings | None = None
 
     @property
     def exit_status(self) -> int:
@@ -257,7 +292,7 @@ def from_json(text: str, file: str = "results.json") -> RunResult:
 
     A file of schema 1 has neither numbers nor ids of flows; they get them by its order, measured ones first.
     Older files have null where frames came of a flow that was allocated nothing; it is read as the number
-    that stands there now.
+    that stands there now. Where they say that something did not pass that can't be told, ``passed`` is None.
 
     Raises:
         InputError: a path in place of a text, no JSON, another schema, or fields that are missing, unknown or
@@ -269,7 +304,7 @@ def from_json(text: str, file: str = "results.json") -> RunResult:
     if isinstance(text, str) and text.endswith(".json"):
         raise InputError(f"text: found {text!r:.200}, the name of a file; {expected}")
     try:
-        return _RESULT.validate_json(_of_schema_2(text))
+        return _RESULT.validate_json(_as_now(text))
     except ValidationError as error:
         raise InputError(
             Fault(f"{file}: {dotted(fault.path) or 'the file'}: {fault.message}")
@@ -280,14 +315,24 @@ def from_json(text: str, file: str = "results.json") -> RunResult:
 _NAMING = ("slice", "from", "to", "match")
 
 
-def _of_schema_2(text: str) -> str:
-    """The text of a file of schema 1 as one of schema 2; any other text as it is."""
+def _as_now(text: str) -> str:
+    """The text of an older file, also of schema 1, as one that is written now; any other text as it is."""
     try:
         document = json.loads(text)
     except ValueError:
         return text
-    if not isinstance(document, dict) or document.get("schema") != 1:
+    if not isinstance(document, dict):
         return text
+    if document.get("schema") == 1:
+        _number_flows(document)
+    elif document.get("settings") is not None:
+        return text
+    with suppress(KeyError, TypeError, AttributeError):
+        _leave_open(document)
+    return json.dumps(document)
+
+
+def _number_flows(document: dict[str, Any]) -> None:
     document["schema"] = 2
     with suppress(KeyError, TypeError):
         _replace_nulls(document)
@@ -295,7 +340,13 @@ def _of_schema_2(text: str) -> str:
     flows = [one for group in groups if isinstance(group, list) for one in group if isinstance(one, dict)]
     for number, one in enumerate(flows, start=1):
         one.update({"number": number, "id": flow_id(*(one.get(key, "") for key in _NAMING))})
-    return json.dumps(document)
+
+
+def _leave_open(document: dict[str, Any]) -> None:
+    """What older files say did not pass, though it can't be told."""
+    for one in (*document["flows"], *document["slices"]):
+        if one["passed"] is False and one.get("doubt"):
+            one["passed"] = None
 
 
 def _replace_nulls(document: dict[str, Any]) -> None:

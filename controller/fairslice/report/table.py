@@ -85,7 +85,7 @@ def _row_of_none(flow: NotMeasured, before: str, scale: Scale) -> tuple[Text, ..
 
 
 def _row(flow: FlowResult, before: str, scale: Scale, tolerance: float) -> tuple[Text, ...]:
-    mark = Text(answer(flow), "green" if flow.passed else "yellow" if flow.doubt else "bold red")
+    mark = Text(answer(flow), "green" if flow.passed else "yellow" if flow.passed is None else "bold red")
     if flow.judged == "slice":
         mark.append(" (sum)", "dim")
     return (

@@ -64,25 +64,26 @@ def percent(error: float) -> str:
 
 
 def error_of(flow: FlowResult | SliceResult) -> str:
-    """A flow's or a slice's error; one that may send nothing has none that is a part of its allocation."""
-    if is_nothing(flow.allocated_bps):
+    """A flow's or a slice's error; of nothing that is expected it is no part."""
+    expected_bps = flow.allocated_bps if flow.expected_bps is None else flow.expected_bps
+    if is_nothing(expected_bps):
         return "should be 0" if flow.error > 0 else "0.0 %"
     return percent(flow.error)
 
 
 def answer(judged: FlowResult | SliceResult) -> str:
     """Whether it is as it should be."""
-    return "yes" if judged.passed else "can't tell" if judged.doubt else "NO"
+    return "yes" if judged.passed else "can't tell" if judged.passed is None else "NO"
 
 
 def largest(result: RunResult) -> str:
     """The largest error of a run, without a sign."""
-    return f"{100 * result.max_error:.1f} %"
+    return "not known" if result.max_error is None else f"{100 * result.max_error:.1f} %"
 
 
 def is_off(flow: FlowResult, tolerance: float) -> bool:
     """Whether a flow's own error is part of why it, or its slice, did not pass."""
-    return not flow.passed and not flow.doubt and abs(flow.error) > tolerance
+    return flow.passed is False and abs(flow.error) > tolerance
 
 
 def why(bottleneck: str) -> str:
@@ -141,7 +142,7 @@ def verdict_sentence(result: RunResult) -> str:
         return f"Fair: {who} got its allocation to within {worst} (tolerance {tolerance})."
     if result.verdict == "can't tell":
         return _cant_tell(result, tolerance)
-    missed = [flow for flow in result.flows if not flow.passed and not flow.doubt]
+    missed = [flow for flow in result.flows if flow.passed is False]
     many = f"{len(missed)} of {len(result.flows)} flows"
     off = f"{many} missed their allocation by more than {tolerance}; the worst is {_worst(missed, result)}"
     if result.verdict == "out of tolerance":

@@ -22,6 +22,7 @@ def read_counters(sessions: "Iterable[Session]", clock: Callable[[], float]) -> 
     ports: list[PortReading] = []
     for session in list(sessions):
         entered: dict[tuple[int, int], int] = defaultdict(int)
+        entered_packets: dict[tuple[int, int], int] = defaultdict(int)
         with session.lock:
             meters = session.read_meter_counters()
             entries = session.read_flows()
@@ -33,6 +34,7 @@ def read_counters(sessions: "Iterable[Session]", clock: Callable[[], float]) -> 
             if counter.entry.queue_id is not None:
                 for port in counter.entry.outputs:
                     entered[port, counter.entry.queue_id] += counter.bytes
+                    entered_packets[port, counter.entry.queue_id] += counter.packets
             if cookie is None or not cookie.flow_number:
                 continue
             flow = flows[cookie.flow_number]
@@ -59,6 +61,8 @@ def read_counters(sessions: "Iterable[Session]", clock: Callable[[], float]) -> 
                 entered_bytes=entered[queue.port_no, queue.queue_id],
                 sent_bytes=queue.bytes,
                 sent_packets=queue.packets,
+                entered_packets=entered_packets[queue.port_no, queue.queue_id],
+                dropped_packets=queue.errors,
             )
             for queue in sent
         ]

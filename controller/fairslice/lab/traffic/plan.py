@@ -72,6 +72,11 @@ class FlowTraffic:
         return self.greedy_udp and not self.blocked
 
     @property
+    def sends_less(self) -> bool:
+        """Whether its sender was told to send less than its allocation, by more than rounding."""
+        return self.offered_bps is not None and self.offered_bps < (1 - 1e-9) * self.flow.allocated_bps
+
+    @property
     def blocked(self) -> bool:
         """Whether the flow may send nothing, so that no test of iperf3's can come about."""
         return is_nothing(self.flow.allocated_bps)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 from fairslice.api.allocation import AllocationView, FlowView
 from fairslice.lab.emulation.hosts import HostCounters
-from fairslice.measure.compare import Measured
+from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES
+from fairslice.measure.measurement import Measured
 from fairslice.measure.rates import FlowRates
 from fairslice.measure.results import HostResult
-from fairslice.units import format_rate
+from fairslice.units import format_rate, udp_wire_bps
 
 FULL = 0.97
 """A cable that carries this part of its capacity is full: a token bucket in software is late at times."""
@@ -68,6 +69,19 @@ def host_results(
     return tuple(results)
 
 
+def lost_on_cables(hosts: Sequence[HostResult], window_s: float) -> Mapping[str, float]:
+    """What hosts' own cables lost on the way to their switches, in bit/s, by host.
+
+    That is what the interface sent and the port did not receive, and the datagrams that found the host's own
+    queue full: all counted at once, where entries of a switch are up to a second late.
+    """
+    return {
+        one.host: max(0.0, one.sent_bps - one.received_bps)
+        + udp_wire_bps(8 * UDP_PAYLOAD_BYTES * one.dropped_datagrams / window_s, UDP_PAYLOAD_BYTES)
+        for one in hosts
+    }
+
+
 def _floods(
     host: str, flows: Sequence[FlowView], rates: Mapping[str, FlowRates]
 ) -> list[tuple[FlowView, float]]:
@@ -98,7 +112,7 @@ def excuse(
 
 
 def _excused(flow: Measured, host: HostResult, own: FlowRates) -> Measured:
-    if own.offered_bps >= flow.allocated_bps or own.wire_bps < DELIVERED * own.offered_bps:
+    if own.offered_bps >= flow.expected_bps or own.wire_bps < DELIVERED * own.offered_bps:
         return flow
     came, delivered = format_rate(own.offered_bps), format_rate(own.wire_bps)
     return replace(

@@ -11,7 +11,6 @@ from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES, StreamResult
 from fairslice.lab.traffic.plan import UDP_GREED, FlowTraffic
 from fairslice.lab.trial.losses import Losses, losses
 from fairslice.lab.trial.resolution import has_meter, uncertain_bits
-from fairslice.measure.compare import Measured
 from fairslice.measure.iperf import (
     ServerReport,
     goodput_bps,
@@ -21,8 +20,9 @@ from fairslice.measure.iperf import (
     retransmits,
     sent_bps,
 )
+from fairslice.measure.measurement import Measured
 from fairslice.measure.rates import FlowRates, link_rates, told_rates
-from fairslice.measure.resolution import SHORT
+from fairslice.measure.resolution import FRAME_BITS, SHORT
 from fairslice.measure.results import LinkResult
 from fairslice.naming import numbers
 from fairslice.policy.model import Policy
@@ -41,15 +41,23 @@ def measured_flows(
     *,
     policy: Policy | None = None,
     asked_s: float | None = None,
+    congestion_control: str | None = None,
+    userspace: bool = False,
+    cables_lost_bps: Mapping[str, float] | None = None,
 ) -> tuple[Measured, ...]:
     """Every flow with its rate on the wire (switch counters) and its goodput (iperf3's server side).
 
     A flow that could not be followed through the whole window, ``asked_s`` long or what traffic lasted, says
     so in its ``doubt``. With the ``policy`` each tells by how much its counters may be off
-    (:mod:`fairslice.measure.resolution`).
+    (:mod:`fairslice.measure.resolution`). ``userspace`` says which datapath counted,
+    ``cables_lost_bps`` is what hosts' own cables lost, by host
+    (:func:`fairslice.lab.trial.cables.lost_on_cables`).
     """
-    rates, doubts = told_rates(allocation, before, after)
-    unknown = [flow for flow in allocation.flows if flow.id not in {plan.flow.id for plan in traffic}]
+    rates, doubts = told_rates(allocation, before, after, userspace=userspace)
+    measured = {plan.flow.id for plan in traffic}
+    idle = {flow.id: "not being measured" for flow in allocation.flows if flow.id not in measured}
+    idle |= {plan.flow.id: "told to send less" for plan in traffic if plan.sends_less}
+    leaving = [flow for flow in allocation.flows if flow.id in idle]
     found = []
     for plan in traffic:
         flow, stream = plan.flow, streams.get(plan.flow.id)
@@ -68,7 +76,8 @@ def measured_flows(
             else:
                 lost = loss(server, *window)
                 if lost is not None and own is not None:
-                    parted = losses(udp_wire_bps(sent_bps(client, *window), UDP_PAYLOAD_BYTES), lost, own)
+                    sent = udp_wire_bps(sent_bps(client, *window), UDP_PAYLOAD_BYTES)
+                    parted = losses(sent, lost, own, (cables_lost_bps or {}).get(flow.source))
             doubt = doubt or _short(server, stream, own, asked_s)
         elif not _lost_in_the_network(flow, after):
             doubt = doubt or f"iperf3 did not measure it: {stream.error}"
@@ -94,9 +103,11 @@ def measured_flows(
                 queue_dropped_bps=None if parted is None else parted.queue_dropped_bps,
                 cable_lost_bps=None if parted is None else parted.cable_lost_bps,
                 lost_bps=None if parted is None else parted.lost_bps,
-                uncertain_bits=0.0 if policy is None else uncertain_bits(flow, policy),
+                uncertain_bits=0.0 if policy is None else _uncertain_bits(plan, policy),
                 doubt=doubt,
-                if_high=_lent(flow, unknown),
+                if_high=_lent(flow, leaving, idle),
+                congestion_control=congestion_control if plan.protocol == "tcp" else None,
+                streams=0 if stream is None else 1,
                 metered=None if policy is None else has_meter(flow, policy),
                 window_s=None if own is None else own.window_s,
             )
@@ -126,13 +137,32 @@ def _lost_in_the_network(flow: FlowView, after: Counters) -> bool:
     return reading is not None and reading.offered_packets > 0 and reading.delivered_packets == 0
 
 
-def _lent(flow: FlowView, unknown: Sequence[FlowView]) -> str:
-    """Why more than its allocation is not a fault of a shaped flow: a queue lends what others leave."""
+def _uncertain_bits(plan: FlowTraffic, policy: Policy) -> float:
+    """As :func:`fairslice.lab.trial.resolution.uncertain_bits`; but a sender that stays below waits nowhere.
+
+    Of its frames one is under way at either end of the window, and another may be early or late.
+    """
+    most_bits = uncertain_bits(plan.flow, policy)
+    return min(most_bits, 2 * FRAME_BITS) if plan.sends_less else most_bits
+
+
+def _lent(flow: FlowView, leaving: Sequence[FlowView], idle: Mapping[str, str]) -> str:
+    """Why more than its allocation is not a fault of a shaped flow: a queue lends what others leave.
+
+    Args:
+        flow: the one that got more.
+        leaving: flows that may leave some of their allocation.
+        idle: why, by their ids.
+    """
     if flow.enforcement != "shape":
         return ""
     mine = set(pairwise(flow.path))
-    sharing = [other.id for other in unknown if mine & set(pairwise(other.path))]
-    return f"its queue may send what {', '.join(sharing)} left idle, not being measured" if sharing else ""
+    sharing = [
+        f"{other.id} left idle, {idle[other.id]}"
+        for other in leaving
+        if other.id != flow.id and mine & set(pairwise(other.path))
+    ]
+    return f"its queue may send what {', and what '.join(sharing)}" if sharing else ""
 
 
 def measured_links(allocation: AllocationView, before: Counters, after: Counters) -> tuple[LinkResult, ...]:

@@ -2,9 +2,10 @@
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from fairslice.errors import writing
+from fairslice.errors import FairsliceError, InputError, MachineError, writing
 from fairslice.lab.trial.job import Job
 from fairslice.lab.trial.run import Outcome
 from fairslice.lab.trial.testbed import LOGS
@@ -15,17 +16,54 @@ _LONGEST_NAME = 50
 
 
 def write_outcome(out: Path, job: Job, outcome: Outcome) -> Path:
-    """Write everything; the path of report.html.
+    """Write everything, what matters most first; the path of report.html.
+
+    What can't be written does not keep the rest from being written.
 
     Raises:
-        InputError: something can't be written there.
-        MachineError: the machine can't write now, such as to a full disk.
+        InputError: something can't be written there; all that can't.
+        MachineError: the machine can't write now, such as to a full disk; all that can't be written.
     """
     from fairslice.lab.trial.report_input import report_input
     from fairslice.report.page import write_report, write_whole
 
-    write_logs(out)
-    raw = out / "iperf3"
+    results, report = out / "results.json", out / "report.html"
+
+    def write_results() -> None:
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
+        with writing(results):
+            write_whole(results, to_json(outcome.result))
+
+    failed: list[FairsliceError] = []
+    for write in (
+        write_results,
+        lambda: write_report(outcome.result, report_input(job, outcome), report),
+        lambda: _write_streams(out / "iperf3", outcome),
+        lambda: write_logs(out),
+    ):
+        try:
+            write()
+        except FairsliceError as error:
+            failed.append(error)
+    if failed:
+        raise _together(failed)
+    return report
+
+
+def _together(failed: Sequence[FairsliceError]) -> FairsliceError:
+    """One error of several: the machine's, if any is."""
+    if all(isinstance(error, InputError) for error in failed):
+        return InputError(
+            [fault for error in failed if isinstance(error, InputError) for fault in error.faults]
+        )
+    return MachineError("\n".join(map(str, failed)))
+
+
+def _write_streams(raw: Path, outcome: Outcome) -> None:
+    """What iperf3 said of each stream, at both of its ends."""
+    from fairslice.report.page import write_whole
+
     with writing(raw):
         raw.mkdir(exist_ok=True)
     taken: set[str] = set()
@@ -38,11 +76,6 @@ def write_outcome(out: Path, job: Job, outcome: Outcome) -> Path:
             file = raw / f"{name}.{side}.json"
             with writing(file):
                 write_whole(file, said)
-    with writing(out / "results.json"):
-        write_whole(out / "results.json", to_json(outcome.result))
-    report = out / "report.html"
-    write_report(outcome.result, report_input(job, outcome), report)
-    return report
 
 
 def write_logs(out: Path) -> Path:

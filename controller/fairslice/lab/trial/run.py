@@ -1,5 +1,6 @@
 """The main job, inside the emulation's namespaces: bring up, install, measure all flows at once, compare."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from fairslice.lab.emulation.hosts import HostCounters
 from fairslice.lab.traffic.attempts import attempts
 from fairslice.lab.traffic.iperf3_streams import Phase, StreamResult, run_streams
 from fairslice.lab.traffic.plan import FlowTraffic, not_measured, plan_traffic
-from fairslice.lab.trial.cables import HostReadings, cable_notes, excuse, host_results
+from fairslice.lab.trial.cables import HostReadings, cable_notes, excuse, host_results, lost_on_cables
 from fairslice.lab.trial.job import Job
 from fairslice.lab.trial.measured import blocked_notes, greedy_notes, measured_flows, measured_links, trouble
 from fairslice.lab.trial.origin import machine, versions
@@ -22,7 +23,7 @@ from fairslice.lab.trial.testbed import Testbed, open_testbed
 from fairslice.linux.processors import ProcessorSample, clock_ticks_per_s, load_between, sample_processors
 from fairslice.measure.compare import compare
 from fairslice.measure.rates import different_switches, link_rates, told_rates
-from fairslice.measure.results import Busy, RunResult
+from fairslice.measure.results import Busy, RunResult, Settings
 from fairslice.naming import numbers
 from fairslice.policy.model import PROTOCOLS
 from fairslice.units import format_duration
@@ -124,13 +125,24 @@ def _judge(
     allocation, traffic, streams = measured
     load = load_between(readings.processors[0], readings.processors[1], clock_ticks_per_s())
     before, after = readings.counters
-    flows = measured_flows(allocation, traffic, streams, before, after, policy=job.policy, asked_s=asked_s)
     rates, _ = told_rates(allocation, before, after)
     hosts = host_results(
         allocation,
         HostReadings(readings.hosts[0], readings.hosts[1], load.duration_s),
         rates,
         link_rates(allocation, before, after),
+    )
+    flows = measured_flows(
+        allocation,
+        traffic,
+        streams,
+        before,
+        after,
+        policy=job.policy,
+        asked_s=asked_s,
+        congestion_control=job.congestion_control,
+        userspace=job.datapath == "user",
+        cables_lost_bps=lost_on_cables(hosts, load.duration_s),
     )
     return compare(
         excuse(flows, [plan.flow.id for plan in traffic], hosts, rates),
@@ -157,6 +169,19 @@ def _judge(
         hosts=hosts,
         doubts=different_switches(before, after),
         asked_s=asked_s,
+        settings=_settings(job),
+    )
+
+
+def _settings(job: Job) -> Settings:
+    text = job.policy.text
+    return Settings(
+        warmup_s=job.warmup_s,
+        duration_s=job.duration_s,
+        max_duration_s=job.max_duration_s,
+        congestion_control=job.congestion_control,
+        policy_text=text,
+        policy_sha256=hashlib.sha256(text.encode()).hexdigest(),
     )
 
 
