@@ -8,6 +8,9 @@ import networkx as nx
 import pytest
 
 from fairslice.errors import InputError
+from fairslice.policy import parse_policy
+from fairslice.slicing import allocate_slices
+from fairslice.slicing.view import view
 from fairslice.testing.commands import run_command
 from fairslice.topology.graphml import NAMESPACE
 from fairslice.topology.load import load_network
@@ -256,8 +259,33 @@ def test_hosts_come_first_at_each_switch_and_are_no_bottleneck() -> None:
         out = [k for k in network.links if k[0] == host.switch and k[1] in network.switches]
         sum_out_bps = sum(network.links[key].capacity_bps for key in out)
         sum_in_bps = sum(network.links[b, a].capacity_bps for a, b in out)
-        assert network.links[host.name, host.switch].capacity_bps == sum_out_bps
-        assert network.links[host.switch, host.name].capacity_bps == sum_in_bps
+        assert network.links[host.name, host.switch].capacity_bps == 2 * sum_out_bps
+        assert network.links[host.switch, host.name].capacity_bps == 2 * sum_in_bps
+
+
+@pytest.mark.parametrize(
+    "file",
+    [*(GRAPHML / f"{name}.graphml" for name in ("directed", "eleven", "no-labels")), SNDLIB / "directed.xml"],
+)
+def test_no_hosts_cable_is_a_bottleneck(file: Path) -> None:
+    """All hosts send to all others at once, or one to one: a cable between switches is what is full."""
+    network, _ = load(file)
+    names = list(network.hosts)
+    policies = ["{mesh: {members: [" + ", ".join(names) + "]}}"]
+    policies += [
+        f"{{one: {{flows: [{{from: {one}, to: {other}}}]}}}}"
+        for one in names
+        for other in names
+        if one != other
+    ]
+    single = [name for name in network.switches if sum(key[0] == name for key in network.links) == 2]
+    assert single
+    for slices in policies:
+        policy = parse_policy(f"version: 1\nslices: {slices}\n", "policy.yaml")
+        for flow in view(allocate_slices(policy, network)).flows:
+            kind, _, link = flow.bottleneck.partition(" ")
+            assert kind in ("link", "acknowledgements"), flow.bottleneck
+            assert not set(link.split("->")) & set(names), (flow.id, flow.bottleneck)
 
 
 @pytest.mark.parametrize("file", [GRAPHML / "parallel-cables.graphml", SNDLIB / "parallel-links.xml"])

@@ -25,6 +25,11 @@ from fairslice.topology.check import (
 from fairslice.topology.interfaces import MAX_LENGTH, is_interface_name
 from fairslice.topology.network import Network, dpid_text
 
+_UNDIRECTED = (
+    "found false; expected true: an edge is one direction of a cable, with the port_no of its sender. Of an"
+    " undirected graph take graph.to_directed(), give each of its edges its port_no, and take node_link_data"
+    " of that"
+)
 _PLAIN = {
     "extra_forbidden": "unknown key",
     "missing": "missing",
@@ -142,6 +147,8 @@ def from_json(
             if path[:1] == ("edges",):
                 path = (key, *path[1:])
             message = _PLAIN.get(detail["type"])
+            if path == ("directed",) and detail["input"] is False:
+                message = _UNDIRECTED
             if message is None:
                 found = (
                     ""
