@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -409,3 +410,34 @@ def test_150_nodes(
     assert len(plan["flows"]) == 12
     assert len(plan["switches"]) == 150
     assert max(flow["allocated_bps"] for flow in plan["flows"]) <= 100 * M
+
+
+def test_what_networkx_writes_of_a_network_reads_back_the_same(tmp_path: Path) -> None:
+    network, _ = load(GRAPHML / "eleven.graphml", hosts=2)
+    file = tmp_path / "own.graphml"
+    nx.write_graphml(network.graph, file)
+    assert load_network(str(file)) == network
+    with pytest.raises(InputError, match="tells its hosts and cables itself"):
+        load_network(str(file), options=NetworkOptions(hosts_per_switch=2))
+
+
+@pytest.mark.parametrize("kind", [nx.Graph, nx.DiGraph])
+def test_networkx_own_word_for_a_cables_speed_is_taken(kind: Any, tmp_path: Path) -> None:
+    graph = kind()
+    graph.add_edge("a", "b", capacity=20e6)
+    graph.add_edge("b", "c", capacity=5_000_000)
+    nx.write_graphml(graph, tmp_path / "net.graphml")
+    network = load_network(str(tmp_path / "net.graphml"))
+    between = {key: link.capacity_bps for key, link in network.links.items() if not {*key} & {*network.hosts}}
+    assert between == {
+        **dict.fromkeys([("s1", "s2"), ("s2", "s1")], 20e6),
+        **dict.fromkeys([("s2", "s3"), ("s3", "s2")], 5e6),
+    }
+
+
+def test_a_capacity_that_is_none_is_named(tmp_path: Path) -> None:
+    graph: nx.Graph[str] = nx.Graph()
+    graph.add_edge("a", "b", capacity=-1.0)
+    nx.write_graphml(graph, tmp_path / "net.graphml")
+    with pytest.raises(InputError, match=r"capacity -1\.0; expected a number of bit/s above 0"):
+        load_network(str(tmp_path / "net.graphml"))
