@@ -3,11 +3,15 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import pytest
 
 from fairslice.errors import InputError
+from fairslice.policy import parse_policy
+from fairslice.slicing import allocate_slices
+from fairslice.slicing.view import view
 from fairslice.testing.commands import run_command
 from fairslice.topology.graphml import NAMESPACE
 from fairslice.topology.load import load_network
@@ -256,8 +260,33 @@ def test_hosts_come_first_at_each_switch_and_are_no_bottleneck() -> None:
         out = [k for k in network.links if k[0] == host.switch and k[1] in network.switches]
         sum_out_bps = sum(network.links[key].capacity_bps for key in out)
         sum_in_bps = sum(network.links[b, a].capacity_bps for a, b in out)
-        assert network.links[host.name, host.switch].capacity_bps == sum_out_bps
-        assert network.links[host.switch, host.name].capacity_bps == sum_in_bps
+        assert network.links[host.name, host.switch].capacity_bps == 2 * sum_out_bps
+        assert network.links[host.switch, host.name].capacity_bps == 2 * sum_in_bps
+
+
+@pytest.mark.parametrize(
+    "file",
+    [*(GRAPHML / f"{name}.graphml" for name in ("directed", "eleven", "no-labels")), SNDLIB / "directed.xml"],
+)
+def test_no_hosts_cable_is_a_bottleneck(file: Path) -> None:
+    """All hosts send to all others at once, or one to one: a cable between switches is what is full."""
+    network, _ = load(file)
+    names = list(network.hosts)
+    policies = ["{mesh: {members: [" + ", ".join(names) + "]}}"]
+    policies += [
+        f"{{one: {{flows: [{{from: {one}, to: {other}}}]}}}}"
+        for one in names
+        for other in names
+        if one != other
+    ]
+    single = [name for name in network.switches if sum(key[0] == name for key in network.links) == 2]
+    assert single
+    for slices in policies:
+        policy = parse_policy(f"version: 1\nslices: {slices}\n", "policy.yaml")
+        for flow in view(allocate_slices(policy, network)).flows:
+            kind, _, link = flow.bottleneck.partition(" ")
+            assert kind in ("link", "acknowledgements"), flow.bottleneck
+            assert not set(link.split("->")) & set(names), (flow.id, flow.bottleneck)
 
 
 @pytest.mark.parametrize("file", [GRAPHML / "parallel-cables.graphml", SNDLIB / "parallel-links.xml"])
@@ -381,3 +410,34 @@ def test_150_nodes(
     assert len(plan["flows"]) == 12
     assert len(plan["switches"]) == 150
     assert max(flow["allocated_bps"] for flow in plan["flows"]) <= 100 * M
+
+
+def test_what_networkx_writes_of_a_network_reads_back_the_same(tmp_path: Path) -> None:
+    network, _ = load(GRAPHML / "eleven.graphml", hosts=2)
+    file = tmp_path / "own.graphml"
+    nx.write_graphml(network.graph, file)
+    assert load_network(str(file)) == network
+    with pytest.raises(InputError, match="tells its hosts and cables itself"):
+        load_network(str(file), options=NetworkOptions(hosts_per_switch=2))
+
+
+@pytest.mark.parametrize("kind", [nx.Graph, nx.DiGraph])
+def test_networkx_own_word_for_a_cables_speed_is_taken(kind: Any, tmp_path: Path) -> None:
+    graph = kind()
+    graph.add_edge("a", "b", capacity=20e6)
+    graph.add_edge("b", "c", capacity=5_000_000)
+    nx.write_graphml(graph, tmp_path / "net.graphml")
+    network = load_network(str(tmp_path / "net.graphml"))
+    between = {key: link.capacity_bps for key, link in network.links.items() if not {*key} & {*network.hosts}}
+    assert between == {
+        **dict.fromkeys([("s1", "s2"), ("s2", "s1")], 20e6),
+        **dict.fromkeys([("s2", "s3"), ("s3", "s2")], 5e6),
+    }
+
+
+def test_a_capacity_that_is_none_is_named(tmp_path: Path) -> None:
+    graph: nx.Graph[str] = nx.Graph()
+    graph.add_edge("a", "b", capacity=-1.0)
+    nx.write_graphml(graph, tmp_path / "net.graphml")
+    with pytest.raises(InputError, match=r"capacity -1\.0; expected a number of bit/s above 0"):
+        load_network(str(tmp_path / "net.graphml"))

@@ -141,7 +141,7 @@ SWITCH3 = {"kind": "switch", "dpid": "3", "id": "s3"}
 @pytest.mark.parametrize(
     ("change", "where", "message"),
     [
-        (put(False, "directed"), "directed", "found false, expected true"),
+        (put(False, "directed"), "directed", "found false, expected true: an edge is one direction"),
         (put(True, "multigraph"), "multigraph", "found true, expected false"),
         (put(1, "colour"), "colour", "unknown key"),
         (drop("nodes"), "network file", "nodes: is missing"),
@@ -276,3 +276,22 @@ def test_a_text_that_is_no_network_file(tmp_path: Path, text: str, message: str)
     with pytest.raises(InputError) as error:
         load_network(str(file))
     assert message in str(error.value)
+
+
+def test_an_undirected_graph_is_told_how_to_become_a_network() -> None:
+    graph: nx.Graph[str] = nx.Graph(NETWORK.graph)
+    with pytest.raises(InputError) as raised:
+        from_json(nx.node_link_data(graph, edges="edges"), "pair")
+    (message,) = [str(fault) for fault in raised.value.faults]
+    assert message.startswith("pair: directed: found false; expected true")
+    assert "graph.to_directed()" in message
+    # What it says helps.
+    directed = graph.to_directed()
+    for source, target in directed.edges:
+        directed.edges[source, target]["port_no"] = NETWORK.links[source, target].port_no
+    found = from_json(nx.node_link_data(directed, edges="edges"), "pair")
+    # An undirected graph has one capacity for both directions.
+    assert (found.switches, found.hosts) == (NETWORK.switches, NETWORK.hosts)
+    assert {key: link.port_no for key, link in found.links.items()} == {
+        key: link.port_no for key, link in NETWORK.links.items()
+    }

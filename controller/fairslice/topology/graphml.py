@@ -92,6 +92,27 @@ def read_graphml(root: Element, data: bytes, file: str) -> Graph:
     return Graph(name, nodes, found, directed, _SPEED_WORDS)
 
 
+def written_by_networkx(root: Element, data: bytes, file: str) -> dict[str, Any] | None:
+    """What ``networkx.write_graphml`` wrote of a network of ours, as ``node_link_data``; None of other files.
+
+    A network of ours tells of each node its ``kind``, and of each edge its ``capacity`` and ``port_no``
+    (:attr:`fairslice.topology.network.Network.graph`).
+
+    Args:
+        root: The file's root element, as of :func:`read_graphml`, which has found nothing wrong with it.
+        data: The same file.
+        file: Its name.
+    """
+    names = {key.attributes.get("attr.name") for key in root.all("key")}
+    if not {"kind", "capacity", "port_no"} <= names or not root.namespace:
+        return None
+    graph = nx.read_graphml(BytesIO(data), node_type=str)
+    if not graph.is_directed() or any("kind" not in about for _, about in graph.nodes(data=True)):
+        return None
+    name = str(graph.graph.get("name") or Path(file).stem)
+    return {**nx.node_link_data(graph, edges="edges"), "graph": {"name": name}}
+
+
 def _examine(root: Element, file: str) -> _Drawing:
     """Everything that networkx would refuse without its place, or read as something else."""
     faults = Faults(file)
@@ -219,8 +240,10 @@ def _edges(
 
 
 def _cable(source: str, target: str, attributes: Mapping[str, Any], place: Location) -> GraphCable:
-    """A cable with its speed: LinkSpeedRaw before LinkSpeed, and what is wrong with both."""
-    raw, speed = attributes.get("LinkSpeedRaw", ""), attributes.get("LinkSpeed", "")
+    """A cable with its speed: LinkSpeedRaw, or capacity, before LinkSpeed, and what is wrong with both."""
+    # networkx' own word is capacity.
+    key = "LinkSpeedRaw" if "LinkSpeedRaw" in attributes or "capacity" not in attributes else "capacity"
+    raw, speed = attributes.get(key, ""), attributes.get("LinkSpeed", "")
     raw_bps, said_bps, why = _number(raw), None, "neither LinkSpeedRaw nor LinkSpeed"
     units = str(attributes.get("LinkSpeedUnits", "")).strip()
     said = f"LinkSpeed {speed} {units}".rstrip()
@@ -234,11 +257,11 @@ def _cable(source: str, target: str, attributes: Mapping[str, Any], place: Locat
             said_bps = number * _UNITS[unit[1].lower()]
     label = " ".join(str(attributes.get("LinkLabel", "")).split())
     if raw_bps is None and raw != "":
-        wrong = f"LinkSpeedRaw {raw}; expected a number of bit/s above 0"
+        wrong = f"{key} {raw}; expected a number of bit/s above 0"
         return GraphCable(source, target, said_bps, place, label=label, wrong=wrong)
     doubt = ""
     if raw_bps is not None and said_bps is not None and not math.isclose(raw_bps, said_bps, rel_tol=1e-3):
-        doubt = f"LinkSpeedRaw is {format_rate(raw_bps)}, but {said}; LinkSpeedRaw is taken"
+        doubt = f"{key} is {format_rate(raw_bps)}, but {said}; {key} is taken"
     return GraphCable(
         source, target, said_bps if raw_bps is None else raw_bps, place, why, label, doubt=doubt
     )

@@ -20,6 +20,8 @@ from fairslice.topology.network import Network
 from fairslice.units import format_rate
 
 _SHOWN = 8
+HOST_CABLE = 2.0
+"""A host's own cable carries this many times what all cables of its switch carry together."""
 
 Warn = Callable[[Fault], None]
 """Who is told what is taken, but may not be what was meant."""
@@ -83,8 +85,8 @@ def to_network(
 
     Switches are s1, s2, … in the order of the file, with datapath ids 1, 2, …; hosts are h1, h2, …, switch by
     switch, with the addresses that Mininet gives by default. A switch's ports lead to its hosts first, then
-    along its cables in the order of the file. A host's own cable carries what all cables of its switch carry
-    together: what comes or goes over them alone can't fill it.
+    along its cables in the order of the file. A host's own cable carries twice what all cables of its switch
+    carry together: what comes or goes over them can't fill it, not even where a switch has one cable only.
 
     Args:
         graph: What the file says.
@@ -116,6 +118,8 @@ def to_network(
         for source, target, capacity_bps in trunk.directions:
             out_bps[source] += capacity_bps or 0.0
             in_bps[target] += capacity_bps or 0.0
+    # With the same capacity, a host's cable and the only cable of its switch would be full at once.
+    times = HOST_CABLE if trunks else 1.0
     hosts: list[DraftHost] = []
     links: list[DraftLink] = []
     for node in graph.nodes:
@@ -123,8 +127,8 @@ def to_network(
         for port_no in range(1, hosts_per_switch + 1):
             host = _host(len(hosts) + 1, place)
             hosts.append(host)
-            links.append(DraftLink(host.name, switch, out_bps[node.id], 0, place))
-            links.append(DraftLink(switch, host.name, in_bps[node.id], port_no, place))
+            links.append(DraftLink(host.name, switch, times * out_bps[node.id], 0, place))
+            links.append(DraftLink(switch, host.name, times * in_bps[node.id], port_no, place))
     ports = dict.fromkeys(names, hosts_per_switch)
     for trunk in trunks:
         for source, target, capacity_bps in trunk.directions:

@@ -184,8 +184,9 @@ def _load_json(file: Path, bandwidth_bps: float | None) -> Network:
 def _load_graph(file: Path, bandwidth_bps: float | None, options: NetworkOptions) -> Network:
     """A file of nodes and cables; its root element tells which kind it is."""
     from fairslice.files.xml_tree import parse_xml
-    from fairslice.topology.graphml import read_graphml
+    from fairslice.topology.graphml import read_graphml, written_by_networkx
     from fairslice.topology.graphs import to_network
+    from fairslice.topology.nodelink import from_json
     from fairslice.topology.sndlib import read_sndlib
 
     data = _read_bytes(file)
@@ -193,6 +194,9 @@ def _load_graph(file: Path, bandwidth_bps: float | None, options: NetworkOptions
     faults = Faults(str(file))
     if root.name == "graphml":
         graph = read_graphml(root, data, str(file))
+        if (own := written_by_networkx(root, data, str(file))) is not None:
+            _refuse_options_of_graphs(file, options)
+            return from_json(own, str(file), bandwidth_bps=bandwidth_bps)
     elif root.name == "network":
         graph = read_sndlib(root, str(file), faults)
     else:

@@ -26,6 +26,11 @@ from fairslice.topology.interfaces import MAX_LENGTH, is_interface_name
 from fairslice.topology.network import Network, dpid_text
 
 _WORDS = {"union_tag_not_found": '"switch" or "host"'}
+_UNDIRECTED = (
+    "found false, expected true: an edge is one direction of a cable, with the port_no of its sender. Of an"
+    " undirected graph take graph.to_directed(), give each of its edges its port_no, and take node_link_data"
+    " of that"
+)
 
 
 class _Model(BaseModel):
@@ -137,7 +142,8 @@ def from_json(
                 path = path[:2] + path[3:]  # The third is the kind, which no key of the file leads to.
             if path[:1] == ("edges",):
                 path = (key, *path[1:])
-            faults.add(f"{dotted(path) or 'network file'}: {fault.message}", locate(path))
+            message = _UNDIRECTED if path == ("directed",) and detail["input"] is False else fault.message
+            faults.add(f"{dotted(path) or 'network file'}: {message}", locate(path))
         raise InputError(faults.found) from None
     for i, edge in enumerate(read.edges):
         if edge.capacity is None and bandwidth_bps is None:

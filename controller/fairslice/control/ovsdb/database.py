@@ -199,7 +199,7 @@ class QosWatch:
     """Tells of changes that concern queues, on any bridge of a database."""
 
     def __init__(self, database: OvsDatabase) -> None:
-        """Begin; changes from now on count."""
+        """Begin; what is known already counts as a change."""
         self.target = database.target
         self._database = database
         self._connection = database.connection()
