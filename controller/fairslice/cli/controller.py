@@ -37,8 +37,8 @@ DEFAULT_OVSDB = "unix:/var/run/openvswitch/db.sock"
     default=DEFAULT_OVSDB,
     show_default=True,
     metavar="TARGET",
-    help="The switches' database, where queues are made: unix:PATH or tcp:ADDRESS:PORT, or several of a cluster"
-    " with commas between them; 'none' does without queues.",
+    help="The switches' database, where queues are made: unix:PATH or tcp:ADDRESS:PORT, or several of a"
+    " cluster with commas between them; 'none' does without queues.",
 )
 @click.option(
     "--agent/--no-agent",
