@@ -111,7 +111,7 @@ class Server:
                 reply(peer, message, None, "unknown database")
             case "get_schema":
                 columns = {"name": "string", "model": "string", "connected": "boolean", "leader": "boolean"}
-                described = {name: {"type": kind} for name, kind in columns.items()}
+                described: dict[str, Any] = {name: {"type": kind} for name, kind in columns.items()}
                 for name, kind in {"schema": "string", "cid": "uuid", "index": "integer"}.items():
                     described[name] = {"type": {"key": kind, "min": 0, "max": 1}}
                 tables = {"Database": {"columns": described}}
