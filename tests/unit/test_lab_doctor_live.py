@@ -1,5 +1,6 @@
 """A live Open vSwitch, from what tc and ip wrote of real ones."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,17 @@ def test_offloads(looked_at: dict[str, tuple[str, ...]], unseen: list[str], stat
 
 def test_no_switch_is_no_fault(tmp_path: Path) -> None:
     assert {finding.status for finding in live_findings(tmp_path)} == {"ok"}
+
+
+def test_without_the_extra_that_brings_ovs_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "db.sock").touch()
+    monkeypatch.setitem(sys.modules, "fairslice.control.ovsdb.database", None)
+    for finding in live_findings(tmp_path):
+        assert finding.status == "warn"
+        assert "ovs is not installed" in finding.found
+        assert 'the extra "controller"' in finding.fix
 
 
 def test_a_switch_that_does_not_answer_is_told(tmp_path: Path) -> None:

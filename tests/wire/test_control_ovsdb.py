@@ -22,6 +22,7 @@ from fairslice.slicing.state.desired import PortQos, Queue
 
 SOON_S = 60.0
 NOTHING: list[Any] = ["set", []]
+QUEUES = [f"00000000-0000-4000-8000-{number:012d}" for number in range(100, 103)]
 BRIDGE, PORT, INTERFACE, ROOT = (f"00000000-0000-4000-8000-{number:012d}" for number in range(4))
 
 Handler = Callable[["Server", socket.socket, list[dict[str, Any]]], Any]
@@ -54,9 +55,19 @@ def initial(next_cfg: int = 3, cur_cfg: int = 3) -> dict[str, dict[str, Any]]:
 
 
 class Server:
-    """A server with the database Open_vSwitch and without _Server, as before Open vSwitch 2.9."""
+    """A server with the database Open_vSwitch; without ``databases`` as before Open vSwitch 2.9.
 
-    def __init__(self, path: Path, handler: Handler, tables: dict[str, dict[str, Any]]) -> None:
+    ``databases`` are rows of the table Database of _Server: what it has, and whether it leads a cluster.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        handler: Handler,
+        tables: dict[str, dict[str, Any]],
+        databases: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self.databases = databases
         self.target = f"unix:{path}"
         self.handler = handler
         self.tables = tables
@@ -96,8 +107,26 @@ class Server:
 
     def _take(self, peer: socket.socket, message: dict[str, Any]) -> None:
         match message.get("method"):
-            case "get_schema":
+            case "get_schema" if self.databases is None:
                 reply(peer, message, None, "unknown database")
+            case "get_schema":
+                columns = {"name": "string", "model": "string", "connected": "boolean", "leader": "boolean"}
+                described: dict[str, Any] = {name: {"type": kind} for name, kind in columns.items()}
+                for name, kind in {"schema": "string", "cid": "uuid", "index": "integer"}.items():
+                    described[name] = {"type": {"key": kind, "min": 0, "max": 1}}
+                tables = {"Database": {"columns": described}}
+                reply(peer, message, {"name": "_Server", "version": "1.2.0", "tables": tables})
+            case "monitor_cond":
+                rows = {QUEUES[at]: {"initial": row} for at, row in enumerate(self.databases or ())}
+                reply(peer, message, {"Database": rows})
+            case "monitor_cond_since":
+                data = {
+                    table: {uuid: {"initial": row} for uuid, row in rows.items()}
+                    for table, rows in self.tables.items()
+                }
+                reply(peer, message, [False, QUEUES[0], data])
+            case "set_db_change_aware":
+                reply(peer, message, {})
             case "monitor":
                 self._monitor_id, self.monitored = message["params"][1:]
                 reply(peer, message, updates({}, self.tables))
@@ -347,6 +376,37 @@ class TestReading:
             assert list(database.ports(1)) == [9]
         assert server.connections == 1
         assert set(server.monitored) == {"Open_vSwitch", "Bridge", "Port", "Interface", "QoS", "Queue"}
+
+    def test_a_server_without_the_database_is_told_from_a_silent_one(self, tmp_path: Path) -> None:
+        other = {"name": "OVN_Northbound", "model": "standalone", "connected": True, "leader": True}
+        server = Server(tmp_path / "db.sock", refuse_all, initial(), [other])
+        try:
+            with (
+                OvsDatabase(server.target) as database,
+                pytest.raises(OvsdbError, match="has no database Open_vSwitch; it has OVN_Northbound"),
+            ):
+                database.ports(1)
+        finally:
+            server.close()
+
+    def test_of_a_cluster_the_leader_is_asked(self, tmp_path: Path) -> None:
+        def member(name: str, number: int, *, leader: bool) -> Server:
+            tables = initial()
+            tables["Interface"][INTERFACE]["ofport"] = number
+            row = {"name": "Open_vSwitch", "model": "clustered", "connected": True, "leader": leader}
+            row |= {"schema": "{}", "index": 5}
+            return Server(tmp_path / name, refuse_all, tables, [row])
+
+        servers = [member("a", 1, leader=False), member("b", 2, leader=True), member("c", 3, leader=False)]
+        target = ",".join([f"unix:{tmp_path}/none", *(server.target for server in servers)])
+        try:
+            for _ in range(3):
+                # In which order they are tried is left to chance.
+                with OvsDatabase(target) as database:
+                    assert list(database.ports(1)) == [2]
+        finally:
+            for server in servers:
+                server.close()
 
     def test_probes_are_answered(self, serve: Serve) -> None:
         server = serve()
