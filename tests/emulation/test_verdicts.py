@@ -90,8 +90,9 @@ def test_nothing_gets_through_where_nothing_may(tmp_path: Path) -> None:
     *nothing, rest = result.flows
     for flow in nothing:
         assert (flow.wire_bps, flow.error, flow.passed, flow.goodput_bps) == (0.0, 0.0, True, 0.0)
-    tried = [note.split()[0] for note in result.notes if "may send nothing" in note]
-    assert {"blocked:h1->h4", "udp:h2->h4"} <= set(tried)
+    # TCP that is dropped sends a segment now and then, perhaps none that is counted.
+    (tried,) = [note for note in result.notes if "may send nothing" in note]
+    assert tried.startswith(("Flows 1 and 3 may", "Flows 1 to 3 may")), tried
     assert rest.wire_bps == pytest.approx(10e6, rel=0.05)
     assert result.verdict == "fair"
 
