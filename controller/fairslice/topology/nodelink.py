@@ -142,7 +142,7 @@ def from_json(
                 path = path[:2] + path[3:]  # The third is the kind, which no key of the file leads to.
             if path[:1] == ("edges",):
                 path = (key, *path[1:])
-            is_undirected = path == ("directed",) and data["directed"] is False
+            is_undirected = path == ("directed",) and isinstance(data, dict) and data["directed"] is False
             message = _UNDIRECTED if is_undirected else fault.message
             faults.add(f"{dotted(path) or 'network file'}: {message}", locate(path))
         raise InputError(faults.found) from None
