@@ -457,11 +457,14 @@ class TestReading:
 
 
 class TestWatching:
+    def watch(self, database: OvsDatabase) -> QosWatch:
+        """Of a database whose first copy is there."""
+        database.ports(1)
+        return QosWatch(database)
+
     def test_a_wait_ends_by_a_change_a_deadline_or_a_descriptor(self, serve: Serve) -> None:
         server = serve()
-        with OvsDatabase(server.target) as database, QosWatch(database) as watch:
-            database.ports(1)
-            assert watch.wait(SOON_S) is True, "the first copy is a change"
+        with OvsDatabase(server.target) as database, self.watch(database) as watch:
             assert watch.wait(0.05) is False
             server.change("Interface", INTERFACE, ofport=2)
             assert watch.wait(SOON_S) is True
@@ -479,9 +482,7 @@ class TestWatching:
 
     def test_a_lost_connection_is_told_and_its_return_is_a_change(self, tmp_path: Path) -> None:
         server = Server(tmp_path / "a.sock", refuse_all, initial())
-        with OvsDatabase(server.target, 5.0) as database, QosWatch(database) as watch:
-            database.ports(1)
-            assert watch.wait(SOON_S)
+        with OvsDatabase(server.target, 5.0) as database, self.watch(database) as watch:
             (tmp_path / "a.sock").unlink()
             server.close()
             with pytest.raises(OvsdbError, match=r"closed the connection|No such file"):
