@@ -283,7 +283,7 @@ def test_an_undirected_graph_is_told_how_to_become_a_network() -> None:
     with pytest.raises(InputError) as raised:
         from_json(nx.node_link_data(graph, edges="edges"), "pair")
     (message,) = [str(fault) for fault in raised.value.faults]
-    assert message.startswith("pair: directed: found false; expected true")
+    assert message.startswith("pair: directed: found false, expected true")
     assert "graph.to_directed()" in message
     # What it says helps.
     directed = graph.to_directed()
