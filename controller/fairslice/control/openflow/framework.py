@@ -21,6 +21,8 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any
 
+from fairslice.errors import InputError
+
 log = logging.getLogger(__name__)
 
 VARIABLE = "FAIRSLICE_FRAMEWORK"
@@ -29,7 +31,9 @@ PACKAGES = {"ryu": "ryu", "os-ken": "os_ken"}
 
 def _chosen() -> str:
     wanted = os.environ.get(VARIABLE)
-    if wanted in PACKAGES:
+    if wanted:
+        if wanted not in PACKAGES:
+            raise InputError(f"{VARIABLE}: found {wanted!r}, expected {' or '.join(PACKAGES)}")
         return wanted
     others = "os-ken" if importlib.util.find_spec("os_ken") else "ryu"
     return "ryu" if importlib.util.find_spec("ryu") else others
@@ -82,6 +86,8 @@ class Crossing:
     def __init__(self) -> None:
         """Begin. This has to happen in a thread of the framework's."""
         self._calls: deque[Call | None] = deque()
+        self._lock = threading.Lock()
+        self._is_open = True
         self._ready, self._wake = os.pipe()
         os.set_blocking(self._ready, False)
         os.set_blocking(self._wake, False)
@@ -96,10 +102,13 @@ class Crossing:
         self._put(None)
 
     def _put(self, call: Call | None) -> None:
-        self._calls.append(call)
-        # A pipe that is full wakes as well; one that is closed has nobody to wake.
-        with contextlib.suppress(OSError):
-            os.write(self._wake, b"\0")
+        # Once the pipe is closed its numbers may be those of other files.
+        with self._lock:
+            if self._is_open:
+                self._calls.append(call)
+                # A pipe that is full wakes as well.
+                with contextlib.suppress(BlockingIOError):
+                    os.write(self._wake, b"\0")
 
     def _run(self) -> None:
         try:
@@ -112,8 +121,10 @@ class Crossing:
                         return
                     _make(call)
         finally:
-            os.close(self._ready)
-            os.close(self._wake)
+            with self._lock:
+                self._is_open = False
+                os.close(self._ready)
+                os.close(self._wake)
 
 
 class NativeCrossing(Crossing):
