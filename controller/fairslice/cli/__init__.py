@@ -149,6 +149,7 @@ third of the time that it takes to make them.
 
 def main() -> None:
     """Run the command line; every error ends as a message and an exit status."""
+    thresholds = gc.get_threshold()
     gc.set_threshold(*VALUES_BETWEEN_SEARCHES)
     _open_what_is_closed()
     try:
@@ -169,6 +170,7 @@ def main() -> None:
         _forget_output()
     # What is left ends with the process: Python need not look through it for circles once more.
     gc.freeze()
+    gc.set_threshold(*thresholds)
     sys.exit(status)
 
 

@@ -53,7 +53,6 @@ class Connection:
         self._asked: list[_Job] = []
         self._closing = False
         self._listeners: set[int] = set()
-        self._has_told = False
         # Not a pipe: eventlet, where it has patched, would wait in os.read().
         self._woken = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._work, name="ovsdb", daemon=True)
@@ -87,14 +86,9 @@ class Connection:
         return answer
 
     def listen(self, descriptor: int) -> None:
-        """Write into an eventfd at each change that concerns queues, and when the connection ends.
-
-        What there is already counts as a change.
-        """
+        """Write into an eventfd at each change that concerns queues, and when the connection ends."""
         with self._lock:
             self._listeners.add(descriptor)
-            if self._has_told:
-                os.eventfd_write(descriptor, 1)
 
     def unlisten(self, descriptor: int) -> None:
         """Leave that eventfd alone from now on."""
@@ -166,7 +160,6 @@ class Connection:
 
     def _tell(self) -> None:
         with self._lock:
-            self._has_told = True
             for descriptor in self._listeners:
                 os.eventfd_write(descriptor, 1)
 

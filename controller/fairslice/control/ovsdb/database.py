@@ -39,8 +39,7 @@ class OvsDatabase:
 
     It connects at the first call, in a thread of its own, which keeps the copy and the connection from then
     on. Every call ends within ``timeout_s``, and answers with all that was committed when it began. Threads
-    may share one; a call waits as native threads do, so eventlet's green threads call it through ``tpool``.
-    Several servers are a cluster, whose leader is asked.
+    may share one; a call waits as native threads do. Several servers are a cluster, whose leader is asked.
 
     Raises:
         InputError: ``target`` is not ``unix:PATH`` or ``tcp:ADDRESS:PORT``, nor several with commas between.
@@ -199,7 +198,7 @@ class QosWatch:
     """Tells of changes that concern queues, on any bridge of a database."""
 
     def __init__(self, database: OvsDatabase) -> None:
-        """Begin; what is known already counts as a change."""
+        """Begin; changes from now on count."""
         self.target = database.target
         self._database = database
         self._connection = database.connection()
