@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import pytest
 
@@ -26,9 +27,12 @@ def until(check: threading.Event) -> None:
 def test_calls_of_a_thread_are_made_in_their_order_in_one_other(kind: type[Crossing]) -> None:
     way, made, done = kind(), list[tuple[int, int, int]](), threading.Event()
 
+    def note(who: int, number: int) -> None:
+        made.append((who, number, threading.get_ident()))
+
     def put(who: int) -> None:
         for number in range(100):
-            way.put(lambda number=number: made.append((who, number, threading.get_ident())))
+            way.put(partial(note, who, number))
 
     threads = [threading.Thread(target=put, args=(who,)) for who in range(4)]
     for thread in threads:
