@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from fairslice.errors import MachineError
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
-    "controller": ("dns", "eventlet", "httpx", "ovs", "ryu", "starlette", "uvicorn"),
+    "controller": ("dns", "eventlet", "h11", "httpx", "ovs", "ryu", "starlette", "uvicorn"),
     "fast": ("numba",),
-    "os-ken": ("OpenSSL", "httpx", "os_ken", "ovs", "starlette", "uvicorn"),
+    "os-ken": ("OpenSSL", "h11", "httpx", "os_ken", "ovs", "starlette", "uvicorn"),
     "report": ("jinja2", "matplotlib"),
 }
 """The packages of each extra, as they are imported."""
