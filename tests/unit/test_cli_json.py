@@ -239,6 +239,8 @@ def test_a_run_hands_its_output_on(
     monkeypatch.setattr("fairslice.lab.doctor.findings.require_fit", lambda _findings: None)
     monkeypatch.setattr("fairslice.lab.emulation.wires.check_wires", lambda _network: None)
     monkeypatch.setattr("fairslice.lab.trial.datapath_choice.os.geteuid", lambda: 0)
+    # What only root may choose is asked of an ordinary user's socket here.
+    monkeypatch.setattr("fairslice.linux.congestion.require_congestion_control", lambda _name: None)
     monkeypatch.delenv("FAIRSLICE_VM", raising=False)
     monkeypatch.chdir(tmp_path)
     options = ["--vm"] if vm else ["--datapath", "user"]

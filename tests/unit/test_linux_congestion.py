@@ -37,17 +37,6 @@ def test_whatever_the_kernel_says_of_it_is_a_refusal() -> None:
         require_congestion_control("bbr", refuse)
 
 
-def test_one_that_only_root_may_choose_is_there() -> None:
-    """The kernel refuses it for a socket of an ordinary user, and routes name it all the same."""
-
-    def refuse(_: str) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    require_congestion_control(available_congestion_controls()[0], refuse)
-    with pytest.raises(InputError):
-        require_congestion_control("no-such", refuse)
-
-
 def test_a_job_is_refused_before_anything_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
     monkeypatch.setattr("fairslice.lab.doctor.examine.quick_findings", looked.append)

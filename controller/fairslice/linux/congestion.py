@@ -37,9 +37,6 @@ def require_congestion_control(name: str, select: Callable[[str], None] = select
     try:
         select(name)
     except (OSError, ValueError) as error:
-        # Without root's rights only some may be chosen for a socket (tcp_allowed_congestion_control, tcp(7)).
-        if isinstance(error, PermissionError) and name in available_congestion_controls():
-            return
         raise InputError(
             f"the kernel {os.uname().release} has no TCP congestion control {name!r};"
             f" expected one of {', '.join(available_congestion_controls())}"
