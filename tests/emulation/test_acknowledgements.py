@@ -86,6 +86,7 @@ def test_a_download_gets_its_line_and_an_upload_beside_it_what_acknowledgements_
     assert 1.8e6 <= upload.wire_bps <= 2.2e6
 
 
+@pytest.mark.alone  # To 1 %: off by 1.2 % beside other work, with the machine 95 % busy; by 0.02 % alone.
 def test_udp_gets_nothing_of_what_is_set_aside_for_acknowledgements(tmp_path: Path) -> None:
     """Nobody acknowledges it: a flood in both directions stays within 1 % of what is left to data."""
     flows = run(
