@@ -67,12 +67,14 @@ def serve(
     manager = part("base.app_manager").AppManager.get_instance()
     begin(lambda: _begin(manager))
     rest = RestServer(manager.applications[FairsliceApp.__name__].service, rest_socket)
-    rest.start()
-    companion = _start_agent(ovsdb) if agent and ovsdb is not None else None
+    companion = None
     received: list[int] = []
-    try:
-        # Raised in a handler, an exception would end whatever greenlet runs, and be lost.
-        with stop_signals(lambda number, _: received.append(number)):
+    # Raised in a handler, an exception would end whatever greenlet runs, and be lost.
+    with stop_signals(lambda number, _: received.append(number)):
+        try:
+            # Who gets an answer may send a signal.
+            rest.start()
+            companion = _start_agent(ovsdb) if agent and ovsdb is not None else None
             while not received:
                 hub.sleep(0.1)
                 if companion is not None and companion.poll() is not None:
@@ -80,11 +82,11 @@ def serve(
                         "the switch agent ended with status %d; queues may not be used", companion.returncode
                     )
                     companion = None
-    finally:
-        rest.stop()
-        if companion is not None:
-            companion.terminate()
-            companion.wait()
+        finally:
+            rest.stop()
+            if companion is not None:
+                companion.terminate()
+                companion.wait()
     # The framework's own shutdown waits seconds for its LLDP threads; what is installed stays installed.
     return received[0]
 
