@@ -288,7 +288,7 @@ def green() -> list[str]:
 
 
 def patched(switch_pid: int) -> None:
-    """Two greenlets write, in native threads as Ryu's application does, and a third one counts."""
+    """Two greenlets write, in native threads, and a third one counts."""
     import eventlet
     from eventlet import tpool
 

@@ -242,9 +242,8 @@ class Core:
             self._generation += event.answer.allocation is self.allocation
             effects += self._adopt(event.answer)
             self._asked = question.network
-        self._is_stale = self._asked is not None and self._asked != self.discovery.network
-        if question.network is None and self._asked is not None:
-            self._is_stale = True
+        about_now = question.network is not None and self._asked == self.discovery.network
+        self._is_stale = self._asked is not None and not about_now
         return [*effects, Answered(given), *self._divide(), *self._take_next()]
 
     def _probe(self, event: ProbesGiven) -> list[Effect]:
