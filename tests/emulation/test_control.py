@@ -132,7 +132,8 @@ def test_policies_change_and_foreign_entries_stay(inside: Inside) -> None:
 
 def spoof(topology: str, policy: str) -> dict[str, Any]:
     """h3, of no slice, marks its packets with every slice's DSCP in turn; what do queues count?"""
-    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
+    from fairslice.lab.traffic.iperf3_commands import Stream
+    from fairslice.lab.traffic.iperf3_streams import run_streams
 
     with bed(topology, policy) as opened:
         network = opened.emulated.network
@@ -175,7 +176,8 @@ def test_a_host_that_marks_its_packets_gains_nothing(inside: Inside, tmp_path: P
 
 def spoof_under_load(topology: str, policy: str) -> dict[str, Any]:
     """gold and silver are greedy; h3 floods with gold's mark: who gets what?"""
-    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
+    from fairslice.lab.traffic.iperf3_commands import Stream
+    from fairslice.lab.traffic.iperf3_streams import run_streams
     from fairslice.measure.rates import flow_rates
 
     with bed(topology, policy) as opened:

@@ -155,7 +155,8 @@ def measure(warmup_s: float, duration_s: float) -> dict[str, Any]:
     """Ping across; then a greedy TCP and a too fast UDP sender, each on a host of its own."""
     from fairslice.lab.emulation.network import EmulatedNetwork
     from fairslice.lab.emulation.openvswitch import OpenVSwitch
-    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
+    from fairslice.lab.traffic.iperf3_commands import Stream
+    from fairslice.lab.traffic.iperf3_streams import run_streams
     from fairslice.linux.processors import clock_ticks_per_s, load_between, sample_processors
 
     received: dict[str, tuple[float, dict[str, int]]] = {}
@@ -245,7 +246,8 @@ def test_two_runs_side_by_side_do_not_meet(start_inside: Callable[..., Any]) -> 
 def measure_without_a_controller() -> dict[str, Any]:
     from fairslice.lab.emulation.network import EmulatedNetwork
     from fairslice.lab.emulation.openvswitch import OpenVSwitch
-    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
+    from fairslice.lab.traffic.iperf3_commands import Stream
+    from fairslice.lab.traffic.iperf3_streams import run_streams
 
     phases: list[str] = []
     with OpenVSwitch(), EmulatedNetwork(dumbbell()) as emulated:

@@ -90,7 +90,8 @@ def test_slices_get_what_is_promised(
 def wait_beside(datapath: Any, topology: str, policy: str) -> dict[str, Any]:
     """gold and silver are greedy; bronze sends a small packet now and then, and how long does it wait?"""
     from fairslice.lab.traffic.delay import DelayProbes, DelayStream, window
-    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
+    from fairslice.lab.traffic.iperf3_commands import Stream
+    from fairslice.lab.traffic.iperf3_streams import run_streams
     from fairslice.lab.trial.testbed import open_testbed
     from fairslice.policy import load_policy
     from fairslice.topology.load import load_network

@@ -60,7 +60,8 @@ def network_with_traffic() -> None:
     """A switch with two hosts and a greedy stream for a minute, temporary files included."""
     from fairslice.lab.emulation.network import EmulatedNetwork
     from fairslice.lab.emulation.openvswitch import OpenVSwitch
-    from fairslice.lab.traffic.iperf3_streams import Stream, run_streams
+    from fairslice.lab.traffic.iperf3_commands import Stream
+    from fairslice.lab.traffic.iperf3_streams import run_streams
     from fairslice.topology.network import Host, Link, Network, Switch
 
     hosts = {f"h{n}": Host(f"h{n}", f"00:00:00:00:00:0{n}", f"10.0.0.{n}", "s1", n) for n in (1, 2)}

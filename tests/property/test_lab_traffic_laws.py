@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairslice.errors import MachineError
-from fairslice.lab.traffic.iperf3_streams import Phase, Stream, run_streams
+from fairslice.lab.traffic.iperf3_commands import Stream
+from fairslice.lab.traffic.iperf3_streams import Phase, run_streams
 
 WARMUP_S = 3.0
 FIRST_PORT = 5201
@@ -48,6 +49,9 @@ class Machine:
     def connections(self, host: str, port: int, protocol: str = "tcp") -> int:
         begins, ends = self.sends.get(port, (math.inf, math.inf))
         return 2 if begins <= self.time_s < ends else 0
+
+    def unread_bytes(self, host: str, port: int) -> int:
+        return 0
 
     def on_phase(self, phase: Phase) -> None:
         if phase == "connecting":

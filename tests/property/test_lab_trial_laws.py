@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fairslice.api.allocation import AllocationView, FlowView
 from fairslice.api.counters import Counters, FlowReading, QueueReading
 from fairslice.errors import InputError
-from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES
+from fairslice.lab.traffic.iperf3_commands import UDP_PAYLOAD_BYTES
 from fairslice.lab.traffic.plan import Sender, parse_sender, plan_traffic
 from fairslice.measure.rates import flow_rates
 from fairslice.policy.model import PROTOCOLS

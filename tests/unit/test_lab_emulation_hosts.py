@@ -112,8 +112,8 @@ def test_the_script_sets_congestion_control_only_on_request() -> None:
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000:1451 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 9 1 0 100 0 0 10 0
-   1: 0300000A:1451 0100000A:B2A4 01 00000000:00000000 00:00000000 00000000     0        0 0 1 0 20 4 29 10 -1
+   0: 00000000:1451 00000000:0000 0A 00000000:00000001 00:00000000 00000000     0        0 9 1 0 100 0 0 10 0
+   1: 0300000A:1451 0100000A:B2A4 01 00000000:0000001F 00:00000000 00000000     0        0 0 1 0 20 4 29 10 -1
    2: 0300000A:1451 0100000A:B2A6 06 00000000:00000000 03:00001762 00000000     0        0 0 3 0
 """
 UDP6 = """\
@@ -124,9 +124,11 @@ UDP6 = """\
 
 def test_sockets_are_read_from_the_kernels_tables() -> None:
     assert parse_sockets(TCP, "tcp") == [
-        Socket(5201, is_listening=True, is_connected=False),
-        Socket(5201, is_listening=False, is_connected=True),
-        Socket(5201, is_listening=False, is_connected=False),
+        # Of a listening socket the queue is who waits to be accepted.
+        Socket(5201, 0, is_listening=True, is_connected=False, unread_bytes=0),
+        Socket(5201, 45732, is_listening=False, is_connected=True, unread_bytes=31),
+        Socket(5201, 45734, is_listening=False, is_connected=False, unread_bytes=0),
     ]
-    assert parse_sockets(UDP6, "udp") == [Socket(5201, is_listening=True, is_connected=False)]
+    udp6 = Socket(5201, 0, is_listening=True, is_connected=False, unread_bytes=0)
+    assert parse_sockets(UDP6, "udp") == [udp6]
     assert parse_sockets("", "tcp") == []

@@ -4,22 +4,16 @@ import json
 import math
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
-from fairslice.lab.traffic.iperf3_streams import (
-    SPREAD_S,
-    Phase,
-    Stream,
-    StreamResult,
-    client_argv,
-    run_streams,
-    server_argv,
-)
+from fairslice.lab.traffic.iperf3_commands import Stream, client_argv, server_argv
+from fairslice.lab.traffic.iperf3_streams import SPREAD_S, Phase, StreamResult, run_streams
 
 GREEDY = Stream("f1", "h1", "h3", "10.0.0.3", "tcp", 5001)
-SECOND = Stream("f2", "h2", "h3", "10.0.0.3", "udp", 5002, rate_bps=2e6)
+SECOND = Stream("f2", "h2", "h3", "10.0.0.3", "tcp", 5002)
+DATAGRAMS = Stream("f2", "h2", "h3", "10.0.0.3", "udp", 5002, rate_bps=2e6)
 BUSY = json.dumps({"error": "error - the server is busy running a test. try again later"})
 FINE = json.dumps({"end": {}})
 
@@ -133,13 +127,16 @@ class FakeProcess:
 
 @dataclass
 class Behaviour:
-    """What one round of one stream does."""
+    """What one round of one stream does; of a UDP stream ``unanswered`` is lost on its way back."""
 
     begins_after_s: float | None = 0.05
     client_text: str = FINE
     client_ends_after_s: float | None = 20.0
     server_text: str = FINE
     server_ends_after_s: float | None = 20.1
+    connects_after_s: float | None = None
+    """Its control connection; None: as it begins."""
+    unanswered: bool = False
 
 
 @dataclass
@@ -151,6 +148,7 @@ class FakeHosts:
     _round: dict[int, int] = field(default_factory=dict)
     _servers: dict[int, FakeProcess] = field(default_factory=dict)
     _begins: dict[int, float] = field(default_factory=dict)
+    _connects: dict[int, float] = field(default_factory=dict)
 
     def popen(self, host: str, argv: Sequence[str]) -> FakeProcess:
         port = int(option(list(argv), "-p"))
@@ -172,7 +170,9 @@ class FakeHosts:
         else:
             server = self._servers[port]
             assert server.poll() is not None or self.is_listening("h3", port), "a client before its server"
-            self._begins[port] = math.inf if script.begins_after_s is None else now + script.begins_after_s
+            begins, connects = script.begins_after_s, script.connects_after_s
+            self._begins[port] = math.inf if begins is None else now + begins
+            self._connects[port] = self._begins[port] if connects is None else now + connects
         self.processes.append(process)
         return process
 
@@ -182,7 +182,11 @@ class FakeHosts:
 
     def connections(self, host: str, port: int, protocol: str = "tcp") -> int:
         begun = self.clock.now() >= self._begins.get(port, math.inf)
-        return (2 if protocol == "tcp" else 1) if begun else 0
+        connected = self.clock.now() >= self._connects.get(port, math.inf)
+        return int(begun) if protocol == "udp" else begun + connected
+
+    def unread_bytes(self, host: str, port: int) -> int:
+        return 2 if self.behaviours[port][self._round[port]].unanswered else 0
 
 
 def run(
@@ -220,6 +224,65 @@ def test_the_measurement_starts_when_the_last_stream_is_warm() -> None:
     assert results["f2"].begin_s == pytest.approx(3.0, abs=0.05)
     assert results["f1"].end_s - results["f1"].begin_s == pytest.approx(10.0)
     assert results["f1"].server_json == FINE
+
+
+NO_ANSWER = Behaviour(client_ends_after_s=None, server_ends_after_s=None, unanswered=True)
+NO_HELLO = replace(NO_ANSWER, begins_after_s=None, connects_after_s=0.05, unanswered=False)
+
+
+@pytest.mark.parametrize("lost", [NO_HELLO, NO_ANSWER])
+def test_a_udp_stream_whose_first_datagram_is_lost_is_started_again_by_itself(lost: Behaviour) -> None:
+    results, phases, hosts = run({5001: [Behaviour()], 5002: [lost, Behaviour()]}, [GREEDY, DATAGRAMS])
+    assert [results[flow].error for flow in ("f1", "f2")] == [None, None]
+    assert len(hosts.processes) == 6
+    at = dict(phases)
+    assert at["measuring"] - at["warming-up"] == pytest.approx(3.0)
+    assert results["f2"].begin_s >= 3.0
+    assert results["f2"].end_s - results["f2"].begin_s == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize("lost", [[NO_HELLO] * 2, [NO_ANSWER, NO_HELLO, NO_ANSWER], [NO_ANSWER] * 10])
+def test_datagrams_lost_again_and_again_leave_a_measurement_that_is_whole(lost: list[Behaviour]) -> None:
+    """Where the other streams would not last long enough, all are started again, to last longer."""
+    rounds = [Behaviour(client_ends_after_s=40.0, server_ends_after_s=40.1)] * 9
+    results, phases, _ = run({5001: rounds, 5002: [*lost, *rounds]}, [GREEDY, DATAGRAMS])
+    at = dict(phases)
+    assert [results[flow].error for flow in ("f1", "f2")] == [None, None]
+    assert results["f2"].begin_s >= 3.0
+    assert at["finishing"] - at["measuring"] == pytest.approx(10.0)
+
+
+def test_a_udp_stream_that_never_opens_is_reported_and_the_others_are_measured() -> None:
+    rounds = [Behaviour(client_ends_after_s=40.0, server_ends_after_s=40.1)] * 9
+    results, _, _ = run({5001: rounds, 5002: [NO_HELLO] * 30}, [GREEDY, DATAGRAMS])
+    assert results["f1"].error is None
+    assert results["f2"].error is not None
+    assert "did not get through within 3 s and was killed" in results["f2"].error
+
+
+def test_an_answer_that_proves_lost_during_the_warm_up_starts_all_again() -> None:
+    class Late(FakeHosts):
+        """What the server says of its beginning comes late, once."""
+
+        def unread_bytes(self, host: str, port: int) -> int:
+            return 2 if self._round[port] == 0 and self.clock.now() > 102 else 0
+
+    clock = Clock()
+    phases: list[Phase] = []
+    late = replace(NO_ANSWER, unanswered=False)
+    hosts = Late(clock, {5002: [late, Behaviour()]})
+    results = run_streams(
+        hosts,
+        [DATAGRAMS],
+        warmup_s=3.0,
+        duration_s=10.0,
+        on_phase=phases.append,
+        now=clock.now,
+        sleep=clock.sleep,
+    )
+    assert results["f2"].error is None
+    assert phases.count("connecting") == 2
+    assert phases[-5:] == ["connecting", "warming-up", "measuring", "finishing", "done"]
 
 
 def test_time_spent_reading_counters_is_part_of_the_measurement() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from fairslice.api.allocation import FlowView, PathView
 from fairslice.errors import InputError
-from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES
+from fairslice.lab.traffic.iperf3_commands import UDP_PAYLOAD_BYTES
 from fairslice.lab.traffic.plan import (
     UDP_GREED,
     FlowTraffic,

@@ -119,11 +119,16 @@ def host_script(link: Link, ip: str, congestion_control: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """A line of /proc/net/tcp or /proc/net/udp (proc(5))."""
+    """A line of /proc/net/tcp or /proc/net/udp (proc(5)).
+
+    ``unread_bytes`` have come over a connection and were not read.
+    """
 
     local_port: int
+    remote_port: int
     is_listening: bool
     is_connected: bool
+    unread_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,13 @@ def parse_sockets(text: str, protocol: Protocol) -> list[Socket]:
     waiting = _LISTEN if protocol == "tcp" else _CLOSE
     found = []
     for line in text.splitlines()[1:]:
-        _, local, _, state, *_ = line.split()
+        _, local, remote, state, queues, *_ = line.split()
+        local_port, remote_port, unread_bytes = (
+            int(field.rpartition(":")[2], 16) for field in (local, remote, queues)
+        )
         number = int(state, 16)
-        found.append(Socket(int(local.rpartition(":")[2], 16), number == waiting, number == _ESTABLISHED))
+        connected = number == _ESTABLISHED
+        found.append(
+            Socket(local_port, remote_port, number == waiting, connected, unread_bytes if connected else 0)
+        )
     return found

@@ -218,6 +218,10 @@ class EmulatedNetwork:
         """How many connected sockets of ``host`` have ``port`` as their own."""
         return sum(s.local_port == port and s.is_connected for s in self._sockets(host, protocol))
 
+    def unread_bytes(self, host: str, port: int) -> int:
+        """What has come to ``host`` over TCP from another host's ``port`` and was not read."""
+        return sum(s.unread_bytes for s in self._sockets(host, "tcp") if s.remote_port == port)
+
     def _sockets(self, host: str, protocol: Protocol) -> list[Socket]:
         found: list[Socket] = []
         for table in (protocol, f"{protocol}6"):

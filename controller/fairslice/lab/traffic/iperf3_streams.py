@@ -12,6 +12,7 @@ from typing import Protocol as Interface
 
 from fairslice.errors import MachineError
 from fairslice.lab.emulation.hosts import Protocol
+from fairslice.lab.traffic.iperf3_commands import Stream, client_argv, server_argv
 from fairslice.measure.iperf import reported_error
 from fairslice.units import format_duration
 
@@ -21,10 +22,6 @@ Phase = Literal["connecting", "warming-up", "measuring", "finishing", "done"]
 What was read before another "connecting" counts for nothing: streams are started once more.
 """
 
-UDP_PAYLOAD_BYTES = 1448
-"""A datagram's payload; it fits one frame."""
-INTERVAL_S = 0.5
-"""How often iperf3 reports."""
 SPREAD_S = 3.0
 """How long streams may take to run, once all clients are started: two lost SYNs (RFC 6298) and some more."""
 _LISTEN_TIMEOUT_S = 60.0
@@ -40,11 +37,11 @@ _CLIENTS_TO_SERVERS = 3.0
 _LOOK_S = 0.1
 _READING_AGAIN = 2.0
 """How much longer than the first reading of counters the second one may take."""
-# A block of iperf3's own 128 KiB would make a burst of a slow stream. A look at the clock for each datagram,
-# and every millisecond, makes a slow processor send half of 60 Mbit/s.
-_BLOCK_S = 0.010
-_MAXIMUM_BLOCK_BYTES = 128 * 1024
-_MINIMUM_BLOCK_BYTES = 1448
+_ANSWER_S = 0.5
+"""After its control connection stands: when the two datagrams that open a UDP stream have gone and come."""
+_PATIENCE_S = 1.0
+_OPENINGS = 4
+"""How long they are waited for, and how often they are tried; the last time as long as for any stream."""
 
 
 class Process(Interface):
@@ -74,29 +71,8 @@ class Hosts(Interface):
     def connections(self, host: str, port: int, protocol: Protocol = "tcp") -> int:
         """How many connected sockets have ``port`` as their own."""
 
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """What iperf3 sends for one flow.
-
-    ``rate_bps`` is payload, not frames; None: a greedy TCP stream. ``client_port`` is the data's source port;
-    None: the kernel's choice. iperf3's control connection is TCP to ``server_port`` for a UDP stream too.
-    """
-
-    flow_id: str
-    source: str
-    destination_host: str
-    destination_ip: str
-    protocol: Protocol
-    server_port: int
-    client_port: int | None = None
-    rate_bps: float | None = None
-    dscp: int | None = None
-    congestion_control: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.protocol == "udp" and self.rate_bps is None:
-            raise ValueError(f"flow {self.flow_id}: a UDP stream needs a rate, since it can't be greedy")
+    def unread_bytes(self, host: str, port: int) -> int:
+        """What has come over TCP from another host's ``port`` and was not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,38 +94,6 @@ class StreamResult:
     read_s: float = math.nan
 
 
-def server_argv(stream: Stream) -> list[str]:
-    """The command of a server for one test, which reports in JSON."""
-    return ["iperf3", "-s", "-4", "-1", "-J", "-p", str(stream.server_port), "-i", str(INTERVAL_S)]
-
-
-def client_argv(stream: Stream, time_s: float) -> list[str]:
-    """The command that sends for ``time_s`` seconds, rounded up, since iperf3 takes whole ones."""
-    argv = ["iperf3", "-c", stream.destination_ip, "-4", "-p", str(stream.server_port), "-J"]
-    argv += ["-t", str(math.ceil(time_s)), "-i", str(INTERVAL_S)]
-    argv += ["--connect-timeout", str(round(SPREAD_S * 1000))]
-    if stream.rate_bps is not None:
-        # iperf3 takes 0 for "no limit".
-        rate = str(max(1, round(stream.rate_bps)))
-        block_bytes = math.ceil(stream.rate_bps * _BLOCK_S / 8)
-        block_bytes = min(max(block_bytes, _MINIMUM_BLOCK_BYTES), _MAXIMUM_BLOCK_BYTES)
-        if stream.protocol == "tcp":
-            argv += ["-l", str(block_bytes)]
-        elif (datagrams := block_bytes // UDP_PAYLOAD_BYTES) > 1:
-            rate += f"/{datagrams}"
-            argv += ["--pacing-timer", str(round(_BLOCK_S * 1e6))]
-        argv += ["-b", rate]
-    if stream.protocol == "udp":
-        argv += ["-u", "-l", str(UDP_PAYLOAD_BYTES)]
-    if stream.client_port is not None:
-        argv += ["--cport", str(stream.client_port)]
-    if stream.dscp is not None:
-        argv += ["-S", str(stream.dscp << 2)]
-    if stream.congestion_control is not None and stream.protocol == "tcp":
-        argv += ["-C", stream.congestion_control]
-    return argv
-
-
 def run_streams(
     hosts: Hosts,
     streams: Sequence[Stream],
@@ -169,7 +113,9 @@ def run_streams(
 
     Streams that are not all running within SPREAD_S (a lost SYN, a server that takes itself for busy,
     esnet/iperf#1969) are all ended and started once more; what does not run then is reported, and the others
-    are measured. Whatever happens, every iperf3 is gone in the end.
+    are measured. A UDP stream opens with a datagram each way, which iperf3 sends once and then waits 30 s: a
+    stream whose datagram was lost is started again by itself. Whatever happens, every iperf3 is gone in the
+    end.
 
     Args:
         hosts: where they run.
@@ -190,7 +136,7 @@ def run_streams(
     _check_unique(streams)
     spare_s = _SPARE_S
     with contextlib.ExitStack() as stack:
-        for _ in range(_WINDOWS):
+        for window in range(1, _WINDOWS + 1):
             on_phase("connecting")
             needed_s = warmup_s + max(duration_s, reading_s) + reading_s
             runs = _start_all(stack, hosts, streams, needed_s + spare_s, now, sleep)
@@ -208,12 +154,13 @@ def run_streams(
                 if took_s > reading_s:
                     reading_s = _READING_AGAIN * took_s
                 lacking_s = _lacking_s(runs, begin + max(duration_s, took_s) + reading_s)
-                if lacking_s <= 0:
+                waits = window < _WINDOWS and any(run.waits_for_an_answer() for run in runs)
+                if lacking_s <= 0 and not waits:
                     sleep(max(0.0, begin + duration_s - now()))
                     end = now()
                     break
             _kill_all(runs)
-            spare_s += 2 * lacking_s
+            spare_s += 2 * max(0.0, lacking_s)
         else:
             raise MachineError(
                 f"{len(streams)} streams can't be measured at once: the first would end"
@@ -238,7 +185,12 @@ class _Run:
         self.server: Process | None = None
         self.client: Process | None = None
         self.began_at: float | None = None
+        # For the first time.
         self.started_at = math.inf
+        # Of a UDP stream: when its control connection was seen, and the server's end of its own.
+        self.connected_at: float | None = None
+        self.opened_at: float | None = None
+        self.patience_s = math.inf
         # Until then it sends, at the least: it lasts from when its client connects.
         self.ends_at = math.inf
 
@@ -246,7 +198,7 @@ class _Run:
         self.server = self.hosts.popen(self.stream.destination_host, server_argv(self.stream))
 
     def start_client(self, time_s: float, at: float) -> None:
-        self.started_at, self.ends_at = at, at + math.ceil(time_s)
+        self.started_at, self.ends_at = min(self.started_at, at), at + math.ceil(time_s)
         self.client = self.hosts.popen(self.stream.source, client_argv(self.stream, time_s))
 
     def is_listening_or_dead(self) -> bool:
@@ -259,17 +211,42 @@ class _Run:
     def has_begun_or_died(self, at: float) -> bool:
         """Look for the data connection beside the control connection, which is always TCP."""
         assert self.client is not None
-        host, port = self.stream.destination_host, self.stream.server_port
-        if self.began_at is None:
-            if self.client.poll() is not None:
-                return True
-            if self.stream.protocol == "tcp":
-                began = self.hosts.connections(host, port, "tcp") >= 2
-            else:
-                began = self.hosts.connections(host, port, "udp") >= 1
-            if began:
+        if self.began_at is None and self.client.poll() is None:
+            if self.stream.protocol == "udp":
+                return self._has_opened_or_not(at)
+            if self._connections("tcp") >= 2:
                 self.began_at = at
-        return self.began_at is not None
+        return self.began_at is not None or self.client.poll() is not None
+
+    def _has_opened_or_not(self, at: float) -> bool:
+        if self.connected_at is None and self._connections("tcp") >= 1:
+            self.connected_at = at
+        if self.opened_at is None and self._connections("udp") >= 1:
+            self.opened_at = at
+        if self.connected_at is None or at < self.connected_at + _ANSWER_S:
+            return False
+        if self.opened_at is not None and not self.waits_for_an_answer():
+            self.began_at = self.opened_at
+        return self.began_at is not None or self.is_unanswered(at)
+
+    def _connections(self, protocol: Protocol) -> int:
+        return self.hosts.connections(self.stream.destination_host, self.stream.server_port, protocol)
+
+    def is_unanswered(self, at: float) -> bool:
+        """Whether one of the two datagrams that open it was lost, by all appearance."""
+        return (
+            self.began_at is None
+            and self.connected_at is not None
+            and at >= self.connected_at + self.patience_s
+        )
+
+    def waits_for_an_answer(self) -> bool:
+        """Whether its client waits for a datagram, and does not read that the server has begun."""
+        return (
+            self.stream.protocol == "udp"
+            and self.opened_at is not None
+            and self.hosts.unread_bytes(self.stream.source, self.stream.server_port) > 0
+        )
 
     def kill(self) -> None:
         # The server first: its reset spares the client's port the TIME-WAIT that would refuse a second start.
@@ -358,14 +335,21 @@ def _start_all(
 
 
 def _start(
-    runs: Sequence[_Run], time_s: float, now: Callable[[], float], sleep: Callable[[float], None]
+    runs: Sequence[_Run],
+    time_s: float,
+    now: Callable[[], float],
+    sleep: Callable[[float], None],
+    openings: int = _OPENINGS,
 ) -> bool:
     """Start all servers, then all clients; whether every stream runs within SPREAD_S.
 
-    A stream lasts ``time_s``, and longer by what starting all, and those after it once more, may take.
+    A stream lasts ``time_s``, and longer by what starting all, and those after it once more, may take. UDP
+    streams that do not open are started up to ``openings`` times.
     """
     began = now()
     for run in runs:
+        run.patience_s = _PATIENCE_S if openings > 1 else math.inf
+        run.connected_at = run.opened_at = None
         run.start_server()
     one_s = _CLIENTS_TO_SERVERS * (now() - began) / max(1, len(runs))
     _wait(runs, lambda run, _: run.is_listening_or_dead(), now() + _LISTEN_TIMEOUT_S, now, sleep)
@@ -378,6 +362,10 @@ def _start(
                 started.has_begun_or_died(now())
             looked = now()
     _wait(runs, _Run.has_begun_or_died, now() + SPREAD_S, now, sleep)
+    unopened = [run for run in runs if run.is_unanswered(now())]
+    if unopened:
+        _kill_all(unopened)
+        _start(unopened, time_s, now, sleep, openings - 1)
     return all(run.began_at is not None for run in runs)
 
 

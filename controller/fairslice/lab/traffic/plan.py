@@ -8,7 +8,7 @@ from typing import Literal
 from fairslice.api.allocation import FlowView
 from fairslice.errors import Fault, InputError
 from fairslice.lab.traffic.attempts import Attempt
-from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES, Stream
+from fairslice.lab.traffic.iperf3_commands import UDP_PAYLOAD_BYTES, Stream
 from fairslice.measure.results import NotMeasured
 from fairslice.naming import Named, ends, find_flows
 from fairslice.policy.model import PROTOCOLS

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from fairslice.api.allocation import AllocationView, FlowView
 from fairslice.lab.emulation.hosts import HostCounters
-from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES
+from fairslice.lab.traffic.iperf3_commands import UDP_PAYLOAD_BYTES
 from fairslice.measure.measurement import Measured
 from fairslice.measure.rates import FlowRates
 from fairslice.measure.results import HostResult

@@ -7,7 +7,8 @@ from typing import Literal, cast
 
 from fairslice.api.allocation import AllocationView, FlowView
 from fairslice.api.counters import Counters
-from fairslice.lab.traffic.iperf3_streams import UDP_PAYLOAD_BYTES, StreamResult
+from fairslice.lab.traffic.iperf3_commands import UDP_PAYLOAD_BYTES
+from fairslice.lab.traffic.iperf3_streams import StreamResult
 from fairslice.lab.traffic.plan import UDP_GREED, FlowTraffic
 from fairslice.lab.trial.losses import Losses, losses
 from fairslice.lab.trial.resolution import has_meter, uncertain_bits
