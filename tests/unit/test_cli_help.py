@@ -18,7 +18,7 @@ from fairslice.cli.options import OneNamed
 ROOT = Path(__file__).parents[2]
 UNITS = {"SECONDS", "PERCENT", "PORT", "N"}
 FORMER = {"--policy", "--network", "--output"}
-RUNS = ("allocate", "check", "doctor", "explain", "plan", "topology")
+RUNS = ("allocate", "check", "demo", "doctor", "explain", "model", "plan", "topology")
 """Commands that need neither root, nor a switch or a controller, nor a machine of their own."""
 
 
@@ -87,7 +87,7 @@ def test_an_example_works_as_it_stands(tmp_path: Path, name: str, line: str) -> 
     assert done.returncode in ((0, 6) if name == "doctor" else (0,)), done.stderr
     made = {path.name: path.stat().st_size for path in tmp_path.iterdir() if path.is_file()}
     assert all(made.values())
-    assert bool(made) == (">" in line or "--picture" in line)
+    assert bool(made) == (">" in line or "--picture" in line or "--plot" in line)
     assert bool(done.stdout) != (">" in line)
 
 

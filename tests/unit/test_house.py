@@ -22,7 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "alloc": {"errors", "files"},
     "slicing": {"errors", "units", "naming", "api", "policy", "topology", "alloc"},
     "measure": {"errors", "units", "naming", "files", "api"},
-    "report": {"errors", "units", "naming", "measure"},
+    "models": {"errors", "files"},
+    "report": {"errors", "units", "naming", "measure", "models"},
     "control": {"errors", "linux", "files", "api", "policy", "topology", "alloc", "slicing"},
     "lab": {
         *("errors", "units", "naming", "linux", "api", "policy", "topology", "slicing", "measure", "report"),

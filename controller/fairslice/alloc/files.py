@@ -12,10 +12,9 @@ above, and without ``slices`` there are none. A link named twice in a path count
 say how much is used of each link, ``{"A": 1, "B": 0.5}``.
 """
 
-import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -27,8 +26,9 @@ from fairslice.alloc.certificate.certify import certify
 from fairslice.alloc.explain.sensitivity import Guarantee
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
 from fairslice.alloc.waterfilling import allocate
-from fairslice.errors import Fault, InfeasibleError, InputError, Location
-from fairslice.files.pydantic_faults import ModelFault, dotted, faults_of, shown, step
+from fairslice.errors import Fault, InfeasibleError, InputError
+from fairslice.files.json_text import load_json, repeated_keys
+from fairslice.files.pydantic_faults import ModelFault, dotted, faults_of
 
 _Amount = Annotated[float, Field(ge=0)]
 _Weight = Annotated[float, Field(gt=0)]
@@ -114,9 +114,9 @@ def parse_problems(text: str, file: str) -> ProblemFile:
         types, numbers out of range; and, of each problem without such faults, all that
         :meth:`AllocationProblem.check` refuses. Text that is not JSON is refused with its line and column.
     """
-    data = _load(text, file)
+    data = load_json(text, file)
     is_array = isinstance(data, list)
-    faults = [f"{path}: the key {shown(key)} is there more than once" for path, key in _repeated(data, "$")]
+    faults = list(repeated_keys(data))
     problems = []
     for index, item in enumerate(data if is_array else [data]):
         path = f"$[{index}]" if is_array else "$"
@@ -130,41 +130,6 @@ def parse_problems(text: str, file: str) -> ProblemFile:
     if faults:
         raise InputError(Fault(f"{file}: {fault}") for fault in faults)
     return ProblemFile(tuple(problems), is_array)
-
-
-class _Object(dict[str, Any]):
-    """A JSON object that remembers which keys it had more than once."""
-
-    repeated: tuple[str, ...] = ()
-
-
-def _object(pairs: list[tuple[str, Any]]) -> _Object:
-    found = _Object(pairs)
-    if len(found) < len(pairs):
-        found.repeated = tuple(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
-    return found
-
-
-def _load(text: str, file: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_object)
-    except json.JSONDecodeError as error:
-        place = Location(file, error.lineno, error.colno)
-        raise InputError([Fault(f"this is not JSON: {error.msg}", place)]) from None
-    except RecursionError:
-        raise InputError(f"{file}: nested too deeply, expected a problem or an array of them") from None
-    except ValueError as error:
-        raise InputError(f"{file}: this is not JSON that can be read: {error}") from None
-
-
-def _repeated(data: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(data, _Object):
-        yield from ((path, key) for key in data.repeated)
-        for key, value in data.items():
-            yield from _repeated(value, path + step(key))
-    elif isinstance(data, list):
-        for index, value in enumerate(data):
-            yield from _repeated(value, f"{path}[{index}]")
 
 
 def _told(path: str, fault: ModelFault) -> str:

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from fairslice.alloc.files import ProblemFile
     from fairslice.alloc.problem import AllocationProblem
 
-_MAX_CHARACTERS = 256 << 20
-"""Far more than any problem needs; a device such as /dev/zero has no end."""
-
 
 @click.command(
     short_help="Answer a max-min problem of links and flows, without a network.",
@@ -71,20 +68,12 @@ def command(file: str, explained: bool, flow: str | None, picture: Path | None, 
 
     from fairslice.alloc import files
     from fairslice.cli.output import print_document
-    from fairslice.errors import InfeasibleError, InputError, os_reason
+    from fairslice.cli.problem_text import read_problem_text
+    from fairslice.errors import InfeasibleError
 
     if not explained and (flow is not None or picture is not None):
         raise click.UsageError("--flow and --picture need --explain")
-    name = "<stdin>" if file == "-" else file
-    try:
-        with click.open_file(file, encoding="utf-8-sig") as stream:
-            text = stream.read(_MAX_CHARACTERS + 1)
-    except OSError as error:
-        raise InputError(f"{name}: can't be read: {os_reason(error)}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: is not UTF-8: {error.reason} at byte {error.start}") from None
-    if len(text) > _MAX_CHARACTERS:
-        raise InputError(f"{name} has more than {_MAX_CHARACTERS >> 20} MiB; expected a file of at most that")
+    text, name = read_problem_text(file)
     parsed = files.parse_problems(text, name)
     if explained:
         flow = _check_explained(parsed, name, flow, picture)

@@ -1,10 +1,7 @@
 """A filling as a picture, in the words of whoever asked."""
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from fairslice.errors import InputError, os_reason, writing
 
 if TYPE_CHECKING:
     from fairslice.alloc.explain.filling import Filling, Stop
@@ -16,25 +13,11 @@ PICTURED = 4
 
 
 def check_picture(file: Path | None) -> None:
-    """Refuse a picture that can't be drawn, before the work.
+    """Refuse a picture that can't be drawn; see :func:`fairslice.cli.picture_file.check_picture`."""
+    from fairslice.cli import picture_file
 
-    Raises:
-        InputError: the file's name ends neither in .svg nor in .png, or its directory is not there.
-        MachineError: the extra that draws is not installed.
-    """
-    from fairslice.cli.extras import require
-
-    if file is None:
-        return
-    require("report", "--picture")
-    if file.suffix.lower() not in (".svg", ".png"):
-        raise InputError(f"{file}: expected a picture's name that ends in .svg or .png")
-    try:
-        there = file.absolute().parent.is_dir()
-    except OSError as error:
-        raise InputError(f"{file}: can't be written: {os_reason(error)}") from None
-    if not there:
-        raise InputError(f"{file}: {file.absolute().parent} is not a directory; expected one that is there")
+    if file is not None:
+        picture_file.check_picture(file, "--picture", (".svg", ".png"))
 
 
 def write_picture(file: Path, picture: "FillingPicture") -> None:
@@ -44,18 +27,12 @@ def write_picture(file: Path, picture: "FillingPicture") -> None:
         InputError: it can't be written there; no part of it stays.
         MachineError: the machine can't write now, such as to a full disk; no part of it stays.
     """
+    from fairslice.cli import picture_file
     from fairslice.report.filling_picture import filling_png, filling_svg
-    from fairslice.report.page import write_whole
 
-    # Matplotlib warns where it can't keep its cache of fonts, as under a home that can't be written.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    picture_file.quiet_matplotlib()
     svg = file.suffix.lower() == ".svg"
-    data = f"{filling_svg(picture)}\n".encode() if svg else filling_png(picture)
-    with writing(file):
-        if file.exists() and not file.is_file():  # A device or a pipe stays what it is.
-            file.write_bytes(data)
-        else:
-            write_whole(file, data)
+    picture_file.write_picture(file, f"{filling_svg(picture)}\n".encode() if svg else filling_png(picture))
 
 
 def picture_in_rates(filling: "Filling", words: "Words") -> "FillingPicture":

@@ -8,6 +8,7 @@ from fairslice.errors import MachineError
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "controller": ("dns", "eventlet", "h11", "httpx", "ovs", "ryu", "starlette", "uvicorn"),
     "fast": ("numba",),
+    "models": ("scipy",),
     "os-ken": ("OpenSSL", "h11", "httpx", "os_ken", "ovs", "starlette", "uvicorn"),
     "report": ("jinja2", "matplotlib"),
 }
@@ -28,6 +29,11 @@ def require(extra: str, what: str) -> None:
     """
     if all(any(map(_missing, EXTRAS[one])) for one in (extra, INSTEAD.get(extra, extra))):
         raise _refusal(extra, what)
+
+
+def installed(extra: str) -> bool:
+    """Whether all packages of an extra are there. Nothing is imported."""
+    return not any(map(_missing, EXTRAS[extra]))
 
 
 def refusal_of(error: ImportError, what: str) -> MachineError | None:

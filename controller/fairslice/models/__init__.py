@@ -1,0 +1,1 @@
+"""Theory as numbers: queues, schedulers, buckets, sources of traffic, congestion control; pure and seeded."""
