@@ -18,8 +18,10 @@ TCP_PAYLOAD_BYTES = MTU_BYTES - IPV4_HEADER_BYTES - TCP_HEADER_BYTES
 
 _RATE_UNITS: Mapping[str, float] = {"bit/s": 1.0, "kbit/s": 1e3, "Mbit/s": 1e6, "Gbit/s": 1e9}
 _TIME_UNITS: Mapping[str, float] = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+_SIZE_UNITS: Mapping[str, float] = {"B": 1.0, "kB": 1e3, "MB": 1e6}
 _LIKE_A_RATE = re.compile(r"(?P<prefix>[kmg]?)(?:bits?(?:/s(?:ec)?|ps)?|b(?:ps|/s(?:ec)?))", re.IGNORECASE)
 """Other ways to write a unit of rate; of bytes a second, MB/s, nobody knows whether bits were meant."""
+_LIKE_A_SIZE = re.compile(r"(?P<prefix>[km]?)(?:b|bytes?)", re.IGNORECASE)
 _LIKE_A_TIME = re.compile(r"(?P<prefix>[muµμ]?)s(?:ecs?|econds?)?", re.IGNORECASE)
 _BYTES = re.compile(r"[kmg]?B(?:ps|/s)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"([+-]?\d+),(\d.*)", re.DOTALL)
@@ -56,6 +58,15 @@ def parse_duration(text: str) -> float:
     return _parse(text, _TIME_UNITS, "a time", "50 ms", _LIKE_A_TIME)
 
 
+def parse_size(text: str) -> float:
+    """Read a size such as ``"15 kB"``, in bytes; a kilobyte is 1000 of them.
+
+    Raises:
+        ValueError: no number, no unit, an unknown unit, or a size that is negative or not finite.
+    """
+    return _parse(text, _SIZE_UNITS, "a size", "15 kB", _LIKE_A_SIZE)
+
+
 def _parse(text: str, units: Mapping[str, float], what: str, example: str, alike: re.Pattern[str]) -> float:
     found = _QUANTITY.fullmatch(text.strip())
     expected = f'expected {what} such as "{example}" in one of {", ".join(units)}'
@@ -86,7 +97,7 @@ def _meant(unit: str, units: Mapping[str, float], alike: re.Pattern[str]) -> str
     if found is None or (_BYTES.fullmatch(unit) and "B" in unit):
         return ""
     prefix = found["prefix"].lower().replace("µ", "u").replace("μ", "u")
-    meant = [known for known in units if known.lower() in (f"{prefix}bit/s", f"{prefix}s")]
+    meant = [known for known in units if known.lower() in (f"{prefix}bit/s", f"{prefix}s", f"{prefix}b")]
     return f"; did you mean {meant[0]}?" if meant else ""
 
 
@@ -124,6 +135,18 @@ def format_duration(time_s: float) -> str:
         if abs(time_s) >= size or unit == "us":
             return f"{time_s / size:.4g} {unit}"
     raise AssertionError("unreachable: us takes everything")
+
+
+def format_size(size_bytes: float) -> str:
+    """Write a size for people.
+
+    >>> format_size(15_000)
+    '15 kB'
+    """
+    for unit, size in reversed(list(_SIZE_UNITS.items())):
+        if abs(size_bytes) >= size or unit == "B":
+            return f"{size_bytes / size:.4g} {unit}"
+    raise AssertionError("unreachable: B takes everything")
 
 
 def tcp_wire_bps(goodput_bps: float, payload_bytes: int = TCP_PAYLOAD_BYTES) -> float:

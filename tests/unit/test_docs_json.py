@@ -23,6 +23,7 @@ PLANS = (
     ("policies/guaranteed.yaml", "topologies/dumbbell.json"),
     ("policies/demands.yaml", "topologies/dumbbell.json"),
     ("policies/fat-tree-tenants.yaml", "topologies/fat_tree.py"),
+    ("policies/voice.yaml", "topologies/dumbbell.json"),
 )
 
 

@@ -54,7 +54,7 @@ def test_the_defaults_of_the_table_are_those_of_the_files() -> None:
 
 def test_the_policies_of_the_table_exist() -> None:
     named = set(re.findall(r"\.\./policies/([\w-]+\.yaml)", PAGE))
-    assert len(named) == 12
+    assert len(named) == 13
     assert all((ROOT / "policies" / name).is_file() for name in named)
 
 

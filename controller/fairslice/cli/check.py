@@ -46,7 +46,7 @@ def command(
     Exits 0 if all can be used, 2 if not, 3 if only guarantees do not fit.
     """
     from fairslice.policy.load import check_policy, load_policy
-    from fairslice.slicing.allocation import allocate_slices
+    from fairslice.slicing.acceptance import accept
     from fairslice.slicing.state.enforced import shortcomings
 
     files += more_files
@@ -68,7 +68,7 @@ def command(
             else:
                 policy, flows = check_policy(file, network.hosts)
                 flow_count = len(flows)
-                allocation = allocate_slices(policy, network)
+                allocation = accept(policy, network)
                 notes = (*shortcomings(allocation), *_not_measurable(allocation))
         except InputError as error:
             faults += error.faults

@@ -98,7 +98,7 @@ def command(
     from fairslice.errors import InputError
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
-    from fairslice.slicing.allocation import allocate_slices
+    from fairslice.slicing.acceptance import accept
 
     if openflow_port == rest_port:
         raise InputError(f"--openflow-port and --rest-port are both {rest_port}; expected a port for each")
@@ -109,7 +109,7 @@ def command(
     if wanted is not None:
         require_enforceable(wanted, "`controller`")
     if expected is not None and wanted is not None:
-        allocate_slices(wanted, expected, omit_unreachable=True)
+        accept(wanted, expected, omit_unreachable=True)
 
     if framework is not None:
         # It is read when the framework's modules are imported.

@@ -66,12 +66,12 @@ def command(
     from fairslice.cli.explanation_picture import check_picture, picture_in_rates, write_picture
     from fairslice.naming import Named, ends, find_flow
     from fairslice.policy import load_policy
-    from fairslice.slicing.allocation import allocate_slices
+    from fairslice.slicing.acceptance import accept
     from fairslice.units import format_rate
 
     check_picture(picture)
     network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
-    allocation = allocate_slices(load_policy(policy), network)
+    allocation = accept(load_policy(policy), network)
     flows = [allocated.flow for allocated in allocation.flows]
     named = [Named(one.number, one.id, one.slice) for one in flows]
     wanted = None if flow is None else find_flow(flow, named).id

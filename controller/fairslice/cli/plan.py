@@ -79,7 +79,8 @@ def command(
     A flow with several paths shows what of its rate goes along each. No entries are shown for a policy with
     such flows, since several paths are not enforced yet."""
     from fairslice.policy import load_policy
-    from fairslice.slicing.allocation import allocate_slices
+    from fairslice.slicing.acceptance import accept
+    from fairslice.slicing.delays import flow_delays
     from fairslice.slicing.state.compile import compile_switches
     from fairslice.slicing.state.enforced import shortcomings
     from fairslice.slicing.view import view
@@ -87,7 +88,7 @@ def command(
     # What a plan is made of stays to its end, and has no circles to be looked for.
     gc.set_threshold(0)
     network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
-    allocation = allocate_slices(load_policy(policy), network)
+    allocation = accept(load_policy(policy), network)
     shown = view(allocation)
     notes = shortcomings(allocation)
     multipath = allocation.policy.multipath
@@ -98,6 +99,9 @@ def command(
 
         document = shown.model_dump(by_alias=True)
         document["notes"] = [str(note) for note in notes]
+        document["delays"] = [
+            _fields(delay) | {"hops": list(map(_fields, delay.hops))} for delay in flow_delays(allocation)
+        ]
         document["ways"] = [_fields(c) | {"ways": list(map(_fields, c.ways))} for c in _choices(allocation)]
         document["switches"] = {names[dpid]: _plain(state) for dpid, state in states.items()}
         print_document(indented(document))
@@ -106,12 +110,15 @@ def command(
     from rich.console import Console
 
     from fairslice.cli.output import wide_enough
+    from fairslice.cli.plan_delays import delay_table
 
     console = wide_enough(Console(markup=False))
     console.print(_rates(shown))
     choices = list(_choices(allocation))
     if choices:
         console.print(_ways(shown, choices))
+    if delays := flow_delays(allocation):
+        console.print(delay_table(shown, delays))
     said = "NOT certified: the checker contradicts these rates."
     if shown.certified:
         said = "Certified: no link is overloaded, and every flow is at its demand, a limit, or a full link."

@@ -209,7 +209,7 @@ def _job(
     from fairslice.lab.trial.job import Job
     from fairslice.policy import load_policy
     from fairslice.policy.enforceable import require_enforceable
-    from fairslice.slicing.allocation import allocate_slices
+    from fairslice.slicing.acceptance import accept
     from fairslice.slicing.state.enforced import shortcomings
     from fairslice.slicing.view import view
 
@@ -217,7 +217,7 @@ def _job(
     wanted = tuple(parse_sender(text) for text in senders)
     loaded = load_policy(policy)
     require_enforceable(loaded, "`run`")
-    allocation = allocate_slices(loaded, network)
+    allocation = accept(loaded, network)
     flows = view(allocation).flows
     if not flows:
         raise InputError(

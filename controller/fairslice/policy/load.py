@@ -178,6 +178,8 @@ def _flow_specs(node: Node) -> Iterator[FlowSpec]:
             item.location,
             weight=keys.weight,
             demand_bps=keys.demand,
+            burst_bytes=keys.burst,
+            delay_s=keys.delay,
             match=Match(keys.match.proto, keys.match.src_port, keys.match.dst_port),
             source_location=item.value_location(("from",)),
             destination_location=item.value_location(("to",)),

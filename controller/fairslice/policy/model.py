@@ -120,6 +120,8 @@ class FlowSpec:
     location: Location
     weight: float = 1.0
     demand_bps: float | None = None
+    burst_bytes: float | None = None
+    delay_s: float | None = None
     match: Match = Match()
     source_location: Location | None = None
     destination_location: Location | None = None
@@ -199,7 +201,8 @@ class Flow:
     """Traffic of one slice from one host to another, in one direction.
 
     ``number`` counts from 1 over the whole policy; ``source`` and ``destination`` are host names.
-    ``floor_bps`` is the flow's part of the slice's guarantee.
+    ``floor_bps`` is the flow's part of the slice's guarantee. With ``burst_bytes`` it promises to be a token
+    bucket of its demand and that depth, in Ethernet frames; ``delay_s`` is how long a frame may take then.
     """
 
     number: int
@@ -209,6 +212,8 @@ class Flow:
     location: Location
     weight: float = 1.0
     demand_bps: float | None = None
+    burst_bytes: float | None = None
+    delay_s: float | None = None
     floor_bps: float = 0.0
     match: Match = Match()
 

@@ -104,6 +104,8 @@ def _flows(one: Slice, resolved: list[tuple[FlowSpec, _Pairs]], first: int) -> I
                 location=spec.location,
                 weight=spec.weight,
                 demand_bps=spec.demand_bps,
+                burst_bytes=spec.burst_bytes,
+                delay_s=spec.delay_s,
                 floor_bps=guarantee_bps * spec.weight / weight,
                 match=spec.match,
             )

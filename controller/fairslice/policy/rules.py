@@ -53,6 +53,7 @@ def _slice_faults(name: str, node: Node) -> Iterator[Fault]:
     flows = node.get("flows")
     for flow in flows.items() if flows is not None else ():
         yield from _flow_faults(flow)
+        yield from _promise_faults(flow)
 
 
 def _split_faults(name: str, node: Node, defaults: Node | None) -> Iterator[Fault]:
@@ -115,6 +116,17 @@ def _flow_faults(flow: Node) -> Iterator[Fault]:
                 f"{key} with proto {describe(proto.value)}, which has no ports; expected proto tcp or udp"
             )
             yield Fault(message, entry.key_location)
+
+
+def _promise_faults(flow: Node) -> Iterator[Fault]:
+    """A burst is a token bucket's depth, which needs its rate; a delay follows from both."""
+    for key, needed, why in (
+        ("burst", "demand", "the rate of the token bucket whose depth it is"),
+        ("delay", "burst", "a delay can be kept for a flow only that promises to be a token bucket"),
+    ):
+        entry = flow.entries().get(key)
+        if entry is not None and flow.get(needed) is None:
+            yield Fault(f"{key} without a {needed}; expected a {needed} beside it: {why}", entry.key_location)
 
 
 def _read(reader: Callable[[object], _T], node: Node) -> _T | None:

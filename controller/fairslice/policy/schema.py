@@ -26,6 +26,7 @@ from fairslice.policy.values import (
     MIN_WEIGHT,
     RATE_PATTERN,
     SHARE_PATTERN,
+    SIZE_PATTERN,
     TIME_PATTERN,
     read_burst,
     read_paths,
@@ -33,6 +34,7 @@ from fairslice.policy.values import (
     read_proto,
     read_rate,
     read_share,
+    read_size,
     read_time,
     read_version,
     read_weight,
@@ -44,6 +46,7 @@ SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _RATE = {"type": "string", "pattern": RATE_PATTERN, "examples": ["20 Mbit/s"]}
 _TIME = {"type": "string", "pattern": TIME_PATTERN, "examples": ["50 ms"]}
+_SIZE = {"type": "string", "pattern": SIZE_PATTERN, "examples": ["15 kB"]}
 _BURST = {"anyOf": [{"const": "auto"}, _TIME]}
 _SHARE = {"type": "string", "pattern": SHARE_PATTERN, "examples": ["3 %"]}
 _WEIGHT = {"type": "number", "minimum": MIN_WEIGHT, "maximum": MAX_WEIGHT}
@@ -54,6 +57,8 @@ _ENDPOINT = {"type": "string", "pattern": ENDPOINT_PATTERN, "examples": ["h1", "
 
 Weight = Annotated[float, PlainValidator(read_weight), WithJsonSchema(_WEIGHT)]
 Rate = Annotated[float | None, PlainValidator(read_rate), WithJsonSchema(_RATE)]
+Size = Annotated[float | None, PlainValidator(read_size), WithJsonSchema(_SIZE)]
+Time = Annotated[float | None, PlainValidator(read_time), WithJsonSchema(_TIME)]
 Burst = Annotated[float | None, PlainValidator(read_burst), WithJsonSchema(_BURST)]
 Port = Annotated[int | None, PlainValidator(read_port), WithJsonSchema(_PORT)]
 Paths = Annotated[int, PlainValidator(read_paths), WithJsonSchema(_PATHS)]
@@ -118,6 +123,10 @@ class MatchKeys(_Keys):
 class FlowKeys(_Keys):
     """Traffic of the slice from one host to another, in one direction."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"dependentRequired": {"burst": ["demand"], "delay": ["burst", "demand"]}}
+    )
+
     source: Endpoint = Field(
         alias="from",
         description="Sender: a host's name, IPv4 address or MAC, or a prefix for every host inside it.",
@@ -126,6 +135,18 @@ class FlowKeys(_Keys):
     demand: Rate = Field(
         default=None,
         description="What the flow would like, in bit/s of Ethernet frames; without it the flow is greedy.",
+        json_schema_extra=_without_default,
+    )
+    burst: Size = Field(
+        default=None,
+        description="Beside a demand: what the flow sends at once, at most, in bytes of Ethernet frames. It"
+        " then promises to be a token bucket of that rate and depth.",
+        json_schema_extra=_without_default,
+    )
+    delay: Time = Field(
+        default=None,
+        description="Beside a burst: how long a frame may take at most, from the first switch to the last"
+        " queue's end; the policy is refused where that can't be kept.",
         json_schema_extra=_without_default,
     )
     weight: Weight = Field(

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from fairslice.files.words import LONGEST_QUANTITY, describe, did_you_mean
 from fairslice.policy.model import PROTOCOLS
-from fairslice.units import parse_duration, parse_rate
+from fairslice.units import format_size, parse_duration, parse_rate, parse_size
 
 MIN_WEIGHT = 1e-9
 MAX_WEIGHT = 1e12
 """Between these, products of a slice's and a flow's weight, and sums of them, stay exact enough."""
 MAX_TIME_S = 10.0
+MAX_SIZE_BYTES = 1e9
 MAX_RETURN_SHARE = 0.5
 MAX_PORT = 65535
 MAX_PATHS = 16
@@ -20,6 +21,7 @@ MAX_PATHS = 16
 _NUMBER_PATTERN = r"\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 RATE_PATTERN = rf"^\s*{_NUMBER_PATTERN}\s*(bit/s|kbit/s|Mbit/s|Gbit/s)\s*$"
 TIME_PATTERN = rf"^\s*{_NUMBER_PATTERN}\s*(us|ms|s)\s*$"
+SIZE_PATTERN = rf"^\s*{_NUMBER_PATTERN}\s*(B|kB|MB)\s*$"
 SHARE_PATTERN = rf"^\s*{_NUMBER_PATTERN}\s*%\s*$"
 
 
@@ -39,6 +41,20 @@ def read_time(value: object) -> float:
         ValueError: anything but text with a number and a unit of time in that range.
     """
     return _time(value, 'a time such as "50 ms"')
+
+
+def read_size(value: object) -> float:
+    """A size in bytes, above 0 and at most ``MAX_SIZE_BYTES``.
+
+    Raises:
+        ValueError: anything but text with a number and a unit of size in that range.
+    """
+    expected = 'a size such as "15 kB"'
+    size_bytes = _quantity(value, parse_size, SIZE_PATTERN, expected)
+    if not 0 < size_bytes <= MAX_SIZE_BYTES:
+        most = format_size(MAX_SIZE_BYTES)
+        raise ValueError(f"found {describe(value)}; expected {expected}, above 0 B and at most {most}")
+    return size_bytes
 
 
 def read_burst(value: object) -> float | None:

@@ -1,6 +1,8 @@
 """Table 0, the edge: classify what hosts send, meter it, and mark it with its slice's DSCP."""
 
+import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from fairslice.policy.model import PROTOCOLS, Match, Unmatched
 from fairslice.slicing.allocation import AllocatedFlow, NetworkAllocation
@@ -71,11 +73,15 @@ def meter_of(allocated: AllocatedFlow, allocation: NetworkAllocation) -> int | N
 
 
 def flow_meter(allocated: AllocatedFlow, allocation: NetworkAllocation) -> Iterator[Meter]:
-    """The flow's meter, if it has one: its rate, which is for data alone."""
+    """The flow's meter, if it has one: its rate, which is for data alone, and the burst that it promises."""
     meter_id = meter_of(allocated, allocation)
     if meter_id is not None:
         burst_s = allocation.policy.slice_named(allocated.flow.slice).burst_s
-        yield bucket(meter_id, flow_kbps(allocated), burst_s)
+        meter = bucket(meter_id, flow_kbps(allocated), burst_s)
+        promised_bytes = allocated.flow.burst_bytes
+        if promised_bytes is not None:
+            meter = replace(meter, burst_kbits=math.ceil(8 * promised_bytes / 1000))
+        yield meter
 
 
 def admit_measurement(

@@ -1,6 +1,7 @@
 """The queues of every port: min-rate is what the slice and its acknowledgements hold there, max-rate all that
 the link carries."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Set
 
@@ -42,6 +43,8 @@ def port_queues(allocation: NetworkAllocation) -> Mapping[str, Mapping[int, Port
     its depth is a shorter time; one that is not its flows' bottleneck stays nearly empty, whatever its depth.
     Both cost TCP nothing while a round trip without queues is shorter than that time.
 
+    What flows promise to send at once (``burst``) has room beside that.
+
     Best effort has no rate of its own to take a time at: slices leave it anything up to the capacity, and its
     min-rate may be next to nothing. Its queue is ``buffer_s`` at the capacity, so that it can use all that is
     left; nothing bounds its wait while slices fill the link. Where slices that only police share it, it is as
@@ -49,6 +52,7 @@ def port_queues(allocation: NetworkAllocation) -> Mapping[str, Mapping[int, Port
     the rate, would wait in it otherwise.
     """
     held: dict[LinkKey, dict[int, float]] = {key: defaultdict(float) for key in allocation.network.links}
+    promised: dict[LinkKey, dict[int, float]] = {key: defaultdict(float) for key in held}
     stopped: dict[LinkKey, dict[int, set[BottleneckKind]]] = {key: defaultdict(set) for key in held}
     for allocated in allocation.flows:
         of = allocation.policy.slice_named(allocated.flow.slice)
@@ -58,12 +62,14 @@ def port_queues(allocation: NetworkAllocation) -> Mapping[str, Mapping[int, Port
                 held[key][queue_id] += share * allocated.rate_bps
         for key in path_links(allocated.route.path):
             stopped[key][queue_id].add(allocated.bottleneck.kind)
+            if allocated.flow.burst_bytes is not None:
+                promised[key][queue_id] += allocated.flow.burst_bytes
     qos: dict[str, dict[int, PortQos]] = {switch: {} for switch in allocation.network.switches}
     for link in allocation.network.links.values():
         if link.source in qos and link.capacity_bps > 0:
             limited = {q for q, kinds in stopped[link.key].items() if BottleneckKind.LIMIT in kinds}
             limited.discard(queue_of(BEST_EFFORT))
-            queues = _queues(link, held[link.key], limited, allocation.policy.buffer_s)
+            queues = _queues(link, held[link.key], promised[link.key], limited, allocation.policy.buffer_s)
             qos[link.source][link.port_no] = PortQos(link.port_no, _capacity(link), queues)
     return qos
 
@@ -78,7 +84,11 @@ def _capacity(link: Link) -> int:
 
 
 def _queues(
-    link: Link, held_bps: Mapping[int, float], limited: Set[int], buffer_s: float
+    link: Link,
+    held_bps: Mapping[int, float],
+    promised_bytes: Mapping[int, float],
+    limited: Set[int],
+    buffer_s: float,
 ) -> tuple[Queue, ...]:
     capacity = _capacity(link)
     free = link.capacity_bps - sum(held_bps.values())
@@ -96,5 +106,6 @@ def _queues(
             drains = max(least, left) if policed else capacity
         most = least if queue_id in limited else capacity
         burst_bytes = max(int(least * QUEUE_BURST_S / 8), MIN_QUEUE_BURST_BYTES)
-        queues.append(Queue(queue_id, least, most, buffer_bytes(drains, buffer_s), burst_bytes))
+        depth_bytes = buffer_bytes(drains, buffer_s) + math.ceil(promised_bytes.get(queue_id, 0.0))
+        queues.append(Queue(queue_id, least, most, depth_bytes, burst_bytes))
     return tuple(queues)
