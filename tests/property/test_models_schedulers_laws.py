@@ -158,6 +158,25 @@ def test_no_packet_is_later_than_parekh_and_gallager_s_bound(name: str) -> None:
         assert lag <= bound, number
 
 
+def test_the_order_changes_who_waits_and_not_how_much() -> None:
+    """Kleinrock's conservation law (1965), of packets as they come: waits, each times its length, add up to
+    the same.
+
+    The work that is left falls at the link's rate whatever the order; its integral is this sum and what does
+    not depend on the order.
+    """
+    for number in range(500):
+        traffic = drawn(number)
+        sums = {
+            sum(
+                length * (start - arrival)
+                for length, start, arrival in zip(traffic.length, served.start, traffic.arrival, strict=True)
+            )
+            for served in (of(traffic) for of in DISCIPLINES.values())
+        }
+        assert len(sums) == 1, number
+
+
 Points = list[tuple[Fraction, Fraction]]
 
 

@@ -1,7 +1,9 @@
 """Generalized processor sharing: the fluid ideal, its virtual time, and when each packet would leave."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import pairwise
 from typing import Generic
 
 from fairslice.models.schedulers.traffic import Number, Served, Traffic
@@ -161,6 +163,23 @@ def virtual_time(traffic: Traffic[Number], fluid: Fluid[Number]) -> list[tuple[N
     if busy_until is not None:
         points.append((busy_until, zero))
     return _in_order(points, zero)
+
+
+def even_pieces(
+    points: Sequence[tuple[Number, Number]], start: Number, finish: Number
+) -> Iterator[tuple[Number, Number, Number]]:
+    """Where V rises evenly while GPS sends a packet: from, to, and dV/dt.
+
+    A flow of weight w is sent w dV/dt in a unit of time, its share of the link.
+
+    Args:
+        points: what :func:`virtual_time` says.
+        start: when GPS begins to send the packet.
+        finish: when it has sent it.
+    """
+    for (before, low), (after, high) in pairwise(points):
+        if start <= before < after <= finish:
+            yield before, after, (high - low) / (after - before)
 
 
 def _in_order(points: list[tuple[Number, Number]], zero: Number) -> list[tuple[Number, Number]]:

@@ -1,11 +1,10 @@
 """GPS and packets as Gantt charts, one above the other, and virtual time below."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from fairslice.models.schedulers.gps import Fluid, virtual_time
+from fairslice.models.schedulers.gps import Fluid, even_pieces, virtual_time
 from fairslice.models.schedulers.problem import ScheduleProblem
 from fairslice.models.schedulers.traffic import Served
 from fairslice.report.drawing import INK, MUTED, SURFACE, as_svg, slice_colours
@@ -20,8 +19,8 @@ _NAMES = {
     "drr": "deficit round robin: whole packets, flows in turn",
     "fifo": "FIFO: whole packets as they come",
 }
-_MOST_NAMED = 60
-"""Packets that have their names in the picture; of more there would be no room."""
+_LETTER = 0.014
+"""Of the width of a chart; a packet is named if its bar has room for that."""
 _TALL = 0.84
 """Of a row, what stands for the whole link."""
 _PALE = 0.65
@@ -61,12 +60,14 @@ def _figure(problem: ScheduleProblem) -> "Figure":
 def _rows(axes: "Axes", problem: ScheduleProblem, served: Served[Fraction], title: str) -> None:
     """A row for each flow, with its packets' arrivals and names."""
     rows = {flow: row for row, flow in enumerate(problem.flows)}
+    begun = min((packet.arrival for packet in problem.packets), default=Fraction(0))
+    span = float(max(served.finish, default=Fraction(0)) - begun)
     for place, packet in enumerate(problem.packets):
-        row = rows[packet.flow]
+        row, name = rows[packet.flow], str(packet.id)
         axes.plot([float(packet.arrival)] * 2, [row - _TALL / 2, row + _TALL / 2], color=MUTED, linewidth=1)
-        if len(problem.packets) <= _MOST_NAMED:
-            middle = float(served.start[place] + served.finish[place]) / 2
-            axes.text(middle, row, str(packet.id), ha="center", va="center", color=INK, fontsize=8)
+        start, finish = float(served.start[place]), float(served.finish[place])
+        if finish - start >= _LETTER * len(name) * span:
+            axes.text((start + finish) / 2, row, name, ha="center", va="center", color=INK, fontsize=8)
     axes.set_ylim(len(rows) - 0.45, -0.55)
     axes.set_yticks(range(len(rows)), list(rows))
     axes.grid(visible=False, axis="y")
@@ -93,21 +94,14 @@ def _fluid_bars(axes: "Axes", problem: ScheduleProblem, fluid: Fluid[Fraction], 
         row = rows[packet.flow]
         times: list[float] = []
         halves: list[float] = []
-        for before, after, speed in _pieces(points, fluid.start[place], fluid.finish[place]):
+        for before, after, speed in even_pieces(points, fluid.start[place], fluid.finish[place]):
             half = _TALL / 2 * float(weights[row] * speed / problem.rate)
             times += [float(before), float(after)]
             halves += [half, half]
         low, high = [row - half for half in halves], [row + half for half in halves]
-        axes.fill_between(times, low, high, color=colours[packet.flow], alpha=_PALE, edgecolor=SURFACE)
-
-
-def _pieces(
-    points: Points, start: Fraction, finish: Fraction
-) -> Iterator[tuple[Fraction, Fraction, Fraction]]:
-    """Where V rises evenly while a packet is sent: from, to, and how fast."""
-    for (before, low), (after, high) in pairwise(points):
-        if start <= before < after <= finish:
-            yield before, after, (high - low) / (after - before)
+        axes.fill_between(
+            times, low, high, color=colours[packet.flow], alpha=_PALE, edgecolor=SURFACE, linewidth=0.4
+        )
 
 
 def _virtual(axes: "Axes", points: Points) -> None:
