@@ -85,7 +85,7 @@ def tell(stage: "Stage") -> None:
 def _problem(seed: int) -> ScheduleProblem:
     """Times in ms and lengths in kbit; the seed shifts packets, never below their distance."""
     chance = random.Random(seed)
-    packets = []
+    packets: list[dict[str, object]] = []
 
     def add(flow: str, arrival: Fraction, length: Fraction) -> None:
         packets.append({"id": len(packets), "flow": flow, "arrival": arrival, "length": length})
