@@ -239,6 +239,14 @@ def test_floats_see_turns_that_rounding_would_hide() -> None:
     assert wf2q(as_floats(problem))[1].order == wf2q(problem)[1].order
 
 
+def test_a_light_flow_beside_a_heavy_one_is_not_rounded_away() -> None:
+    """1e17 + 1 - 1e17 is 0 in floats."""
+    problem = traffic([10**17, 1], [(0, 0, 1), (1, 0, 2), (1, F(1, 2), 3)])
+    assert gps(as_floats(problem)).finish == pytest.approx(
+        [float(one) for one in gps(problem).finish], rel=1e-12
+    )
+
+
 def test_whole_numbers_are_served_as_floats_are() -> None:
     whole = Traffic(1, [1, 2], [0, 1, 0], [0, 0, 1], [3, 2, 1])
     exact = traffic([1, 2], [(0, 0, 3), (1, 0, 2), (0, 1, 1)])

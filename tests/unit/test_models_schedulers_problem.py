@@ -180,6 +180,12 @@ def test_faults_between_fields_are_told_together() -> None:
     assert "flows.b.quantum: is missing, expected one for drr" in text
 
 
+def test_an_answer_beyond_floats_is_refused() -> None:
+    packets = [{"id": 1, "flow": "a", "arrival": 0, "length": "1e300"}]
+    with pytest.raises(InputError, match=r"^f\.json: \$: found numbers whose answer is above 1\.7e308"):
+        answer_text(json.dumps(PROBLEM | {"rate": "1e-300", "packets": packets}), "f.json")
+
+
 @pytest.mark.parametrize("discipline", ["gps", "wfq", "wf2q", "drr", "fifo"])
 def test_the_picture_has_each_chart_and_is_the_same_each_time(discipline: str) -> None:
     flows = "a:1:2, b:2:4"

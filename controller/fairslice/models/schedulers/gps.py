@@ -8,6 +8,9 @@ from typing import Generic
 
 from fairslice.models.schedulers.traffic import Number, Served, Traffic
 
+_CANCELLED = 10**6
+"""By how much a weight may exceed what it is taken from."""
+
 
 class VirtualClock(Generic[Number]):
     """GPS, followed packet by packet as they come.
@@ -99,8 +102,12 @@ class VirtualClock(Generic[Number]):
         flow = self._traffic.flow[packet]
         self._queued[flow] -= 1
         if not self._queued[flow]:
-            # Sums of floats don't come back to where they were.
-            self._weight = self._weight - self._traffic.weights[flow] if self._heap else self._zero
+            weight = self._traffic.weights[flow]
+            self._weight -= weight
+            if self._weight * _CANCELLED < weight:
+                # Sums of floats don't come back to where they were: what is left here may be rounding alone.
+                weights = zip(self._traffic.weights, self._queued, strict=True)
+                self._weight = sum((one for one, queued in weights if queued), self._zero)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
+from fairslice.errors import InputError
 from fairslice.files.pydantic_faults import shown
 from fairslice.files.words import did_you_mean
 from fairslice.models.problem import ModelProblem, Positive, Rational
@@ -151,6 +152,12 @@ class ScheduleProblem(ModelProblem):
         ``largest_lag`` is the largest difference of a packet's finish and its GPS finish; ``lag_bound`` is
         what it can't exceed, where the discipline has such a bound.
         """
+        try:
+            return self._answer()
+        except OverflowError:
+            raise InputError("found numbers whose answer is above 1.7e308, expected smaller ones") from None
+
+    def _answer(self) -> dict[str, Any]:
         traffic = self.traffic()
         fluid, served = self.served(traffic)
         bound = {"gps": Fraction(0), "wfq": lag_bound(traffic), "wf2q": lag_bound(traffic)}
