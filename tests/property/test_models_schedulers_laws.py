@@ -263,7 +263,7 @@ def instants(served: Served[Fraction]) -> Iterator[Fraction]:
 
 
 def test_wf2q_is_never_a_packet_ahead_and_wfq_never_a_packet_behind() -> None:
-    """Bennett and Zhang 1996, theorem 1: W(GPS) - W(WF2Q) <= L_max, W(WF2Q) - W(GPS) <= (1 - r_i/r) L_i,max.
+    """Bennett and Zhang 1996: W(GPS) - W(WF2Q) <= L_max, W(WF2Q) - W(GPS) <= (1 - r_i/r) L_i,max.
 
     r_i is what GPS guarantees to the flow while it has a backlog.
     """

@@ -42,7 +42,7 @@ PAREKH_GALLAGER = [
     *((0, 1, 1), (0, 2, 1), (0, 3, 2), (0, 11, 2)),
     *((1, 0, 3), (1, 5, 2), (1, 9, 2)),
 ]
-"""Two sessions on a link of rate 1 (Parekh and Gallager 1993, section III, figure 3)."""
+"""Two sessions on a link of rate 1 (Parekh and Gallager 1993, section III)."""
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_example_of_parekh_and_gallager(weights: list[int], fluid: list[int]
 
 
 def test_the_example_of_keshav_needs_iterated_deletion() -> None:
-    """Keshav 1997, *An Engineering Approach to Computer Networking*, section 9.4.
+    """Keshav 1997, *An Engineering Approach to Computer Networking*, chapter 9.
 
     Packets of 1, 2 and 2 come to A, B and C at 0, and one of 2 to A at 4. The round number is 1 at 3 and 1.5
     at 4, so that A's second finish number is 3.5; B and C run empty at 5.5, and A is done at 7.
@@ -80,7 +80,7 @@ def test_the_example_of_keshav_needs_iterated_deletion() -> None:
 def bennett_zhang() -> Traffic[Fraction]:
     """Eleven sessions: the first has half of the link and 11 packets, the others 1/20 and one packet each.
 
-    All packets have length 1 and are there at 0 (Bennett and Zhang, WF2Q, INFOCOM 1996, section 2, figure 1).
+    All packets have length 1 and are there at 0 (Bennett and Zhang, WF2Q, INFOCOM 1996).
     """
     packets = [(0, 0, 1)] * 11
     return traffic([F(1, 2)] + [F(1, 20)] * 10, packets + [(flow, 0, 1) for flow in range(1, 11)])
@@ -97,8 +97,8 @@ def test_the_example_of_bennett_and_zhang() -> None:
     assert alternating == [flow for other in range(1, 11) for flow in (0, other)] + [0], "WF2Q takes turns"
 
 
-def test_the_order_of_fair_queueing_in_a_textbook() -> None:
-    """Peterson and Davie, *Computer Networks*, section 6.2.2: 10 goes between 5 and 8."""
+def test_the_order_of_fair_queueing_in_a_lecture() -> None:
+    """A. Matta, Boston University, CS 835: a packet of 10 goes between another flow's packets of 5 and 8."""
     problem = traffic([1, 1], [(0, 0, 5), (0, 0, 8), (1, 0, 10)])
     assert wfq(problem, gps(problem)).order == [0, 2, 1]
 

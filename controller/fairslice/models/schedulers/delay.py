@@ -63,16 +63,15 @@ def delay_bound(burst: float, rate: float, largest_packet: float, hops: Sequence
 
         D = sigma / min g_m  +  sum_{m < K} L / g_m  +  sum_m L_m / C_m
 
-    Where all g_m are the same this is Parekh and Gallager 1994 (IEEE/ACM Trans. Networking 2(2), section
-    VII); with different ones it is Goyal, Lam and Vin 1997 (Multimedia Systems 5(3)), and follows from
-    service curves (Le Boudec and Thiran 2001, sections 1.4.3 and 1.7): a WFQ node serves the flow at least
-    like a pipe that waits L_m/C_m (:func:`fairslice.models.schedulers.traffic.lag_bound`), then passes g_m,
-    then hands on whole packets. Pipes in a row are one pipe, as slow as the slowest and with all waits
-    together, so that the burst is paid once; making whole packets costs L/g_m, but at the last hop nothing.
+    Where all g_m are the same this is Parekh and Gallager 1994 (IEEE/ACM Trans. Networking 2(2)); with
+    different ones it is Goyal, Lam and Vin 1997 (Multimedia Systems 5(3)), and follows from service curves
+    (Le Boudec and Thiran 2001, sections 1.4.3 and 1.7): a WFQ node serves the flow at least like a pipe that
+    waits L_m/C_m (:func:`fairslice.models.schedulers.traffic.lag_bound`), then passes g_m, then hands on
+    whole packets. Pipes in a row are one pipe, as slow as the slowest and with all waits together, so that
+    the burst is paid once; making whole packets costs L/g_m, but at the last hop nothing.
 
     Assumptions: each hop is a WFQ (PGPS) or WF2Q node, whose link sends at its capacity; guarantees of all
-        flows
-    together fit; no queue overflows. How other flows behave does not matter.
+    flows together fit; no queue overflows. How other flows behave does not matter.
 
     Args:
         burst: sigma, at least ``largest_packet``.

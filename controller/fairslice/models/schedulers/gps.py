@@ -24,7 +24,7 @@ class VirtualClock(Generic[Number]):
 
     and leaves GPS when V = F (Parekh and Gallager 1993, section III; Demers, Keshav and Shenker 1989). When a
     flow runs empty V becomes faster, so that the next may run empty sooner: packets leave one after another,
-    each at the speed that the one before it has left (iterated deletion, Keshav 1997, section 9.4).
+    each at the speed that the one before it has left (iterated deletion, Keshav 1997, chapter 9).
 
     An instant at which all has been sent ends the busy period, also if a packet comes right then. That is
     judged by the work alone, so that with floats no rounding of V can join two busy periods.

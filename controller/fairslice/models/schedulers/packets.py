@@ -63,7 +63,7 @@ def wf2q(traffic: Traffic[Number]) -> tuple[Fluid[Number], Served[Number]]:
     """Worst-case fair weighted fair queueing: the smallest virtual finish among packets that GPS has begun.
 
     A packet is eligible once V has reached its virtual start. So no flow is ahead of GPS by more than one
-    packet, and it is not behind by more than WFQ (Bennett and Zhang 1996, section 3). Ties as in :func:`wfq`.
+    packet, and it is not behind by more than WFQ (Bennett and Zhang 1996). Ties as in :func:`wfq`.
 
     Returns:
         What GPS makes of the packets, and what WF2Q does.
@@ -107,7 +107,7 @@ def drr(traffic: Traffic[Number], quanta: Sequence[Number]) -> Served[Number]:
     loses its deficit and leaves the list; what comes while that packet is sent still counts as there, and
     flows that come meanwhile stand in the list before the one that is served. While flows have packets, what
     two of them have sent, each over its quantum, differs by at most 1 + L_max/quantum of the one +
-    L_max/quantum of the other (Shreedhar and Varghese 1996, section 4). A quantum may be less than a packet.
+    L_max/quantum of the other (Shreedhar and Varghese 1996). A quantum may be less than a packet.
 
     Args:
         traffic: the packets; weights do not matter.
