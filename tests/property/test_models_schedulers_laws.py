@@ -104,6 +104,71 @@ def test_gps_and_wfq_agree_with_a_fluid_simulation() -> None:
         assert wfq(traffic, found).order == by_fluid(traffic, expected), number
 
 
+def eligible_by_fluid(traffic: Traffic[Fraction], finishes: list[Fraction]) -> list[int]:
+    """WF2Q by its definition: as above, among packets that GPS has begun, in real time."""
+    begun = list(traffic.arrival)
+    for flow in range(len(traffic.weights)):
+        own = [packet for packet in range(len(begun)) if traffic.flow[packet] == flow]
+        own.sort(key=lambda packet: (traffic.arrival[packet], packet))
+        for before, packet in pairwise(own):
+            begun[packet] = max(begun[packet], finishes[before])
+    waiting = list(range(len(begun)))
+    now = min(begun)
+    order = []
+    while waiting:
+        if not any(traffic.arrival[packet] <= now for packet in waiting):
+            now = min(traffic.arrival[packet] for packet in waiting)
+        there = [packet for packet in waiting if begun[packet] <= now]
+        best = min(there, key=lambda packet: (finishes[packet], traffic.arrival[packet], packet))
+        waiting.remove(best)
+        order.append(best)
+        now += traffic.length[best] / traffic.rate
+    return order
+
+
+def round_by_round(traffic: Traffic[Fraction], quanta: list[Fraction]) -> list[int]:
+    """Deficit round robin as Shreedhar and Varghese write it, a turn after the other, none skipped."""
+    coming = sorted(range(len(traffic.length)), key=lambda packet: (traffic.arrival[packet], packet))
+    queues: list[list[int]] = [[] for _ in quanta]
+    credit = {flow: F(0) for flow in range(len(quanta))}
+    active: list[int] = []
+    order: list[int] = []
+    now = traffic.arrival[coming[0]]
+    while coming or active:
+        if not active:
+            now = max(now, traffic.arrival[coming[0]])
+        flow = active[0] if active else -1
+        if flow >= 0:
+            credit[flow] += quanta[flow]
+        while True:
+            while coming and traffic.arrival[coming[0]] <= now:
+                packet = coming.pop(0)
+                queues[traffic.flow[packet]].append(packet)
+                if traffic.flow[packet] not in active:
+                    active.append(traffic.flow[packet])
+            if flow < 0 or not queues[flow] or traffic.length[queues[flow][0]] > credit[flow]:
+                break
+            packet = queues[flow].pop(0)
+            credit[flow] -= traffic.length[packet]
+            order.append(packet)
+            now += traffic.length[packet] / traffic.rate
+        if flow >= 0:
+            active.remove(flow)
+            if queues[flow]:
+                active.append(flow)
+            else:
+                credit[flow] = F(0)
+    return order
+
+
+def test_wf2q_and_round_robin_are_their_definitions() -> None:
+    for number in range(SETS):
+        traffic = drawn(number)
+        assert wf2q(traffic)[1].order == eligible_by_fluid(traffic, fluid_finishes(traffic)), number
+        small = [weight / (1 + number % 9) for weight in traffic.weights]
+        assert drr(traffic, small).order == round_by_round(traffic, small), number
+
+
 @st.composite
 def traffics(draw: st.DrawFn) -> Traffic[Fraction]:
     """As above, and shrunk where a law is broken."""
