@@ -54,10 +54,10 @@ def words(text: str) -> list[list[str]]:
 
 
 def test_there_is_much_to_check() -> None:
-    assert [page.name for page in PAGES] == ["max-min.md", "policing-and-shaping.md"]
-    assert len(CALCULATED) == 13
+    assert [page.name for page in PAGES] == ["max-min.md", "policing-and-shaping.md", "scheduling.md"]
+    assert len(CALCULATED) == 22
     assert len(RUNS) == 4
-    assert sum(command.output is not None for command in COMMANDS) == 11
+    assert sum(command.output is not None for command in COMMANDS) == 18
     assert [str(command) for command in COMMANDS if command.status] == ["allocate too-much.json"]
 
 
