@@ -61,6 +61,8 @@ def shown_value(value: object) -> str:
     if isinstance(value, float | int):
         return f"{value:.6g}"
     if isinstance(value, list):
-        few = ", ".join(shown_value(one) for one in value[:8])
+        few = ", ".join(
+            f"({shown_value(one)})" if isinstance(one, list) else shown_value(one) for one in value[:8]
+        )
         return f"{few}, … ({len(value)} in all)" if len(value) > 8 else few
     return str(value)
