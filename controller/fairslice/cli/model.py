@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PICTURES: Mapping[str, str] = {
     "erlang": "fairslice.report.models.erlang_picture",
     "token-bucket": "fairslice.report.models.token_bucket_picture",
+    "aimd": "fairslice.report.models.aimd_picture",
 }
 """The module that draws the answer of each model."""
 _FILE = "FILE"
