@@ -23,8 +23,9 @@ def _figure(problem: AimdProblem, answer: Mapping[str, Any]) -> "Figure":
     from matplotlib.figure import Figure
 
     if len(problem.start) == 2:
-        figure = Figure(figsize=(7, 6), layout="constrained")
+        figure = Figure(figsize=(7, 7), layout="constrained")
         _draw_phase(figure.subplots(), problem, answer)
+        figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
         return figure
     figure = Figure(figsize=(7, 5.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -92,4 +93,3 @@ def _draw_phase(axes: "Axes", problem: AimdProblem, answer: Mapping[str, Any]) -
     axes.set(xlim=(0, top), ylim=(0, top), aspect="equal")
     axes.set_xlabel("what user 1 sends")
     axes.set_ylabel("what user 2 sends")
-    axes.legend(loc="upper right", frameon=False, fontsize=9)
