@@ -173,7 +173,7 @@ def _numbers(told: _Told) -> Iterator[tuple[str, ...]]:
     yield (
         "packets at the peak from a full bucket",
         str(at_once),
-        "1 + floor((b - l) / (l (1 - r/p)))",
+        "1 + (b - l) / (l (1 - r/p)), cut",
         str(train),
         "Tanenbaum 2003, 5.3.3",
     )

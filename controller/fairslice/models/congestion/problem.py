@@ -115,7 +115,7 @@ class AimdProblem(ModelProblem):
         found["steps_to_jain"] = {index: made.steps_to_jain(Fraction(index)) for index in _FAIR}
         found["cycle"] = None if cycle is None else self._cycle(cycle)
         if cycle is None:
-            found["note"] = f"The run has not settled into a cycle by its end, after {self.steps} steps."
+            found["note"] = f"The run has not settled into a cycle after {self.steps} steps."
         return found
 
     def _of(self, states: tuple[State, ...]) -> dict[str, Any]:
