@@ -189,3 +189,18 @@ def test_the_longest_burst_empties_the_bucket(rate: Fraction, more: Fraction, bu
     found = longest_burst(rate + more, rate, burst)
     assert found is not None
     assert found.amount == burst + rate * found.duration == (rate + more) * found.duration
+
+
+@given(traces, rates, bursts)
+def test_the_longest_wait_is_what_the_burst_lacks_over_the_rate(
+    trace: list[tuple[Fraction, Fraction]], rate: Fraction, more: Fraction
+) -> None:
+    """Where every packet fits into the bucket."""
+    arrivals, lengths = columns(trace)
+    burst = max(lengths) + more
+    left = shaped(arrivals, lengths, rate, burst).departs
+    waits = [at - came for at, came in zip(left, arrivals, strict=True) if at is not None]
+    smallest = smallest_burst(arrivals, lengths, rate)
+    assert isinstance(smallest, Fraction)
+    assert len(waits) == len(arrivals)
+    assert max(waits) == max(F(0), smallest - burst) / rate

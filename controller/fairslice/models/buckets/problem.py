@@ -56,7 +56,9 @@ class TokenBucketProblem(ModelProblem):
     model: Literal["token-bucket"] = "token-bucket"
     rate: Positive = Field(description="Tokens for each unit of time, in the unit of length.")
     burst: NotNegative = Field(description="The depth of the bucket, in the unit of length.")
-    mode: Literal["police", "shape"] = Field(description="Drop what does not conform, or let it wait.")
+    mode: Literal["police", "shape"] = Field(
+        description="police: drop what does not conform; shape: let it wait."
+    )
     packets: Annotated[tuple[TracePacket, ...], BeforeValidator(packets_in_text)] = Field(
         description="In the order of arrival; in text ARRIVAL:LENGTH, with commas between."
     )
