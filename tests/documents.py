@@ -28,7 +28,12 @@ PAGES = (
     "README.md",
     *("docs/tutorial.md", "docs/topologies.md", "docs/doctor.md", "docs/policy-reference.md"),
     *("docs/exit-status.md", "docs/verdicts.md", "docs/json.md"),
-    *("docs/concepts/max-min.md", "docs/concepts/policing-and-shaping.md", "docs/concepts/scheduling.md"),
+    *(
+        "docs/concepts/congestion-control.md",
+        "docs/concepts/max-min.md",
+        "docs/concepts/policing-and-shaping.md",
+        "docs/concepts/scheduling.md",
+    ),
 )
 UPDATE = os.environ.get("FAIRSLICE_UPDATE_DOCS") == "1"
 """Write what is printed into the pages, in place of comparing it."""

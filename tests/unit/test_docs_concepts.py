@@ -54,10 +54,15 @@ def words(text: str) -> list[list[str]]:
 
 
 def test_there_is_much_to_check() -> None:
-    assert [page.name for page in PAGES] == ["max-min.md", "policing-and-shaping.md", "scheduling.md"]
-    assert len(CALCULATED) == 22
+    assert [page.name for page in PAGES] == [
+        "congestion-control.md",
+        "max-min.md",
+        "policing-and-shaping.md",
+        "scheduling.md",
+    ]
+    assert len(CALCULATED) == 30
     assert len(RUNS) == 4
-    assert sum(command.output is not None for command in COMMANDS) == 18
+    assert sum(command.output is not None for command in COMMANDS) == 24
     assert [str(command) for command in COMMANDS if command.status] == ["allocate too-much.json"]
 
 
@@ -103,8 +108,8 @@ def test_links_and_sources_lead_somewhere(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for target in LINK.findall(text):
         assert (page.parent / target).is_file()
-    for name in re.findall(r"`((?:tests|policies|topologies)/[\w/.-]+)`", text):
-        assert (ROOT / name).is_file()
+    for name in re.findall(r"`((?:tests|policies|topologies|controller|benchmarks)/[\w/.-]+)`", text):
+        assert (ROOT / name).exists()
     body, _, sources = text.partition("\n## Sources\n")
     listed = re.findall(r"^(\d+)\. ", sources, re.MULTILINE)
     assert listed == [str(i + 1) for i in range(len(listed))]

@@ -6,7 +6,7 @@ import click
 
 from fairslice.cli.options import examples
 
-DEMOS = ("water-filling", "wfq")
+DEMOS = ("token-bucket", "water-filling", "wfq")
 """Each is a module of ``fairslice.cli.demos``, with ``_`` for ``-``."""
 DIRECTORY = Path("out")
 
@@ -14,6 +14,7 @@ DIRECTORY = Path("out")
 @click.command(
     short_help="Tell a piece of theory as a short story, in the terminal.",
     epilog=examples(
+        ("What a token bucket passes, drops and delays", "fairslice demo token-bucket"),
         ("How water-filling finds fair rates", "fairslice demo water-filling"),
         ("A call beside a download, with weighted fair queueing", "fairslice demo wfq"),
         ("The same in plain lines, at once", "fairslice demo water-filling --no-animation"),

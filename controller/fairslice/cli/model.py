@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PICTURES: Mapping[str, str] = {
     "erlang": "fairslice.report.models.erlang_picture",
     "schedule": "fairslice.report.models.schedule_picture",
+    "token-bucket": "fairslice.report.models.token_bucket_picture",
+    "aimd": "fairslice.report.models.aimd_picture",
 }
 """The module that draws the answer of each model."""
 _FILE = "FILE"
@@ -160,7 +162,7 @@ def _problem(model: str, values: Mapping[str, str]) -> "ModelProblem":
         return problem_class(model).model_validate(values)
     except ValidationError as error:
         raise InputError(
-            Fault(f"--{str(one.path[0]).replace('_', '-')}{dotted(one.path[1:])}: {one.message}")
+            Fault(f"{dotted(one.path[1:], '--' + str(one.path[0]).replace('_', '-'))}: {one.message}")
             if one.path
             else Fault(one.message)
             for one in faults_of(error)

@@ -15,6 +15,8 @@ from fairslice.models.problem import ModelProblem
 PROBLEMS: Mapping[str, str] = {
     "erlang": "fairslice.models.queues.problem:ErlangProblem",
     "schedule": "fairslice.models.schedulers.problem:ScheduleProblem",
+    "token-bucket": "fairslice.models.buckets.problem:TokenBucketProblem",
+    "aimd": "fairslice.models.congestion.problem:AimdProblem",
 }
 """The class of each ``model``, imported when it is asked for."""
 

@@ -61,6 +61,10 @@ def shown_value(value: object) -> str:
     if isinstance(value, float | int):
         return f"{value:.6g}"
     if isinstance(value, list):
-        few = ", ".join(shown_value(one) for one in value[:8])
-        return f"{few}, … ({len(value)} in all)" if len(value) > 8 else few
+        nested = any(isinstance(one, list) for one in value)
+        shown = value if len(value) <= (4 if nested else 8) else value[: 3 if nested else 4]
+        few = ", ".join(
+            f"({shown_value(one)})" if isinstance(one, list) else shown_value(one) for one in shown
+        )
+        return few if shown is value else f"{few}, … ({len(value)} in all)"
     return str(value)
