@@ -14,6 +14,7 @@ from fairslice.models.problem import ModelProblem
 
 PROBLEMS: Mapping[str, str] = {
     "erlang": "fairslice.models.queues.problem:ErlangProblem",
+    "source": "fairslice.models.sources.problem:SourceProblem",
 }
 """The class of each ``model``, imported when it is asked for."""
 
