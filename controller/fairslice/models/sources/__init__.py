@@ -1,5 +1,7 @@
 """Sources of traffic: what is known of their rate, what they send from a seed, how self-similar it is."""
 
+from fairslice.models.sources.fractional import fractional_noise
+from fairslice.models.sources.hurst import HurstEstimate, aggregated_variance, wavelet
 from fairslice.models.sources.kinds import (
     ConstantRate,
     OnOff,
@@ -20,6 +22,7 @@ __all__ = [
     "ConstantRate",
     "EmbeddedCount",
     "Exponential",
+    "HurstEstimate",
     "Moments",
     "OnOff",
     "Packets",
@@ -30,9 +33,12 @@ __all__ = [
     "Trace",
     "Web",
     "WebPages",
+    "aggregated_variance",
     "draw",
+    "fractional_noise",
     "pareto_on_off",
     "superposed",
     "voice",
+    "wavelet",
     "window_rates",
 ]
