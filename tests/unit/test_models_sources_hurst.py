@@ -1,4 +1,4 @@
-"""Fractional noise has exactly its covariances; estimates of the Hurst parameter find what it was made with."""
+"""Fractional noise has exactly its covariances; estimators find the Hurst parameter that it was made with."""
 
 from collections.abc import Callable
 
@@ -65,9 +65,9 @@ def test_noise_that_does_not_exist_is_refused(hurst: float) -> None:
 @pytest.mark.parametrize("hurst", [0.3, 0.5, 0.7, 0.8, 0.9])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_known_parameter_is_inside_the_interval(estimator: Estimator, hurst: float, seed: int) -> None:
-    found = estimator(fractional_noise(hurst, 4096, np.random.default_rng(seed)), seed=seed)
+    found = estimator(fractional_noise(hurst, 2048, np.random.default_rng(seed)), seed=seed)
     assert found.low < hurst < found.high
-    assert found.high - found.low < 0.25
+    assert found.high - found.low < 0.3
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda one: str(one.__name__))

@@ -6,7 +6,7 @@ import click
 
 from fairslice.cli.options import examples
 
-DEMOS = ("water-filling",)
+DEMOS = ("water-filling", "pareto")
 """Each is a module of ``fairslice.cli.demos``, with ``_`` for ``-``."""
 DIRECTORY = Path("out")
 

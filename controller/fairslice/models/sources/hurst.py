@@ -1,10 +1,10 @@
 """How self-similar a series is: estimates of its Hurst parameter, with intervals.
 
-Both estimators fit a line to logarithms of variances against the logarithm of the scale. Their intervals
-come from the same estimator on fractional Gaussian noise of the same length (a parametric bootstrap): its
-mean error is taken away, and its deviation times 2.576 goes to both sides, for 99 %. So they hold for series
-that are Gaussian and self-similar from the smallest scale on. A series of on-off sources is so only beyond
-their periods, and where many are added up: say from which scale.
+Both estimators fit a line to logarithms of variances against the logarithm of the scale. Their intervals come
+from the same estimator on fractional Gaussian noise of the same length and of several Hurst parameters: a
+parameter is inside if the estimate is within 2.576 deviations of the mean estimate of its noise, for 99 %.
+That holds for series that are Gaussian and self-similar from the smallest scale on. A series of
+on-off sources is so only beyond their periods, and where many are added up: say from which scale.
 """
 
 import math
@@ -14,16 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from fairslice.errors import Fault, InputError
-from fairslice.models.sources.fractional import fractional_noise
+from fairslice.models.sources.fractional import embedded
 from fairslice.models.sources.periods import Doubles
 
 FEWEST = 16
 """Blocks, or differences, of the largest scale that counts."""
-REPLICATES = (50, 100)
-"""Series of noise: first as self-similar as the estimate, then as that without its mean error."""
+REPLICATES = 200
+"""Series of noise for each Hurst parameter that is tried."""
+AROUND = np.array([-0.25, -0.15, -0.08, -0.03, 0.03, 0.08, 0.15, 0.25])
+"""Of the estimate: where noise is tried."""
 NORMAL_99 = 2.576
-_INSIDE = (0.01, 0.99)
-"""Where fractional noise is drawn, whatever the estimate."""
+_INSIDE = (0.005, 0.995)
+"""Where noise is tried, whatever the estimate."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class HurstEstimate:
     """Of means over blocks of each scale, or of wavelet coefficients."""
 
 
-Estimator = Callable[[Doubles, int], tuple[float, Doubles, Doubles]]
-"""Of a series, from a scale on: the Hurst parameter, the scales, and their variances."""
+Estimator = Callable[[Doubles], tuple[float, Doubles, Doubles]]
+"""Of a series: the Hurst parameter, the scales, and their variances."""
 
 
 def aggregated_variance(series: Doubles, smallest: int = 1, seed: int = 1) -> HurstEstimate:
@@ -48,7 +50,7 @@ def aggregated_variance(series: Doubles, smallest: int = 1, seed: int = 1) -> Hu
 
     Least squares on two logarithmic axes, for scales that double (Taqqu, Teverovsky and Willinger 1995). The
     mean of a series with a large H is not known well, which makes the variance of long blocks too small, and
-    so the estimate; the interval allows for it.
+    so the estimate; the interval allows for that.
 
     Args:
         series: values at equal distances in time, 64 times ``smallest`` or more.
@@ -75,15 +77,27 @@ def wavelet(series: Doubles, smallest: int = 1, seed: int = 1) -> HurstEstimate:
 
 def _estimate(estimator: Estimator, series: Doubles, smallest: int, seed: int) -> HurstEstimate:
     _check(series, smallest)
-    hurst, scales, variances = estimator(series, smallest)
-    rng = np.random.default_rng(seed)
-    middle, off = hurst, 0.0
-    for count in REPLICATES:
-        assumed = min(max(middle, _INSIDE[0]), _INSIDE[1])
-        noise = (fractional_noise(assumed, len(series), rng) for _ in range(count))
-        errors = np.array([estimator(one, smallest)[0] - assumed for one in noise])
-        middle, off = hurst - float(errors.mean()), NORMAL_99 * float(errors.std(ddof=1))
-    return HurstEstimate(hurst, middle - off, middle + off, scales, variances)
+    # Means over blocks of fractional noise are fractional noise, with the same parameter.
+    blocks = _means(series, smallest)
+    hurst, scales, variances = estimator(blocks)
+    low, high = _interval(estimator, hurst, len(blocks), np.random.default_rng(seed))
+    return HurstEstimate(hurst, low, high, smallest * scales, variances)
+
+
+def _interval(
+    estimator: Estimator, hurst: float, length: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    tried = np.unique(np.clip(hurst + AROUND, *_INSIDE))
+    # The same normal values for each parameter, so that estimates differ by it alone.
+    normals = rng.standard_normal((REPLICATES, 2 * length))
+    means, spreads = np.empty(len(tried)), np.empty(len(tried))
+    for place, parameter in enumerate(tried):
+        found = [estimator(embedded(parameter, length, one))[0] for one in normals]
+        means[place], spreads[place] = np.mean(found), NORMAL_99 * np.std(found, ddof=1)
+    largest, least = (np.maximum.accumulate(means + side * spreads) for side in (1, -1))
+    low = 0.0 if hurst < largest[0] else float(np.interp(hurst, largest, tried))
+    high = 1.0 if hurst > least[-1] else float(np.interp(hurst, least, tried))
+    return low, high
 
 
 def _check(series: Doubles, smallest: int) -> None:
@@ -101,20 +115,20 @@ def _check(series: Doubles, smallest: int) -> None:
         raise InputError(Fault(fault) for fault in faults)
 
 
-def _scales(length: int, smallest: int) -> list[int]:
-    return [smallest * 2**k for k in range(int(math.log2(length / FEWEST / smallest)) + 1)]
+def _scales(length: int) -> list[int]:
+    return [2**k for k in range(int(math.log2(length / FEWEST)) + 1)]
 
 
-def _by_blocks(series: Doubles, smallest: int) -> tuple[float, Doubles, Doubles]:
-    scales = _scales(len(series), smallest)
+def _by_blocks(series: Doubles) -> tuple[float, Doubles, Doubles]:
+    scales = _scales(len(series))
     variances = np.array([np.var(_means(series, scale), ddof=1) for scale in scales])
     slope = _slope(np.log2(scales), _logs(variances), np.ones(len(scales)))
     return 1 + slope / 2, np.array(scales, dtype=float), variances
 
 
-def _by_octaves(series: Doubles, smallest: int) -> tuple[float, Doubles, Doubles]:
+def _by_octaves(series: Doubles) -> tuple[float, Doubles, Doubles]:
     # A difference of two blocks of this length is a coefficient of twice the scale.
-    halves = _scales(len(series) // 2, smallest)
+    halves = _scales(len(series) // 2)
     energies, counts = [], []
     for half in halves:
         means = _means(series, half)
