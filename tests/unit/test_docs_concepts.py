@@ -54,10 +54,12 @@ def words(text: str) -> list[list[str]]:
 
 
 def test_there_is_much_to_check() -> None:
-    assert [page.name for page in PAGES] == ["max-min.md", "policing-and-shaping.md"]
-    assert len(CALCULATED) == 13
+    assert [page.name for page in PAGES] == [
+        *("architecture.md", "max-min.md", "policing-and-shaping.md", "programmability.md", "traffic.md")
+    ]
+    assert len(CALCULATED) == 21
     assert len(RUNS) == 4
-    assert sum(command.output is not None for command in COMMANDS) == 11
+    assert sum(command.output is not None for command in COMMANDS) == 13
     assert [str(command) for command in COMMANDS if command.status] == ["allocate too-much.json"]
 
 
@@ -78,6 +80,7 @@ def test_it_prints_what_is_shown(
         (tmp_path / name).write_text(content, encoding="utf-8")
     for name in ("policies", "topologies"):
         (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "docs" / "img").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("sys.argv", ["fairslice", *command.arguments])

@@ -109,6 +109,7 @@ def _draw_marginal(axes: "Axes", drawn: _Drawn) -> None:
         color=SLICE_COLOURS[0],
     )
     axes.axvline(drawn.problem.moments().mean_rate, color=BAD, linewidth=1, label="mean")
+    axes.locator_params(axis="x", nbins=5)
     axes.set_yscale("log")
     axes.set_ylim(0.5 / len(drawn.rates), 2)
     _plain_ticks(axes.yaxis)
@@ -123,7 +124,7 @@ def _plain_ticks(*scales: "Axis") -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     for scale in scales:
-        scale.set_major_locator(LogLocator(numticks=6))
+        scale.set_major_locator(LogLocator(numticks=5))
         scale.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         scale.set_minor_formatter(NullFormatter())
 
@@ -175,7 +176,6 @@ def _draw_variance(axes: "Axes", drawn: _Drawn) -> None:
         axes.text(0.5, 0.5, "nothing varies", ha="center", transform=axes.transAxes, color=MUTED)
         return
     axes.loglog(windows, variances, "o", color=SLICE_COLOURS[0], markersize=4, label="trace")
-    _plain_ticks(axes.xaxis, axes.yaxis)
     hurst = drawn.problem.moments().hurst
     formula = [drawn.source.moments(float(window)).rate_variance for window in windows]
     if not isinstance(drawn.source, ConstantRate) and None not in formula:
@@ -185,4 +185,5 @@ def _draw_variance(axes: "Axes", drawn: _Drawn) -> None:
         middle = len(windows) // 2
         line = variances[middle] * (windows / windows[middle]) ** (2 * hurst - 2)
         axes.loglog(windows, line, color=BAD, linewidth=1, label=f"slope 2·{hurst:g} - 2")
+    _plain_ticks(axes.xaxis, axes.yaxis)
     axes.legend(fontsize=8, frameon=False)
