@@ -29,10 +29,13 @@ PAGES = (
     *("docs/tutorial.md", "docs/topologies.md", "docs/doctor.md", "docs/policy-reference.md"),
     *("docs/exit-status.md", "docs/verdicts.md", "docs/json.md"),
     *(
+        "docs/concepts/architecture.md",
         "docs/concepts/congestion-control.md",
         "docs/concepts/max-min.md",
         "docs/concepts/policing-and-shaping.md",
+        "docs/concepts/programmability.md",
         "docs/concepts/scheduling.md",
+        "docs/concepts/traffic.md",
     ),
 )
 UPDATE = os.environ.get("FAIRSLICE_UPDATE_DOCS") == "1"

@@ -55,14 +55,17 @@ def words(text: str) -> list[list[str]]:
 
 def test_there_is_much_to_check() -> None:
     assert [page.name for page in PAGES] == [
+        "architecture.md",
         "congestion-control.md",
         "max-min.md",
         "policing-and-shaping.md",
+        "programmability.md",
         "scheduling.md",
+        "traffic.md",
     ]
-    assert len(CALCULATED) == 30
+    assert len(CALCULATED) == 38
     assert len(RUNS) == 4
-    assert sum(command.output is not None for command in COMMANDS) == 24
+    assert sum(command.output is not None for command in COMMANDS) == 26
     assert [str(command) for command in COMMANDS if command.status] == ["allocate too-much.json"]
 
 
@@ -83,6 +86,7 @@ def test_it_prints_what_is_shown(
         (tmp_path / name).write_text(content, encoding="utf-8")
     for name in ("policies", "topologies"):
         (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "docs" / "img").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("sys.argv", ["fairslice", *command.arguments])

@@ -6,7 +6,7 @@ import click
 
 from fairslice.cli.options import examples
 
-DEMOS = ("token-bucket", "water-filling", "wfq")
+DEMOS = ("pareto", "token-bucket", "water-filling", "wfq")
 """Each is a module of ``fairslice.cli.demos``, with ``_`` for ``-``."""
 DIRECTORY = Path("out")
 

@@ -18,6 +18,7 @@ PICTURES: Mapping[str, str] = {
     "schedule": "fairslice.report.models.schedule_picture",
     "token-bucket": "fairslice.report.models.token_bucket_picture",
     "aimd": "fairslice.report.models.aimd_picture",
+    "source": "fairslice.report.models.source_picture",
 }
 """The module that draws the answer of each model."""
 _FILE = "FILE"

@@ -17,6 +17,7 @@ PROBLEMS: Mapping[str, str] = {
     "schedule": "fairslice.models.schedulers.problem:ScheduleProblem",
     "token-bucket": "fairslice.models.buckets.problem:TokenBucketProblem",
     "aimd": "fairslice.models.congestion.problem:AimdProblem",
+    "source": "fairslice.models.sources.problem:SourceProblem",
 }
 """The class of each ``model``, imported when it is asked for."""
 
