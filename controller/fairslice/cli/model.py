@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PICTURES: Mapping[str, str] = {
     "erlang": "fairslice.report.models.erlang_picture",
+    "queue": "fairslice.report.models.queue_picture",
 }
 """The module that draws the answer of each model."""
 _FILE = "FILE"

@@ -14,6 +14,7 @@ from fairslice.models.problem import ModelProblem
 
 PROBLEMS: Mapping[str, str] = {
     "erlang": "fairslice.models.queues.problem:ErlangProblem",
+    "queue": "fairslice.models.queues.problem:QueueProblem",
 }
 """The class of each ``model``, imported when it is asked for."""
 
