@@ -28,7 +28,7 @@ PAGES = (
     "README.md",
     *("docs/tutorial.md", "docs/topologies.md", "docs/doctor.md", "docs/policy-reference.md"),
     *("docs/exit-status.md", "docs/verdicts.md", "docs/json.md"),
-    *("docs/concepts/max-min.md", "docs/concepts/policing-and-shaping.md"),
+    *("docs/concepts/max-min.md", "docs/concepts/policing-and-shaping.md", "docs/concepts/queueing.md"),
 )
 UPDATE = os.environ.get("FAIRSLICE_UPDATE_DOCS") == "1"
 """Write what is printed into the pages, in place of comparing it."""

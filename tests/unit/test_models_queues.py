@@ -426,14 +426,16 @@ def test_the_wait_with_constant_service(load: str, services: str) -> None:
 
 
 def test_erlang_s_series_loses_its_digits_in_floats() -> None:
-    load, services = 0.9, 30.0
-    naive = 0.0
-    for k in range(31):
-        step = load * (services - k)
-        naive += (-step) ** k / math.factorial(k) * math.exp(step) if k else math.exp(step)
-    naive *= 1 - load
+    def naive(services: int, load: float = 0.9) -> float:
+        steps = [load * (services - k) for k in range(services + 1)]
+        terms = ((-step) ** k / math.factorial(k) * math.exp(step) for k, step in enumerate(steps))
+        return (1 - load) * sum(terms)
+
+    assert naive(10) == pytest.approx(erlang_1909(Fraction(9, 10), Fraction(10)), rel=1e-9)
+    assert round(naive(30), 1) == 1.1
+    assert naive(40) < -6000
     true = erlang_1909(Fraction(9, 10), Fraction(30))
-    assert abs(naive - true) > 1e-4
+    assert 0.99 < true < 1
     assert 1 - ConstantServiceWait(Fraction(9, 10), Fraction(1)).tail(30.0) == pytest.approx(true, rel=1e-12)
 
 

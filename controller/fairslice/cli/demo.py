@@ -6,7 +6,7 @@ import click
 
 from fairslice.cli.options import examples
 
-DEMOS = ("water-filling",)
+DEMOS = ("mm1", "water-filling")
 """Each is a module of ``fairslice.cli.demos``, with ``_`` for ``-``."""
 DIRECTORY = Path("out")
 
@@ -15,6 +15,7 @@ DIRECTORY = Path("out")
     short_help="Tell a piece of theory as a short story, in the terminal.",
     epilog=examples(
         ("How water-filling finds fair rates", "fairslice demo water-filling"),
+        ("Why packets wait for a link that is not full", "fairslice demo mm1"),
         ("The same in plain lines, at once", "fairslice demo water-filling --no-animation"),
     ),
 )

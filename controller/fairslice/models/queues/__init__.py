@@ -16,6 +16,7 @@ from fairslice.models.queues.simulation import (
     constant_service,
     exponential_service,
     gamma_service,
+    lindley,
     simulate_queue,
 )
 from fairslice.models.queues.steady import SteadyState
@@ -30,6 +31,7 @@ __all__ = [
     "erlang_c",
     "exponential_service",
     "gamma_service",
+    "lindley",
     "m_d_1",
     "m_g_1",
     "m_g_m_m",

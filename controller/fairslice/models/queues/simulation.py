@@ -6,7 +6,7 @@ from heapq import heapreplace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fairslice.errors import InputError
 from fairslice.models.queues.batch_means import Interval, interval_of
@@ -131,17 +131,18 @@ def draw_customers(
     return Customers(arrivals, waits, services)
 
 
-def lindley(arrival_s: Reals, service_s: Reals) -> Reals:
+def lindley(arrival_s: ArrayLike, service_s: ArrayLike) -> Reals:
     """The waits at one server, for all customers at once.
+
+    >>> lindley([0, 1, 2], [2, 2, 2])
+    array([0., 1., 2.])
 
     Each waits for what the one before waited and was served, less the time since he came, and never less than
     nothing: W(n + 1) = max(0, W(n) + S(n) − A(n + 1)) (Lindley 1952). So W is a sum of such steps, less the
     least that the sum has been.
     """
-    steps = np.empty_like(arrival_s)
-    steps[0] = 0.0
-    np.subtract(service_s[:-1], np.diff(arrival_s), out=steps[1:])
-    total = np.cumsum(steps)
+    gaps_s, services = np.diff(np.asarray(arrival_s, dtype=np.float64)), np.asarray(service_s)
+    total = np.cumsum(np.concatenate(([0.0], services[:-1] - gaps_s)))
     waits: Reals = total - np.minimum.accumulate(total)
     return waits
 
