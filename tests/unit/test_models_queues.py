@@ -347,9 +347,19 @@ def test_what_is_too_large_for_exact_numbers() -> None:
         blocking = (1 - load) * load**1_000_000 / (1 - load**1_000_001)
     assert isinstance(found.blocking, float)
     assert found.blocking == pytest.approx(float(blocking), rel=CLOSE)
+    full = m_m_m(1_500_000, 1, 500_000, 1_000_000)
+    assert isinstance(full.utilisation, float | Fraction)
+    assert 1 - 1e-12 < full.utilisation <= 1
     many = m_m_m(99_000, 1, 100_000)
     assert isinstance(many.wait_probability, float)
     assert many.mean_wait_s == pytest.approx(many.wait_probability / 1000, rel=CLOSE)
+
+
+def test_next_to_nothing_comes() -> None:
+    """A load of 1e-200 is none that can be written, but two rates can have it."""
+    for found in (m_m_m(1e-100, 1e100), m_m_m(1e-100, 1e100, 1, 1), m_d_1(1e-100, 1e100)):
+        assert found.mean_delay_s == pytest.approx(1e-100)
+        assert percentile(found.wait, Fraction(99, 100)) == 0
 
 
 def test_nothing_comes() -> None:

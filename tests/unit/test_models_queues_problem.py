@@ -168,7 +168,10 @@ def test_every_fault_is_told_at_its_place(fields: dict[str, object], told: list[
 
 def test_numbers_out_of_all_proportion_are_refused() -> None:
     assert faults(arrival_rate=1e200, service_rate=1) == [
-        "f.json: $: arrival_rate: found 1" + "0" * 200 + ", expected a number from 1e-100 to 1e100"
+        "f.json: $: arrival_rate: found 1e+200, expected a number from 1e-100 to 1e100"
+    ]
+    assert faults(arrival_rate=1e90, service={"mean_s": 1e-91, "sd_s": 1e100}) == [
+        "f.json: $: mean_waiting: found more than 1.8e308, expected numbers that lead to less"
     ]
 
 

@@ -40,7 +40,12 @@ def erlang_b(offered: Number, servers: int) -> Number:
         InputError: an argument is out of its range.
     """
     a, m = fraction("offered", offered), count("servers", servers, 0)
-    return _exact_b(a, m) if isinstance(offered, Fraction) else _float_b(float(a), m)
+    return lost_part(a if isinstance(offered, Fraction) else float(a), m)
+
+
+def lost_part(offered: Number, servers: int) -> Number:
+    """:func:`erlang_b` of arguments that are known to be right."""
+    return _exact_b(offered, servers) if isinstance(offered, Fraction) else _float_b(offered, servers)
 
 
 @overload

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 
-from fairslice.models.queues.erlang import erlang_b
+from fairslice.models.queues.erlang import lost_part
 from fairslice.models.queues.numbers import Number, Real, affordable, count, first_time, fraction
 from fairslice.models.queues.steady import ENDLESS, SteadyState
 from fairslice.models.queues.times import ExponentialTimes, Later, OnlyHowMany, SameTime, Times
@@ -83,7 +83,7 @@ def m_g_m_m(arrival_rate: Real, mean_s: Real, servers: int, *, constant: bool = 
     offered = fraction("arrival_rate", arrival_rate) * mean
     m = count("servers", servers, 1)
     exactly = affordable(m, offered.numerator, offered.denominator * m)
-    blocking: Number = erlang_b(offered, m) if exactly else erlang_b(float(offered), m)
+    blocking = lost_part(offered if exactly else float(offered), m)
     carried = offered * (1 - blocking)
     return SteadyState(
         True,

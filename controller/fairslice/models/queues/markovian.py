@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from fairslice.errors import InputError
-from fairslice.models.queues.erlang import erlang_b
+from fairslice.models.queues.erlang import lost_part
 from fairslice.models.queues.numbers import Number, Real, affordable, count, fraction
 from fairslice.models.queues.steady import ENDLESS, SteadyState
 from fairslice.models.queues.times import ExponentialTimes, PhaseTimes, Reals, WaitThenService
@@ -58,13 +58,8 @@ def _endless(arrivals: Fraction, service: Fraction, servers: int) -> SteadyState
     offered = arrivals / service
     spare = servers - offered
     exactly = affordable(servers, offered.numerator, offered.denominator * servers)
-    waits: Number
-    if exactly:
-        lost = erlang_b(offered, servers)
-        waits = servers * lost / (spare + offered * lost)
-    else:
-        some = erlang_b(float(offered), servers)
-        waits = servers * some / (float(spare) + float(offered) * some)
+    lost = lost_part(offered if exactly else float(offered), servers)
+    waits = servers * lost / (spare + offered * lost)  # Erlang C.
     left = spare * service  # m·μ − λ: exact, so that nothing cancels at a load of 0.999999.
     mean_wait = waits / left
     mean_waiting = arrivals * mean_wait
@@ -110,7 +105,7 @@ def _finite(arrivals: Fraction, service: Fraction, servers: int, capacity: int) 
     rate = float(servers * service)
     return SteadyState(
         True,
-        carried / servers,
+        min(carried / servers, Fraction(1)),
         blocking=sums.full,
         wait_probability=sums.waits / sums.inside,
         mean_wait_s=mean_wait,

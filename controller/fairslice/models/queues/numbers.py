@@ -31,10 +31,15 @@ def fraction(name: str, value: Real, *, above: int | None = None) -> Fraction:
         raise InputError(f"{name}: {error}") from None
     if found < 0 or (above is not None and found <= above):
         expected = "from 0 up" if above is None else f"above {above}"
-        raise InputError(f"{name}: found {value}, expected a number {expected}")
+        raise InputError(f"{name}: found {shown(value)}, expected a number {expected}")
     if found and not _RANGE[0] <= found <= _RANGE[1]:
-        raise InputError(f"{name}: found {value}, expected a number from 1e-100 to 1e100")
+        raise InputError(f"{name}: found {shown(value)}, expected a number from 1e-100 to 1e100")
     return found
+
+
+def shown(value: Real) -> str:
+    """A number for a message: as it is, or shortly."""
+    return str(value) if len(str(value)) <= 20 else f"{float(value):g}"
 
 
 def count(name: str, value: int, least: int) -> int:

@@ -1,7 +1,6 @@
 """Distributions of waits and delays: what part of the customers takes longer than a time, and percentiles."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -175,8 +174,3 @@ def poisson(mean: float) -> tuple[int, Reals]:
     falling = np.arange(middle, first, -1) / mean if mean else np.empty(0)
     weights = np.concatenate((np.cumprod(falling)[::-1], [1.0], np.cumprod(rising)))
     return first, weights / weights.sum()
-
-
-def percentiles(times: Times | None, shares: Sequence[Number]) -> list[float | None]:
-    """Several at once; None for each where nothing is known."""
-    return [None if times is None else times.percentile(share) for share in shares]
