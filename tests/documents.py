@@ -34,6 +34,7 @@ PAGES = (
         "docs/concepts/max-min.md",
         "docs/concepts/policing-and-shaping.md",
         "docs/concepts/programmability.md",
+        "docs/concepts/queueing.md",
         "docs/concepts/scheduling.md",
         "docs/concepts/traffic.md",
     ),

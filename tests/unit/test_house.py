@@ -46,6 +46,7 @@ ONLY = {
     "numba": {"alloc"},
     "llvmlite": {"alloc"},
     "highspy": {"testing"},
+    "scipy": {"models"},
 }
 """Libraries that one part of the house alone knows."""
 MAX_LINES = 400

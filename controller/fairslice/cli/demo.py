@@ -6,7 +6,7 @@ import click
 
 from fairslice.cli.options import examples
 
-DEMOS = ("pareto", "token-bucket", "water-filling", "wfq")
+DEMOS = ("mm1", "pareto", "token-bucket", "water-filling", "wfq")
 """Each is a module of ``fairslice.cli.demos``, with ``_`` for ``-``."""
 DIRECTORY = Path("out")
 
@@ -17,6 +17,7 @@ DIRECTORY = Path("out")
         ("What a token bucket passes, drops and delays", "fairslice demo token-bucket"),
         ("How water-filling finds fair rates", "fairslice demo water-filling"),
         ("A call beside a download, with weighted fair queueing", "fairslice demo wfq"),
+        ("Why packets wait for a link that is not full", "fairslice demo mm1"),
         ("The same in plain lines, at once", "fairslice demo water-filling --no-animation"),
     ),
 )

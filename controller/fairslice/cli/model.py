@@ -19,6 +19,7 @@ PICTURES: Mapping[str, str] = {
     "token-bucket": "fairslice.report.models.token_bucket_picture",
     "aimd": "fairslice.report.models.aimd_picture",
     "source": "fairslice.report.models.source_picture",
+    "queue": "fairslice.report.models.queue_picture",
 }
 """The module that draws the answer of each model."""
 _FILE = "FILE"

@@ -18,6 +18,7 @@ PROBLEMS: Mapping[str, str] = {
     "token-bucket": "fairslice.models.buckets.problem:TokenBucketProblem",
     "aimd": "fairslice.models.congestion.problem:AimdProblem",
     "source": "fairslice.models.sources.problem:SourceProblem",
+    "queue": "fairslice.models.queues.problem:QueueProblem",
 }
 """The class of each ``model``, imported when it is asked for."""
 

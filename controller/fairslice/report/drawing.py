@@ -79,6 +79,16 @@ def bare(axes: "Axes") -> None:
     axes.grid(visible=False)
 
 
+def logarithmic_axis(axes: "Axes") -> None:
+    """A vertical axis of powers of ten, written as plain numbers: mathematical text is not parsed here."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(numticks=8))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Move labels apart: the places nearest to the wanted ones (in squares) that are ``gap`` apart.
 
