@@ -55,6 +55,7 @@ def test_json_is_the_allocation_and_what_every_switch_would_hold(
     assert shown.pop("notes") == []
     assert shown.pop("ways") == []
     assert shown.pop("delays") == []
+    assert shown.pop("waiting") == []
     assert shown == json.loads(view(allocation).model_dump_json(by_alias=True))
     compiled = compile_switches(allocation)
     assert set(switches) == set(NETWORK.switches)

@@ -3,6 +3,7 @@
 import json
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from fairslice.errors import InputError
@@ -21,6 +22,7 @@ ERLANG = {"model": "erlang", "offered": 10, "servers": 15}
         (" -2 / 4 ", Fraction(-1, 2)),
         ("2.5e3", Fraction(2500)),
         (Fraction(2, 7), Fraction(2, 7)),
+        (np.float64(0.1), Fraction(1, 10)),
     ],
 )
 def test_a_number_is_what_is_written(written: object, meant: Fraction) -> None:

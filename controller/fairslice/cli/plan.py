@@ -78,6 +78,7 @@ def command(
 
     A flow with several paths shows what of its rate goes along each. No entries are shown for a policy with
     such flows, since several paths are not enforced yet."""
+    from fairslice.cli.plan_delays import waits
     from fairslice.policy import load_policy
     from fairslice.slicing.acceptance import accept
     from fairslice.slicing.delays import flow_delays
@@ -102,6 +103,7 @@ def command(
         document["delays"] = [
             _fields(delay) | {"hops": list(map(_fields, delay.hops))} for delay in flow_delays(allocation)
         ]
+        document["waiting"] = list(map(_fields, waits(allocation)))
         document["ways"] = [_fields(c) | {"ways": list(map(_fields, c.ways))} for c in _choices(allocation)]
         document["switches"] = {names[dpid]: _plain(state) for dpid, state in states.items()}
         print_document(indented(document))
@@ -110,7 +112,7 @@ def command(
     from rich.console import Console
 
     from fairslice.cli.output import wide_enough
-    from fairslice.cli.plan_delays import delay_table
+    from fairslice.cli.plan_delays import delay_table, waiting_table
 
     console = wide_enough(Console(markup=False))
     console.print(_rates(shown))
@@ -119,6 +121,8 @@ def command(
         console.print(_ways(shown, choices))
     if delays := flow_delays(allocation):
         console.print(delay_table(shown, delays))
+    if waiting := list(waits(allocation)):
+        console.print(waiting_table(shown, waiting))
     said = "NOT certified: the checker contradicts these rates."
     if shown.certified:
         said = "Certified: no link is overloaded, and every flow is at its demand, a limit, or a full link."

@@ -1,13 +1,93 @@
-"""The part of a plan that tells how long frames may take."""
+"""The part of a plan that tells how long frames may take, at most and as a rule."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from fairslice.api.allocation import AllocationView
+    from fairslice.slicing.allocation import NetworkAllocation
     from fairslice.slicing.delays import FlowDelay
+
+
+_FULL = 1 - 1e-9
+"""A load from here on is that of a full link: the rest is rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How long a flow's frames wait in the busiest queue on their way, in seconds.
+
+    As in M/G/1 (:func:`fairslice.models.queues.m_d_1`): full frames come at random, one by one, and the
+    queue is served at ``service_bps``. Both times are None where its flows fill the link: the wait is its
+    depth then.
+    """
+
+    flow: str
+    number: int
+    link: str
+    queue_id: int
+    service_bps: float
+    load: float
+    mean_s: float | None
+    p95_s: float | None
+
+
+def waits(allocation: "NetworkAllocation") -> Iterator[Waiting]:
+    """Of every flow with a demand, in the order of the policy."""
+    from fairslice.slicing.queue_loads import queue_loads
+
+    for one in queue_loads(allocation):
+        mean_s, p95_s = _wait(one.load, one.service_bps)
+        yield Waiting(one.flow, one.number, one.link, one.queue_id, one.service_bps, one.load, mean_s, p95_s)
+
+
+@cache
+def _wait(load: float, service_bps: float) -> tuple[float | None, float | None]:
+    from fractions import Fraction
+
+    from fairslice.models.queues import m_d_1
+    from fairslice.units import FULL_FRAME_BYTES
+
+    if load >= _FULL:
+        return None, None
+    frames_s = service_bps / (8 * FULL_FRAME_BYTES)
+    found = m_d_1(load * frames_s, frames_s)
+    assert found.wait is not None
+    assert found.mean_wait_s is not None
+    return float(found.mean_wait_s), found.wait.percentile(Fraction(95, 100))
+
+
+def waiting_table(shown: "AllocationView", waits: "Sequence[Waiting]") -> "Table":
+    """Mean and 95th percentile of the wait in the busiest queue of each flow with a demand."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from fairslice.cli.explanation import NUMBER
+    from fairslice.naming import ends
+    from fairslice.units import format_duration
+
+    flows = {flow.id: flow for flow in shown.flows}
+    table = Table(
+        title="Waiting as in M/G/1, where full frames come at random",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for column in (NUMBER, "slice", "flow", "busiest queue at", "load", "mean", "95 % within"):
+        right = column in (NUMBER, "load", "mean", "95 % within")
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for one in waits:
+        flow = flows[one.flow]
+        times = [
+            "its depth" if time_s is None else format_duration(time_s) for time_s in (one.mean_s, one.p95_s)
+        ]
+        named = ends(flow.source, flow.destination, flow.match)
+        table.add_row(str(flow.number), flow.slice, named, one.link, f"{one.load:.0%}", *times)
+    return table
 
 
 def delay_table(shown: "AllocationView", delays: "Sequence[FlowDelay]") -> "Table":

@@ -30,7 +30,7 @@ def exact(value: object) -> Fraction:
     elif isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST:
         found = Fraction(value)
     elif isinstance(value, float) and math.isfinite(value):
-        found = Fraction(repr(value))
+        found = Fraction(repr(float(value)))
     elif isinstance(value, str) and (ratio := _RATIO.fullmatch(value)) and int(ratio[2]):
         found = Fraction(int(ratio[1]), int(ratio[2]))
     elif isinstance(value, str) and _DECIMAL.fullmatch(value):

@@ -33,7 +33,7 @@ BASE = frozenset(
             "api.status",
         ),
         *("cli", "errors", "files", "lab.doctor"),
-        *("lab.vm", "linux", "measure", "naming", "policy", "slicing", "topology", "units"),
+        *("lab.vm", "linux", "measure", "models", "naming", "policy", "slicing", "topology", "units"),
     )
 )
 """The rooms, and parts of rooms, that an installation without extras has whole."""

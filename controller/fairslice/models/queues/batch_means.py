@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from fairslice.models.queues.numbers import Number
 
@@ -54,6 +53,9 @@ def interval_of(
         together: so many intervals hold together with that probability, or a higher one (Bonferroni's
             inequality; Law 2015, section 9.7).
     """
+    # Here, since formulas of queues are for everybody, and SciPy is an extra.
+    from scipy.special import stdtrit
+
     count = len(batches)
     deviation = float(np.sqrt(np.sum((batches - whole) ** 2) / (count - 1)))
     quantile = float(stdtrit(count - 1, 1 - (1 - confidence) / together / 2))
