@@ -124,6 +124,11 @@ def formulas() -> Iterator[tuple[str, ...]]:
 @click.option("--customers", type=click.IntRange(10_000), default=1_000_000, show_default=True)
 def main(customers: int) -> None:
     """Measure, and print two tables in Markdown."""
+    show(customers)
+
+
+def show(customers: int) -> None:
+    """The same, for who calls it."""
     click.echo(f"| {customers:,} customers | here, s | SimPy {simpy.__version__}, s | times faster |")
     click.echo("|---|---|---|---|")
     for row in queues(customers):

@@ -17,7 +17,6 @@ ROOT = Path(__file__).parents[2]
 CONCEPTS = ROOT / "docs" / "concepts"
 OURS = ("architecture.md", "programmability.md", "traffic.md")
 IMAGES = ROOT / "docs" / "img"
-TO_BE_WRITTEN = ("concepts/queueing.md", "concepts/scheduling.md", "concepts/congestion-control.md")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 
@@ -48,8 +47,7 @@ def test_links_lead_somewhere(page: str) -> None:
     links = LINK.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
     assert len(links) >= 7
     for target in links:
-        there = (ROOT / "docs" / target).exists()
-        assert there != (target in TO_BE_WRITTEN), f"{target}: missing, or no longer to be written"
+        assert (ROOT / "docs" / target).exists(), target
 
 
 def alike(one: str, other: str) -> None:
