@@ -112,6 +112,7 @@ def command(
     from rich.console import Console
 
     from fairslice.cli.output import wide_enough
+    from fairslice.naming import numbers
     from fairslice.cli.plan_delays import delay_table, waiting_table
 
     console = wide_enough(Console(markup=False))
@@ -121,8 +122,14 @@ def command(
         console.print(_ways(shown, choices))
     if delays := flow_delays(allocation):
         console.print(delay_table(shown, delays))
-    if waiting := list(waits(allocation)):
-        console.print(waiting_table(shown, waiting))
+    waiting = list(waits(allocation))
+    if known := [one for one in waiting if one.mean_s is not None]:
+        console.print(waiting_table(shown, known))
+    if full := [one.number for one in waiting if one.mean_s is None]:
+        said = (
+            f"{numbers(full)}: a link on the way is full, so frames wait there as long as the queue is deep."
+        )
+        console.print(said.capitalize(), soft_wrap=True, highlight=False)
     said = "NOT certified: the checker contradicts these rates."
     if shown.certified:
         said = "Certified: no link is overloaded, and every flow is at its demand, a limit, or a full link."

@@ -62,7 +62,7 @@ def _wait(load: float, service_bps: float) -> tuple[float | None, float | None]:
 
 
 def waiting_table(shown: "AllocationView", waits: "Sequence[Waiting]") -> "Table":
-    """Mean and 95th percentile of the wait in the busiest queue of each flow with a demand."""
+    """Mean and 95th percentile of the wait in the busiest queue, of flows for which they exist."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -82,9 +82,7 @@ def waiting_table(shown: "AllocationView", waits: "Sequence[Waiting]") -> "Table
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for one in waits:
         flow = flows[one.flow]
-        times = [
-            "its depth" if time_s is None else format_duration(time_s) for time_s in (one.mean_s, one.p95_s)
-        ]
+        times = [format_duration(time_s or 0.0) for time_s in (one.mean_s, one.p95_s)]
         named = ends(flow.source, flow.destination, flow.match)
         table.add_row(str(flow.number), flow.slice, named, one.link, f"{one.load:.0%}", *times)
     return table
