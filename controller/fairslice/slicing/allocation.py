@@ -359,7 +359,7 @@ def _route(flow: Flow, policy: Policy, trees: Trees) -> Route:
     if own.paths == 1:
         paths: tuple[tuple[str, ...], ...] = (trees.path(flow.source, flow.destination, own.number),)
     else:
-        paths = k_paths(trees.network, flow.source, flow.destination, own.number, own.paths)
+        paths = k_paths(trees, flow.source, flow.destination, own.number, own.paths)
     # Acknowledgements are few: they need one path only, which keeps them in order.
     return_path = trees.path(flow.destination, flow.source, own.number)
     return Route(
