@@ -201,9 +201,13 @@ class AcknowledgedProblem:
         group = np.where(alone, len(capacity) + np.arange(len(flows)), link[flows])
         carried = np.concatenate([capacity, np.full(len(flows), np.inf)])
         rate = np.minimum(np.bincount(group, self._most[flows], minlength=len(carried)), carried)
-        share = np.zeros(len(carried))
-        np.maximum.at(share, group, shares)
-        return math.fsum((share * rate)[np.unique(group)].tolist())
+        some = np.flatnonzero(rate)
+        share = shares[:1]
+        if (shares != share).any():
+            most = np.zeros(len(carried))
+            np.maximum.at(most, group, shares)
+            share = most[some]
+        return math.fsum((share * rate[some]).tolist())
 
     @cached_property
     def _ends(self) -> "tuple[tuple[NDArray[Any], NDArray[Any]], ...]":
