@@ -4,7 +4,6 @@ Each table is one function from :class:`Options` to a :class:`Table`; add new on
 """
 
 import dataclasses
-import gc
 import json
 import math
 import random
@@ -26,9 +25,9 @@ from page import digits, duration
 from tables import Table, end
 
 from fairslice.alloc.engine import load_compiled
-from fairslice.cli import VALUES_BETWEEN_SEARCHES
 from fairslice.cli.options import json_output
 from fairslice.errors import FairsliceError
+from fairslice.garbage import Searches, search
 from fairslice.policy import parse_policy
 from fairslice.policy.model import Policy
 from fairslice.slicing.allocation import NetworkAllocation, allocate_slices
@@ -335,7 +334,7 @@ def main(*, quick: bool, on_switches: bool, repeats: int | None, out: Path, as_j
     try:
         page.check(out, MARKERS)
         load_compiled()
-        gc.set_threshold(*VALUES_BETWEEN_SEARCHES)
+        search(Searches.SELDOM)
         tables = [make(options) for make in TABLES]
         page.write(out, as_markdown(tables, options), MARKERS)
     except FairsliceError as error:

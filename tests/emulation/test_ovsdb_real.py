@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -288,35 +289,33 @@ def green() -> list[str]:
 
 
 def patched(switch_pid: int) -> None:
-    """Two greenlets write, in native threads, and a third one counts."""
+    """Two threads of the operating system write, as the controller's do, and a green one counts."""
     import eventlet
-    from eventlet import tpool
 
     ticks = [time.monotonic()]
-
-    def tick() -> None:
-        while True:
-            eventlet.sleep(0.005)
-            ticks.append(time.monotonic())
-
-    with OvsDatabase(DATABASE_SOCKET, timeout_s=STANDS_STILL_S) as database:
+    with (
+        OvsDatabase(DATABASE_SOCKET, timeout_s=STANDS_STILL_S) as database,
+        ThreadPoolExecutor(max_workers=2) as threads,
+    ):
 
         def write(buffer_bytes: int) -> tuple[str, float]:
             started = time.monotonic()
             with pytest.raises(MachineError) as caught:
-                tpool.execute(database.write_qos, DPID, {OUT: qos(buffer_bytes=buffer_bytes)})
+                database.write_qos(DPID, {OUT: qos(buffer_bytes=buffer_bytes)})
             return str(caught.value), time.monotonic() - started
 
-        clock = eventlet.spawn(tick)
         database.write_qos(DPID, {OUT: qos()})
         os.kill(switch_pid, signal.SIGSTOP)
-        for text, took in eventlet.GreenPool().imap(write, [70_000, 80_000]):
+        writing = [threads.submit(write, buffer_bytes) for buffer_bytes in (70_000, 80_000)]
+        while not all(one.done() for one in writing):
+            eventlet.sleep(0.005)
+            ticks.append(time.monotonic())
+        for text, took in (one.result() for one in writing):
             say(f"green: {text}; after {took:.2f} s, expected {STANDS_STILL_S:g} s")
             assert "ovs-vswitchd did not act" in text
             assert 0.9 * STANDS_STILL_S <= took < 60
         os.kill(switch_pid, signal.SIGCONT)
         database.write_qos(DPID, {OUT: qos()})
-        clock.kill()
         assert database.read_qos(DPID) == {OUT: qos()}
     gap = max(after - before for before, after in pairwise(ticks))
     say(f"green: others waited at most {1000 * gap:.0f} ms; {len(ticks)} ticks")

@@ -60,6 +60,7 @@ def bits(solution: Solution) -> dict[str, Any]:
         "error": float(solution.error).hex(),
         "full": [int(place) for place in solution.full],
         "steps": solution.steps,
+        "stop": [int(place) for place in solution.stop],
     }
 
 

@@ -15,7 +15,8 @@ from fairslice.testing.networks import conditions
 from fairslice.topology.discovery import SeenHost, SeenLink, merge
 from fairslice.topology.network import Host, Link, LinkKey, Network, Switch
 from fairslice.topology.nodelink import from_json, to_json
-from fairslice.topology.paths import in_tree, path, path_links, spanning_tree
+from fairslice.topology.paths import path_links, spanning_tree
+from fairslice.topology.trees import Trees
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -83,7 +84,7 @@ slice_numbers = st.integers(0, 63)
 @given(networks(), slice_numbers)
 def test_in_tree_reaches_every_node_with_the_fewest_hops(network: Network, slice_number: int) -> None:
     for destination in network.hosts:
-        tree = in_tree(network, destination, slice_number)
+        tree = Trees(network).in_tree(destination, slice_number)
         assert set(tree) == set(network.graph) - {destination}
         # Hosts have one cable, so no shortest path could go through one.
         expected = nx.shortest_path_length(network.graph, target=destination)
@@ -101,7 +102,7 @@ def test_trees_do_not_depend_on_the_order_of_insertion(network: Network, number:
     assert other == network
     assert spanning_tree(other) == spanning_tree(network)
     for destination in network.hosts:
-        assert in_tree(other, destination, number) == in_tree(network, destination, number)
+        assert Trees(other).in_tree(destination, number) == Trees(network).in_tree(destination, number)
 
 
 @given(networks(), slice_numbers, st.data())
@@ -109,11 +110,11 @@ def test_a_link_that_fails_moves_only_what_used_it(
     network: Network, number: int, data: st.DataObject
 ) -> None:
     destination = data.draw(st.sampled_from(sorted(network.hosts)))
-    before = in_tree(network, destination, number)
+    before = Trees(network).in_tree(destination, number)
     used = set(before.items())
     spare = [key for key in sorted(network.links) if key not in used]
     down = data.draw(st.lists(st.sampled_from(spare), unique=True)) if spare else []
-    assert in_tree(network.without(down), destination, number) == before
+    assert Trees(network.without(down)).in_tree(destination, number) == before
 
 
 @given(networks(), slice_numbers, st.data())
@@ -122,9 +123,9 @@ def test_a_path_follows_its_tree_from_host_to_host(
 ) -> None:
     hosts = st.sampled_from(sorted(network.hosts))
     source, destination = data.draw(hosts), data.draw(hosts)
-    found = path(network, source, destination, number)
+    found = Trees(network).path(source, destination, number)
     assert (found[0], found[-1]) == (source, destination)
-    assert set(path_links(found)) <= set(in_tree(network, destination, number).items())
+    assert set(path_links(found)) <= set(Trees(network).in_tree(destination, number).items())
     assert len(path_links(found)) == len(found) - 1
     assert all(node in network.switches for node in found[1:-1])
 
@@ -326,7 +327,7 @@ def test_ties_spread_over_all_candidates(width: int, offset: int) -> None:
         links[name, "s2"] = Link(name, "s2", 1e6, 0)
         links["s2", name] = Link("s2", name, 1e6, 100 + j)
     network = Network(switches, hosts, links)
-    chosen = [in_tree(network, name, number)["s1"] for name in hosts for number in range(16)]
+    chosen = [Trees(network).in_tree(name, number)["s1"] for name in hosts for number in range(16)]
     for middle in middles:
         # 256 choices, each 1/width: five standard deviations around the mean of a binomial.
         mean, deviation = 256 / width, (256 / width * (1 - 1 / width)) ** 0.5

@@ -26,7 +26,8 @@ from fairslice.testing.policies import policies
 from fairslice.topology.k_paths import k_paths
 from fairslice.topology.load import load_network
 from fairslice.topology.network import Network
-from fairslice.topology.paths import path, path_links
+from fairslice.topology.paths import path_links
+from fairslice.topology.trees import Trees
 
 HERE = Location("generated", 1, 1)
 RING = load_network(str(Path(__file__).parents[2] / "topologies" / "ring.py"))
@@ -100,16 +101,16 @@ def test_a_path_without_a_part_uses_nothing_and_acknowledgements_take_one_way() 
 
 def test_routes_have_the_shortest_paths_and_return_by_the_trees() -> None:
     (allocated,) = allocate_slices(policy_of("paths: 4", "{from: h1, to: h3}"), RING).flows
-    assert allocated.route.paths == k_paths(RING, "h1", "h3", 1, 4)
+    assert allocated.route.paths == k_paths(Trees(RING), "h1", "h3", 1, 4)
     assert [len(nodes) for nodes in allocated.route.paths] == [5, 7]
-    assert allocated.route.return_path == path(RING, "h3", "h1", 1)
+    assert allocated.route.return_path == Trees(RING).path("h3", "h1", 1)
     assert allocated.route.return_share == 0.05
 
 
 def test_one_path_is_that_of_the_tree_and_all_of_the_flow() -> None:
     for split in Split:
         (allocated,) = allocate_slices(policy_of(f"paths: 1\n    split: {split}"), RING).flows
-        assert allocated.route.paths == (path(RING, "h1", "h4", 1),)
+        assert allocated.route.paths == (Trees(RING).path("h1", "h4", 1),)
         assert allocated.route.parts == (1,)
         assert allocated.path_rates_bps == (20e6,) == (allocated.rate_bps,)
 

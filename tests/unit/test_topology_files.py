@@ -13,7 +13,7 @@ import pytest
 from fairslice.errors import InputError
 from fairslice.topology.load import load_network
 from fairslice.topology.network import Network
-from fairslice.topology.paths import in_tree
+from fairslice.topology.trees import Trees
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"
 NAMES = ["abilene", "dumbbell", "fat_tree", "parking_lot", "ring", "star"]
@@ -177,7 +177,8 @@ def test_fat_tree_has_the_shape_and_the_bisection_of_the_paper(k: int) -> None:
 
 def test_fat_tree_spreads_destinations_over_its_cores() -> None:
     network = load("fat_tree,4")
-    used = {in_tree(network, host, 1)["s5"] for host in ["h5", "h6", "h7", "h8", "h9", "h10", "h11", "h12"]}
+    trees = Trees(network)
+    used = {trees.in_tree(host, 1)["s5"] for host in ["h5", "h6", "h7", "h8", "h9", "h10", "h11", "h12"]}
     assert used == {"s1", "s2"}
 
 

@@ -14,7 +14,8 @@ from fairslice.testing.networks import build_network
 from fairslice.topology.k_paths import k_paths
 from fairslice.topology.load import load_network
 from fairslice.topology.network import Link, Network
-from fairslice.topology.paths import NoPathError, path, path_links
+from fairslice.topology.paths import NoPathError, path_links
+from fairslice.topology.trees import Trees
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"
 MORE_THAN_ALL = 10_000
@@ -47,14 +48,14 @@ def test_they_are_the_shortest_of_all_paths(network: Network, slice_number: int,
     every = all_paths(network, "h1", "h2")
     if not every:
         with pytest.raises(NoPathError, match="no path from h1 to h2"):
-            k_paths(network, "h1", "h2", slice_number, count)
+            k_paths(Trees(network), "h1", "h2", slice_number, count)
         return
-    found = k_paths(network, "h1", "h2", slice_number, count)
+    found = k_paths(Trees(network), "h1", "h2", slice_number, count)
     assert len(set(found)) == len(found) == min(count, len(every))
     assert set(found) <= every
     hops = [len(nodes) for nodes in found]
     assert hops == sorted(map(len, every))[:count]
-    assert found[0] == path(network, "h1", "h2", slice_number)
+    assert found[0] == Trees(network).path("h1", "h2", slice_number)
 
 
 @given(networks(), st.integers(0, 63))
@@ -63,9 +64,9 @@ def test_fewer_are_the_first_of_more(network: Network, slice_number: int) -> Non
     """So that another path in a policy leaves those that flows have already where they are."""
     if not all_paths(network, "h1", "h2"):
         return
-    every = k_paths(network, "h1", "h2", slice_number, MORE_THAN_ALL)
+    every = k_paths(Trees(network), "h1", "h2", slice_number, MORE_THAN_ALL)
     for count in (1, 2, 3, 5):
-        assert k_paths(network, "h1", "h2", slice_number, count) == every[:count]
+        assert k_paths(Trees(network), "h1", "h2", slice_number, count) == every[:count]
 
 
 @given(networks(), st.randoms(use_true_random=False))
@@ -76,7 +77,7 @@ def test_the_order_of_links_in_the_network_does_not_matter(network: Network, ran
     links = list(network.links.items())
     random.shuffle(links)  # type: ignore[attr-defined]
     shuffled = Network(network.switches, network.hosts, dict(links))
-    assert k_paths(shuffled, "h1", "h2", 1, 8) == k_paths(network, "h1", "h2", 1, 8)
+    assert k_paths(Trees(shuffled), "h1", "h2", 1, 8) == k_paths(Trees(network), "h1", "h2", 1, 8)
 
 
 def pairs(network: Network) -> Iterator[tuple[str, str]]:
@@ -88,8 +89,8 @@ def test_on_the_topologies_that_come_with_the_project(topology: str, count: int)
     network = load_network(str(TOPOLOGIES / f"{topology}.py"))
     firsts = set()
     for source, destination in pairs(network):
-        found = k_paths(network, source, destination, 1, count)
-        assert found[0] == path(network, source, destination, 1)
+        found = k_paths(Trees(network), source, destination, 1, count)
+        assert found[0] == Trees(network).path(source, destination, 1)
         assert len(set(found)) == len(found)
         assert sorted(found, key=len) == list(found)
         for nodes in found:
@@ -99,16 +100,16 @@ def test_on_the_topologies_that_come_with_the_project(topology: str, count: int)
             assert set(path_links(nodes)) <= set(network.links)
         firsts |= {nodes for nodes in found if len(nodes) == len(found[0])}
     if topology == "ring":
-        assert {len(k_paths(network, *pair, 1, count)) for pair in pairs(network)} == {2}
+        assert {len(k_paths(Trees(network), *pair, 1, count)) for pair in pairs(network)} == {2}
     if topology == "fat_tree":
         # Four equally short ones between pods, two inside of one (Al-Fares et al., SIGCOMM 2008, §2).
-        assert [len(nodes) for nodes in k_paths(network, "h1", "h16", 1, 5)] == [7, 7, 7, 7, 9]
-        assert [len(nodes) for nodes in k_paths(network, "h1", "h3", 1, 3)] == [5, 5, 11]
+        assert [len(nodes) for nodes in k_paths(Trees(network), "h1", "h16", 1, 5)] == [7, 7, 7, 7, 9]
+        assert [len(nodes) for nodes in k_paths(Trees(network), "h1", "h3", 1, 3)] == [5, 5, 11]
 
 
 def test_slices_try_equal_paths_in_orders_of_their_own() -> None:
     network = load_network(str(TOPOLOGIES / "fat_tree.py"))
-    orders = {k_paths(network, "h1", "h16", number, 4) for number in range(64)}
+    orders = {k_paths(Trees(network), "h1", "h16", number, 4) for number in range(64)}
     assert len({frozenset(order) for order in orders}) == 1
     # Any may be first, the two of the other half follow, in either order.
     assert len({order[0] for order in orders}) == 4
@@ -118,7 +119,7 @@ def test_slices_try_equal_paths_in_orders_of_their_own() -> None:
 def test_of_equally_short_ones_those_that_share_no_trunk_come_first() -> None:
     network = load_network(str(TOPOLOGIES / "fat_tree.py"))
     for number in range(64):
-        first, second = k_paths(network, "h1", "h16", number, 2)
+        first, second = k_paths(Trees(network), "h1", "h16", number, 2)
         assert set(first[2:-2]).isdisjoint(second[2:-2])
 
 
@@ -126,7 +127,8 @@ def test_every_process_finds_the_same() -> None:
     """Python's hashes of strings differ from one process to the next, and with them the order of sets."""
     script = (
         "from fairslice.topology.k_paths import k_paths; from fairslice.topology.load import load_network; "
-        f"print(k_paths(load_network({str(TOPOLOGIES / 'abilene.py')!r}), 'h1', 'h9', 3, 8))"
+        "from fairslice.topology.trees import Trees; "
+        f"print(k_paths(Trees(load_network({str(TOPOLOGIES / 'abilene.py')!r})), 'h1', 'h9', 3, 8))"
     )
     printed = {
         subprocess.run(
@@ -139,7 +141,7 @@ def test_every_process_finds_the_same() -> None:
         for seed in ("0", "1")
     }
     network = load_network(str(TOPOLOGIES / "abilene.py"))
-    assert printed == {f"{k_paths(network, 'h1', 'h9', 3, 8)}\n"}
+    assert printed == {f"{k_paths(Trees(network), 'h1', 'h9', 3, 8)}\n"}
 
 
 def test_hosts_never_carry_the_traffic_of_others() -> None:
@@ -147,7 +149,7 @@ def test_hosts_never_carry_the_traffic_of_others() -> None:
     network = build_network([("s1", "s2"), ("h1", "s1"), ("h2", "s2"), ("h3", "s1")])
     bridge = {key: Link(*key, 1e6, 9) for key in (("h3", "s2"), ("s2", "h3"))}
     joined = Network(network.switches, network.hosts, dict(network.links) | bridge)
-    assert k_paths(joined, "h1", "h2", 1, 16) == (("h1", "s1", "s2", "h2"),)
+    assert k_paths(Trees(joined), "h1", "h2", 1, 16) == (("h1", "s1", "s2", "h2"),)
 
 
 def test_a_few_of_very_many_are_found_at_once() -> None:
@@ -161,7 +163,7 @@ def test_a_few_of_very_many_are_found_at_once() -> None:
         if x + dx < size and y + dy < size
     ]
     network = build_network([*cables, ("h1", "s1"), ("h2", f"s{size * size}")])
-    found = k_paths(network, "h1", "h2", 1, 16)
+    found = k_paths(Trees(network), "h1", "h2", 1, 16)
     assert len(set(found)) == 16
     assert {len(nodes) for nodes in found} == {2 * size + 1}
 
@@ -169,6 +171,6 @@ def test_a_few_of_very_many_are_found_at_once() -> None:
 def test_what_has_no_meaning_is_refused() -> None:
     network = build_network([("s1", "s2"), ("h1", "s1"), ("h2", "s2")])
     with pytest.raises(ValueError, match="count is 0, expected 1 or more"):
-        k_paths(network, "h1", "h2", 1, 0)
+        k_paths(Trees(network), "h1", "h2", 1, 0)
     with pytest.raises(NoPathError, match="h9 is not a host of the network"):
-        k_paths(network, "h1", "h9", 1, 2)
+        k_paths(Trees(network), "h1", "h9", 1, 2)

@@ -17,7 +17,8 @@ from fairslice.testing.networks import build_network
 from fairslice.topology.k_paths import k_paths
 from fairslice.topology.network import LinkKey, Network
 from fairslice.topology.nodelink import to_json
-from fairslice.topology.paths import NoPathError, in_tree, path, width_bps
+from fairslice.topology.paths import NoPathError, width_bps
+from fairslice.topology.trees import Trees
 from fairslice.topology.ways import shortest_ways
 
 MORE_THAN_ALL = 10_000
@@ -95,8 +96,8 @@ def test_the_wider_branch_is_taken_whatever_the_hosts_cables_carry(
     network = diamond(fast, slow, host)
     wider = "s2" if fast > slow else "s3"
     for source, destination in (("h1", "h3"), ("h2", "h4"), ("h4", "h1"), ("h3", "h2")):
-        assert path(network, source, destination, slice_number)[2] == wider
-        first, second = k_paths(network, source, destination, slice_number, 5)
+        assert Trees(network).path(source, destination, slice_number)[2] == wider
+        first, second = k_paths(Trees(network), source, destination, slice_number, 5)
         assert (first[2], second[2]) == (wider, "s3" if fast > slow else "s2")
 
 
@@ -107,15 +108,15 @@ def test_a_direction_counts_by_itself() -> None:
     links = {key: replace(link, capacity_bps=narrow.get(key, 10e6)) for key, link in network.links.items()}
     network = replace(network, links=links)
     for number in range(16):
-        assert path(network, "h1", "h3", number)[2] == "s3"
-        assert path(network, "h3", "h1", number)[2] == "s2"
+        assert Trees(network).path("h1", "h3", number)[2] == "s3"
+        assert Trees(network).path("h3", "h1", number)[2] == "s2"
 
 
 def test_fewer_hops_come_before_width() -> None:
     trunks = {("s1", "s2"): 1.0, ("s1", "s3"): 100.0, ("s3", "s2"): 100.0}
     network = with_capacities(build_network([*trunks, ("h1", "s1"), ("h2", "s2")]), trunks)
-    assert path(network, "h1", "h2", 1) == ("h1", "s1", "s2", "h2")
-    assert k_paths(network, "h1", "h2", 1, 2)[1] == ("h1", "s1", "s3", "s2", "h2")
+    assert Trees(network).path("h1", "h2", 1) == ("h1", "s1", "s2", "h2")
+    assert k_paths(Trees(network), "h1", "h2", 1, 2)[1] == ("h1", "s1", "s3", "s2", "h2")
 
 
 def test_equally_wide_ways_are_still_spread_over() -> None:
@@ -123,10 +124,10 @@ def test_equally_wide_ways_are_still_spread_over() -> None:
     middles = {"s3": 20.0, "s4": 50.0, "s5": 50.0, "s6": 10.0}
     trunks = {(end, middle): wide for middle, wide in middles.items() for end in ("s1", "s2")}
     network = with_capacities(build_network([*trunks, ("h1", "s1"), ("h2", "s2"), ("h3", "s2")]), trunks)
-    taken = [path(network, "h1", to, number)[2] for to in ("h2", "h3") for number in range(32)]
+    taken = [Trees(network).path("h1", to, number)[2] for to in ("h2", "h3") for number in range(32)]
     assert set(taken) == {"s4", "s5"}
     assert 20 <= taken.count("s4") <= 44
-    order = [nodes[2] for nodes in k_paths(network, "h1", "h2", 1, 4)]
+    order = [nodes[2] for nodes in k_paths(Trees(network), "h1", "h2", 1, 4)]
     assert order[2:] == ["s3", "s6"]
 
 
@@ -164,7 +165,7 @@ def shortest_by_networkx(network: Network, source: str, destination: str) -> lis
 @settings(max_examples=300, deadline=None)
 def test_the_way_taken_is_a_widest_of_all_shortest_ones(network: Network, number: int) -> None:
     """From every switch, not only from hosts: the tree is right at each of its nodes."""
-    tree = in_tree(network, "h2", number)
+    tree = Trees(network).in_tree("h2", number)
     for source in (*network.switches, "h1", "h3"):
         every = shortest_by_networkx(network, source, "h2")
         assert (source in tree) == bool(every)
@@ -195,16 +196,16 @@ def test_several_paths_come_by_hops_then_by_width(network: Network, number: int)
     every = [tuple(nodes) for nodes in nx.all_simple_paths(graph, "h1", "h2")]
     if not every:
         with pytest.raises(NoPathError):
-            k_paths(network, "h1", "h2", number, 3)
+            k_paths(Trees(network), "h1", "h2", number, 3)
         return
-    found = k_paths(network, "h1", "h2", number, MORE_THAN_ALL)
+    found = k_paths(Trees(network), "h1", "h2", number, MORE_THAN_ALL)
     assert set(found) == set(every)
 
     def rank(nodes: tuple[str, ...]) -> tuple[int, float]:
         return (len(nodes), -width_bps(network, nodes))
 
     assert [rank(nodes) for nodes in found] == sorted(map(rank, every))
-    assert found[0] == path(network, "h1", "h2", number)
+    assert found[0] == Trees(network).path("h1", "h2", number)
 
 
 @given(networks(), st.integers(1, 6))

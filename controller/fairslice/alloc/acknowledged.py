@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fairslice.alloc.allocation import Bottleneck, BottleneckKind
 from fairslice.alloc.arguments import expect, found, wrong_amounts
+from fairslice.alloc.columns import Columns, order_of
 from fairslice.alloc.problem import AllocationProblem
 from fairslice.alloc.read_only import read_only
 from fairslice.errors import Fault, InputError
@@ -91,32 +91,51 @@ class AcknowledgedProblem:
                     expected = "expected a finite number above 0 and a known link"
                     yield f"returns[{number}]", f'{share} of link "{link}"; {expected}'
 
-    @cached_property
-    def shares(self) -> Mapping[str, Mapping[int, float]]:
-        """By link: the flows, by number, that acknowledgements of cross it, and what they take of it."""
-        shares: dict[str, dict[int, float]] = defaultdict(dict)
-        for number, returned in enumerate(self.returns):
-            for link, share in returned.items():
-                shares[link][number] = share
-        return dict(shares)
+    @property
+    def links(self) -> Sequence[str]:
+        """The links that acknowledgements of a flow cross, in the order of the data's."""
+        return self._by_link[0]
+
+    @property
+    def rows(self) -> "tuple[NDArray[Any], NDArray[Any], NDArray[Any]]":
+        """What acknowledgements take of each of :attr:`links`, for a unit of its flow's rate.
+
+        As compressed sparse rows: where each link's begin, and the last ends; flows; shares.
+        """
+        return self._by_link[2]
+
+    @property
+    def link_numbers(self) -> "NDArray[Any]":
+        """The places of :attr:`links` among the data's."""
+        return self._by_link[1]
 
     @cached_property
-    def rows(self) -> "tuple[NDArray[Any], NDArray[Any], NDArray[Any]]":
-        """The same as compressed sparse rows: where each link's begin, and the last ends; flows; shares."""
-        flows = [number for of in self.shares.values() for number in of]
-        shares = [share for of in self.shares.values() for share in of.values()]
-        return (
-            np.array([0, *accumulate(map(len, self.shares.values()))], dtype=np.int32),
-            np.array(flows, dtype=np.int32),
-            np.array(shares, dtype=np.float64),
-        )
+    def _by_link(
+        self,
+    ) -> "tuple[Sequence[str], NDArray[Any], tuple[NDArray[Any], NDArray[Any], NDArray[Any]]]":
+        names = list(self.data.capacities)
+        number_of = {name: number for number, name in enumerate(names)}
+        crossed = np.array([number_of[link] for of in self.returns for link in of], dtype=np.int64)
+        share = np.array([share for of in self.returns for share in of.values()], dtype=np.float64)
+        flow = np.repeat(np.arange(len(self.returns), dtype=np.int32), [*map(len, self.returns)])
+        order = order_of(crossed, len(names))
+        often = np.bincount(crossed, minlength=len(names))
+        numbers = np.flatnonzero(often)
+        first = np.concatenate([[0], np.cumsum(often[numbers])]).astype(np.int32)
+        links = tuple(names[number] for number in numbers.tolist())
+        return links, numbers, (first, flow[order], share[order])
+
+    def _row(self, place: int) -> tuple[list[int], list[float]]:
+        """The flows that acknowledgements of cross a link, and what they take of it."""
+        first, flow, share = self.rows
+        row = slice(first[place], first[place + 1])
+        return flow[row].tolist(), share[row].tolist()
 
     @cached_property
     def promised(self) -> Mapping[str, Fraction]:
         """By link: what data has to get by the flows' floors, where there are any."""
         promised: dict[str, Fraction] = defaultdict(Fraction)
-        columns = self.data.__dict__.get("columns")
-        if columns is not None and columns.floor is None:
+        if self.data.columns.floor is None:
             return promised
         for flow in self.data.flows:
             if flow.kept_floor:
@@ -127,21 +146,25 @@ class AcknowledgedProblem:
     @cached_property
     def room(self) -> Mapping[str, float]:
         """By link: what acknowledgements may take of it, for those that have any."""
-        return {
-            link: min(
-                MOST_OF_A_LINK * self.data.capacities[link],
-                _rounded_down(max(Fraction(self.data.capacities[link]) - self.promised[link], Fraction(0)))
-                if link in self.promised
-                else math.inf,
-            )
-            for link in self.shares
-        }
+        return dict(zip(self.links, self.rooms.tolist(), strict=True))
+
+    @cached_property
+    def rooms(self) -> "NDArray[Any]":
+        """The same in the order of :attr:`links`."""
+        capacities = self.data.capacities
+        rooms = MOST_OF_A_LINK * np.array([capacities[link] for link in self.links], dtype=np.float64)
+        for place, link in enumerate(self.links if self.promised else ()):
+            if link in self.promised:
+                left = max(Fraction(capacities[link]) - self.promised[link], Fraction(0))
+                rooms[place] = min(rooms[place], _rounded_down(left))
+        return rooms
 
     def taken(self, rate: Sequence[float]) -> dict[str, float]:
         """By link: what acknowledgements take of it at the given rates of flows, by number."""
+        rows = map(self._row, range(len(self.links)))
         return {
-            link: math.fsum(share * rate[number] for number, share in shares.items())
-            for link, shares in self.shares.items()
+            link: math.fsum(share * rate[number] for number, share in zip(*row, strict=True))
+            for link, row in zip(self.links, rows, strict=True)
         }
 
     @cached_property
@@ -151,62 +174,72 @@ class AcknowledgedProblem:
         if not len(flow):
             return {}
         # Where all flows at their most would not fill it, there is nothing more to know.
-        most = np.maximum.reduceat(share, first[:-1]) * np.add.reduceat(
-            np.array(self._most)[flow], first[:-1]
-        )
-        room = np.array(list(self.room.values()))
-        may = np.flatnonzero(most * (1 + 1e-9) > room).tolist()
-        links = list(self.shares)
+        most = np.maximum.reduceat(share, first[:-1]) * np.add.reduceat(self._most[flow], first[:-1])
+        may = np.flatnonzero(most * (1 + 1e-9) > self.rooms).tolist()
         return {
-            link: f"{link} (acknowledgements)"
-            for link in (links[place] for place in may)
-            if self._may_take_more(link, self.room[link])
+            self.links[place]: f"{self.links[place]} (acknowledgements)"
+            for place in may
+            if self._may_take_more(place, float(self.rooms[place]))
         }
 
-    def _may_take_more(self, link: str, room: float) -> bool:
+    def _may_take_more(self, place: int, room: float) -> bool:
         """Whether acknowledgements may ever take more of a link than so much.
 
         Flows over the same first link, or last, have no more than that carries, whatever they take of it.
         """
-        shares, most = self.shares[link], self._most
+        first, flow, shares = self.rows
+        row = slice(first[place], first[place + 1])
+        return all(self._bound(flow[row], shares[row], *end) > room for end in self._ends)
 
-        def bound(end: int) -> float:
-            rates: dict[str, float] = defaultdict(float)
-            share: dict[str, float] = defaultdict(float)
-            for number, own in shares.items():
-                name, use = self._ends[number][end]
-                group = name if use >= 1 else f"{name} {number}"
-                rates[group] += most[number]
-                share[group] = max(share[group], own)
-            return math.fsum(
-                share[group] * min(rate, self.data.capacities.get(group, math.inf))
-                for group, rate in rates.items()
-            )
-
-        return bound(0) > room and bound(-1) > room
-
-    @cached_property
-    def _ends(self) -> Sequence[tuple[tuple[str, float], tuple[str, float]]]:
-        """The first and the last link of each flow, and what it uses of them."""
-        nothing = ("", 0.0)
-        uses = (tuple(flow.uses.items()) or (nothing,) for flow in self.data.flows)
-        return [(of[0], of[-1]) for of in uses]
+    def _bound(
+        self, flows: "NDArray[Any]", shares: "NDArray[Any]", link: "NDArray[Any]", use: "NDArray[Any]"
+    ) -> float:
+        """What acknowledgements of flows take at most, each with so much of one link for its data."""
+        capacity = self._data_columns.capacity
+        # Who has less than a part of a link for each part of its rate stands alone.
+        alone = use[flows] < 1
+        group = np.where(alone, len(capacity) + np.arange(len(flows)), link[flows])
+        carried = np.concatenate([capacity, np.full(len(flows), np.inf)])
+        rate = np.minimum(np.bincount(group, self._most[flows], minlength=len(carried)), carried)
+        some = np.flatnonzero(rate)
+        share = shares[:1]
+        if (shares != share).any():
+            most = np.zeros(len(carried))
+            np.maximum.at(most, group, shares)
+            share = most[some]
+        return math.fsum((share * rate[some]).tolist())
 
     @cached_property
-    def _most(self) -> list[float]:
+    def _ends(self) -> "tuple[tuple[NDArray[Any], NDArray[Any]], ...]":
+        """The first link of each flow and the last, and what it uses of them; 0 of any where it has none."""
+        columns = self._data_columns
+        some = np.flatnonzero(np.diff(columns.indptr))
+
+        def end(at: "NDArray[Any]") -> "tuple[NDArray[Any], NDArray[Any]]":
+            link, use = np.zeros(len(columns.weight), dtype=np.int64), np.zeros(len(columns.weight))
+            link[some] = columns.indices[at]
+            use[some] = 1.0 if columns.coefficient is None else columns.coefficient[at]
+            return link, use
+
+        return end(columns.indptr[:-1][some]), end(columns.indptr[1:][some] - 1)
+
+    @cached_property
+    def _data_columns(self) -> Columns:
+        return self.data.columns.arrays()
+
+    @cached_property
+    def _most(self) -> "NDArray[Any]":
         """What each flow has at most: where it is alone, and no more than its cap."""
-        columns = self.data.__dict__.get("columns")
-        if columns is not None and all(flow.uses for flow in self.data.flows):
-            columns = columns.arrays()
-            alone = columns.capacity[columns.indices]
-            if columns.coefficient is not None:
-                alone = alone / columns.coefficient
-            return np.minimum(np.minimum.reduceat(alone, columns.indptr[:-1]), columns.cap).tolist()  # type: ignore[no-any-return]
-        capacities = self.data.capacities
-        return [
-            min(flow.cap, *(capacities[name] / use for name, use in flow.uses.items()), math.inf)
-            for flow in self.data.flows
-        ]
+        columns = self._data_columns
+        alone = columns.capacity[columns.indices]
+        if columns.coefficient is not None:
+            alone = alone / columns.coefficient
+        most: NDArray[Any] = columns.cap.copy()
+        some = np.flatnonzero(np.diff(columns.indptr))
+        if len(some):
+            least = np.minimum.reduceat(alone, columns.indptr[:-1][some])
+            most[some] = np.minimum(least, most[some])
+        return most
 
     @cached_property
     def with_room(self) -> AllocationProblem:
@@ -214,7 +247,8 @@ class AcknowledgedProblem:
         if not self.may_fill:
             return self.data
         room = {name: self.room[link] for link, name in self.may_fill.items()}
-        using = sorted({number for link in self.may_fill for number in self.shares[link]})
+        places = [place for place, link in enumerate(self.links) if link in self.may_fill]
+        using = sorted({number for place in places for number in self._row(place)[0]})
         more = {flow: self.uses_of_room(self.returns[flow]) for flow in using}
         flows = list(self.data.flows)
         for flow, uses in more.items():
@@ -222,13 +256,10 @@ class AcknowledgedProblem:
         problem = replace(
             self.data, capacities={**self.data.capacities, **room}, flows=tuple(flows), rooms=len(room)
         )
-        columns = self.data.__dict__.get("columns")
-        if columns is None:
-            return problem
         # Nothing but links that are room has come.
         number_of = {name: place for place, name in enumerate(room, len(self.data.capacities))}
         return problem.trusted(
-            columns.with_places(
+            self._data_columns.with_places(
                 list(room.values()),
                 {
                     number: {number_of[name]: use for name, use in uses.items()}
@@ -236,6 +267,11 @@ class AcknowledgedProblem:
                 },
             )
         )
+
+    @cached_property
+    def columns(self) -> Columns:
+        """Those of the problem with room, as arrays."""
+        return self.with_room.columns.arrays() if self.may_fill else self._data_columns
 
     def uses_of_room(self, returned: Mapping[str, float]) -> dict[str, float]:
         """What a flow uses of the links that are room, of its acknowledgements' shares."""

@@ -140,5 +140,9 @@ class Allocation:
     @cached_property
     def bottlenecks(self) -> Mapping[str, Bottleneck]:
         """What stops the flows, by the flow's id."""
-        named = bottlenecks_of(self.raw_bottleneck, self.problem.capacities, self.problem.slices)
-        return ReadOnly({flow.id: why for flow, why in zip(self.problem.flows, named, strict=True)})
+        return ReadOnly({flow.id: why for flow, why in zip(self.problem.flows, self.reasons, strict=True)})
+
+    @cached_property
+    def reasons(self) -> Sequence[Bottleneck]:
+        """What stops the flows, in the order of the problem."""
+        return tuple(bottlenecks_of(self.raw_bottleneck, self.problem.capacities, self.problem.slices))

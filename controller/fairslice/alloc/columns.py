@@ -184,3 +184,11 @@ def any_extreme(column: Any) -> bool:
     import numpy as np
 
     return bool(np.any((column > 0) & (column < _LOW) | (column > _HIGH) & (column < np.inf)))
+
+
+def order_of(numbers: Any, below: int) -> Any:
+    """The indices of an array of numbers from 0 up in the rising order of these, equals as they stand."""
+    import numpy as np
+
+    # Of 16 bits they are sorted by their digits, in a fraction of the time.
+    return np.argsort(numbers.astype(np.uint16) if below <= 2**16 else numbers, kind="stable")

@@ -41,7 +41,7 @@ class Solution:
 
     ``error`` bounds the relative error of the levels, to first order; where a rate is its level times a
     weight it is rounded once more. ``full`` has for every place whether it was full. ``steps`` is how many
-    steps inheriting took.
+    steps inheriting took. ``stop`` has the place that stopped each class, or below 0 its cap.
     """
 
     rate: Any
@@ -51,6 +51,7 @@ class Solution:
     error: float
     full: Any = ()
     steps: int = 0
+    stop: Any = ()
 
 
 def solve(columns: Columns, *, instants: bool = False) -> Solution:
@@ -212,7 +213,7 @@ class Board:
             rate = list(map(float, rate))
             instant = instant and list(map(float, instant))
         return Solution(
-            rate, bottleneck, instant, -1, float(error), users_of[STAMP::USERS], int(counts[STEPS])
+            rate, bottleneck, instant, -1, float(error), users_of[STAMP::USERS], int(counts[STEPS]), stop
         )
 
 

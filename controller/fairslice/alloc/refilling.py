@@ -18,6 +18,7 @@ from fairslice.alloc.engine import (
 )
 from fairslice.alloc.kernel.backends import Backend, exact, interpreted
 from fairslice.alloc.kernel.records import GIVEN_UP
+from fairslice.alloc.known_order import KnownOrder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,9 +28,13 @@ class Refilling:
     """The columns of a sound problem, to be solved with several capacities.
 
     Each answer is that of :func:`fairslice.alloc.engine.solve`, whatever was solved before.
+
+    ``returned`` is what :class:`~fairslice.alloc.known_order.KnownOrder` takes of what acknowledgements take.
     """
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, returned: "tuple[NDArray[Any], ...]" = ()) -> None:
+        self._returned = returned
+        self._orders: dict[bool, KnownOrder] = {}
         self._columns = columns.arrays()
         self._work = work_s(columns)
         self._amounts = replace(self._columns, capacity=self._columns.capacity[:0])
@@ -50,6 +55,19 @@ class Refilling:
         if not solution.error <= TRUSTED:
             solution = self._solved(exact(), capacity, instants, -1)
         return solution
+
+    def agreed(self, solution: Solution, amounts: "NDArray[Any]") -> "NDArray[Any] | None":
+        """What is to be set aside where flows stop in the order of a solution, with its instants.
+
+        None if that can't be told, as where there are floors, or where it was solved in fractions.
+        """
+        is_compiled = not isinstance(solution.rate, list)
+        laid = self._laid.get(is_compiled)
+        if laid is None or laid[1].floored or not 0 <= solution.error <= TRUSTED:
+            return None
+        if is_compiled not in self._orders:
+            self._orders[is_compiled] = KnownOrder(*laid, self._returned)
+        return self._orders[is_compiled].agreed(solution, amounts)
 
     def _backend(self, capacity: "NDArray[Any]") -> Backend:
         return exact() if any_extreme(capacity) else backend_for(self._amounts, self._work)

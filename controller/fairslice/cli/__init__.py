@@ -23,6 +23,7 @@ from fairslice.errors import (
     InputError,
     os_reason,
 )
+from fairslice.garbage import Searches, leave_out_what_is_there, search
 
 EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -49,6 +50,8 @@ COMMANDS = (
 
 INNER = ("job",)
 """What a command starts, and nobody types."""
+ENDS_WITH_ITS_OUTPUT = ("allocate", "check", "explain", "plan", "topology")
+"""What these make stays to their end, so that no circles need be looked for."""
 
 
 class _StoppedError(BaseException):
@@ -81,6 +84,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in (*COMMANDS, *INNER):
             return None
+        if cmd_name in ENDS_WITH_ITS_OUTPUT:
+            search(Searches.NEVER)
         command: click.Command = importlib.import_module(f"fairslice.cli.{cmd_name}").command
         return command
 
@@ -141,18 +146,10 @@ def _missing_extra(error: Exception) -> FairsliceError | None:
     return refusal_of(error, " ".join(["fairslice", *sys.argv[1:2]]))
 
 
-VALUES_BETWEEN_SEARCHES = (20_000, 10, 50)
-"""How many values come before Python looks for circles among them (gc.set_threshold).
-
-A large policy is a million values that stay and have none. To look through them again and again takes a
-third of the time that it takes to make them.
-"""
-
-
 def main() -> None:
     """Run the command line; every error ends as a message and an exit status."""
     thresholds = gc.get_threshold()
-    gc.set_threshold(*VALUES_BETWEEN_SEARCHES)
+    search(Searches.SELDOM)
     _open_what_is_closed()
     try:
         with _stopped_by_signals():
@@ -171,7 +168,7 @@ def main() -> None:
     if status == EXIT_BROKEN_PIPE:
         _forget_output()
     # What is left ends with the process: Python need not look through it for circles once more.
-    gc.freeze()
+    leave_out_what_is_there()
     gc.set_threshold(*thresholds)
     sys.exit(status)
 

@@ -1,6 +1,5 @@
 """``fairslice plan``: what a policy would do to a network, without root and without a switch."""
 
-import gc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -86,8 +85,6 @@ def command(
     from fairslice.slicing.state.enforced import shortcomings
     from fairslice.slicing.view import view
 
-    # What a plan is made of stays to its end, and has no circles to be looked for.
-    gc.set_threshold(0)
     network = load_topology(topology, bandwidth_bps=bandwidth_bps, options=options)
     allocation = accept(load_policy(policy), network)
     shown = view(allocation)

@@ -13,6 +13,7 @@ from fairslice.alloc.arguments import expect
 from fairslice.alloc.certificate.acknowledgements import certify_acknowledged
 from fairslice.alloc.certificate.certify import Certificate
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow, SliceShare
+from fairslice.alloc.read_only import ReadOnly
 from fairslice.errors import InfeasibleError, InputError
 from fairslice.policy.model import PROTOCOLS, Flow, Policy, Sharing, Split
 from fairslice.policy.resolve import resolve
@@ -238,11 +239,10 @@ def allocate_slices(
         solution = allocate_acknowledged(problem)
     except InfeasibleError as error:
         raise in_rates(error, policy, problem_of(policy, network, routes)) from error
-    rates, bottlenecks = solution.allocation.rates.values(), solution.bottlenecks.values()
     allocation = NetworkAllocation(
         policy,
         network,
-        tuple(map(AllocatedFlow, routes, rates, bottlenecks)),
+        tuple(map(AllocatedFlow, routes, solution.allocation.rate.tolist(), solution.reasons)),
         tuple(unreachable),
         trees,
         allowed,
@@ -334,8 +334,8 @@ def split_freely(policy: Policy, network: Network, routes: Sequence[Route]) -> l
     return split
 
 
-def _named(shares: Mapping[LinkKey, float]) -> dict[str, float]:
-    return {link_name(key): share for key, share in shares.items()}
+def _named(shares: Mapping[LinkKey, float]) -> ReadOnly[str, float]:
+    return ReadOnly({link_name(key): share for key, share in shares.items()})
 
 
 def problem_of(policy: Policy, network: Network, routes: Sequence[Route]) -> AcknowledgedProblem:
@@ -359,7 +359,7 @@ def _route(flow: Flow, policy: Policy, trees: Trees) -> Route:
     if own.paths == 1:
         paths: tuple[tuple[str, ...], ...] = (trees.path(flow.source, flow.destination, own.number),)
     else:
-        paths = k_paths(trees.network, flow.source, flow.destination, own.number, own.paths)
+        paths = k_paths(trees, flow.source, flow.destination, own.number, own.paths)
     # Acknowledgements are few: they need one path only, which keeps them in order.
     return_path = trees.path(flow.destination, flow.source, own.number)
     return Route(

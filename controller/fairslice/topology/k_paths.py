@@ -4,14 +4,15 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from fairslice.topology.network import LinkKey, Network
-from fairslice.topology.paths import path, path_links, preference, through, toward, width_bps
+from fairslice.topology.paths import path_links, preference, through, toward, width_bps
+from fairslice.topology.trees import Trees
 
 _Order = tuple[int, tuple[int, ...], tuple[str, ...]]
 """Of paths: hops, then how much each node prefers the next one, most preferred first; then names."""
 
 
 def k_paths(
-    network: Network, source: str, destination: str, slice_number: int, count: int
+    trees: Trees, source: str, destination: str, slice_number: int, count: int
 ) -> tuple[tuple[str, ...], ...]:
     """At most ``count`` different loop-free paths that a slice's traffic may take between two hosts.
 
@@ -19,7 +20,7 @@ def k_paths(
     equally many hops the widest come first (:func:`~fairslice.topology.paths.width_bps`); of those that are
     equally wide the next is one that shares few links with those before, since two that share theirs carry
     no more than one; and of those, one whose next node is preferred where they part, by the hash that
-    :func:`~fairslice.topology.paths.in_tree` goes by. So other slices and destinations find other orders, and
+    :class:`~fairslice.topology.trees.Trees` go by. So other slices and destinations find other orders, and
     every machine finds the same. Hosts never carry others' traffic. Fewer paths are returned only if there
     are no more.
 
@@ -34,8 +35,9 @@ def k_paths(
     """
     if count < 1:
         raise ValueError(f"count is {count}, expected 1 or more")
+    network = trees.network
+    found = [trees.path(source, destination, slice_number)]
     finder = _Finder(network, destination, slice_number)
-    found = [path(network, source, destination, slice_number)]
     left_at = 0
     # Every path that is not found yet is in one of these classes: those that follow a found one up to a
     # node and there go on to none of its known next nodes. Each is known by its best.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import networkx as nx
 
@@ -75,6 +75,7 @@ def dpid_text(dpid: int) -> str:
     return f"{dpid:016x}"
 
 
+@lru_cache(maxsize=2**16)
 def link_name(key: LinkKey) -> str:
     """``("s1", "s2")`` as ``s1->s2``."""
     return ARROW.join(key)

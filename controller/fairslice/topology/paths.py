@@ -1,4 +1,4 @@
-"""Paths: one in-tree for each slice and destination, and one spanning tree for broadcasts."""
+"""What paths are made of: shortest ways to a host, who prefers which, a spanning tree for broadcasts."""
 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
@@ -77,27 +77,6 @@ def through(link: Link, arrives: bool, rest_bps: float) -> float:
     return inf if arrives else min(link.capacity_bps, rest_bps)
 
 
-def in_tree(network: Network, destination: str, slice_number: int) -> Mapping[str, str]:
-    """The next node toward the host ``destination``, for every other node that can reach it.
-
-    Paths have the fewest hops, and of those the widest is taken (see :class:`Toward`); hosts never carry
-    others' traffic. Of several next nodes that are equally near and lead on equally wide, each switch takes
-    that with the highest weight, a hash of slice, destination, switch and candidate (RFC 2991, "highest
-    random weight"): slices and destinations spread over the ways there are, every run and every machine
-    chooses alike, and a link that fails moves only what used it.
-
-    Takes O(V + E) time.
-
-    Raises:
-        KeyError: the network has no host of that name.
-    """
-    ways = toward(network, destination)
-    return {
-        node: nodes[0] if len(nodes) == 1 else preferred(nodes, f"{slice_number}/{destination}/{node}")
-        for node, nodes in ways.widest.items()
-    }
-
-
 def preferred(candidates: Sequence[str], who: str) -> str:
     """The candidate that ``who`` prefers."""
     return max(candidates, key=lambda candidate: preference(who, candidate))
@@ -107,24 +86,6 @@ def preference(who: str, candidate: str) -> tuple[bytes, str]:
     """How much ``who`` prefers a next node; the highest is taken (RFC 2991, "highest random weight")."""
     # Not a CRC: it is linear, so that neighbouring switches would choose alike.
     return (blake2b(f"{who}/{candidate}".encode(), digest_size=8).digest(), candidate)
-
-
-def path(network: Network, source: str, destination: str, slice_number: int) -> tuple[str, ...]:
-    """The nodes that a slice's traffic passes from one host to another, both of them included.
-
-    Raises:
-        NoPathError: there is no way, or one of the hosts is not in the network.
-    """
-    for host in (source, destination):
-        if host not in network.hosts:
-            raise NoPathError(source, destination, f"{host} is not a host of the network")
-    tree = in_tree(network, destination, slice_number)
-    nodes = [source]
-    while nodes[-1] != destination:
-        if nodes[-1] not in tree:
-            raise NoPathError(source, destination)
-        nodes.append(tree[nodes[-1]])
-    return tuple(nodes)
 
 
 def width_bps(network: Network, path: tuple[str, ...]) -> float:

@@ -26,7 +26,14 @@ class _Reach:
 
 
 class Trees:
-    """The paths of slices through one network: those of :func:`~fairslice.topology.paths.in_tree`.
+    """The paths of slices through one network: an in-tree for each slice and destination.
+
+    Paths have the fewest hops, and of those the widest is taken (see
+    :class:`~fairslice.topology.paths.Toward`); hosts never carry others' traffic. Of several next nodes that
+    are equally near and lead on equally wide, each switch takes that with the highest weight, a hash of
+    slice, destination, switch and candidate (RFC 2991, "highest random weight"): slices and destinations
+    spread over the ways there are, every run and every machine chooses alike, and a link that fails moves
+    only what used it.
 
     Hosts at one switch are reached alike, but for the last step, so the ways to a switch are found once for
     all of them, when they are first asked for. What is found is kept here, and handed on by :meth:`on` to the
@@ -76,6 +83,8 @@ class Trees:
 
     def in_tree(self, destination: str, slice_number: int) -> Mapping[str, str]:
         """The next node toward the host ``destination``, for every other node that can reach it.
+
+        Takes O(V + E) time, the first time for a switch; O(V) from then on.
 
         Raises:
             KeyError: the network has no host of that name.

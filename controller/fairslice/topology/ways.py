@@ -1,6 +1,7 @@
 """Which equally short ways there are between two hosts, so that people see why a path was taken."""
 
 import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 
@@ -51,6 +52,7 @@ class WaysTo:
         self._counts = {destination: 1}
         for node, following in self._reach.nearest.items():  # By rising hops.
             self._counts[node] = sum(self._counts[after] for after in following)
+        self._from_switch: dict[tuple[str, int], tuple[Way, ...]] = {}
 
     def shortest(self, source: str, most: int) -> ShortestWays:
         """At most ``most`` of the ways from a host; all are counted.
@@ -61,21 +63,33 @@ class WaysTo:
         Raises:
             NoPathError: there is no way.
         """
+        if source not in self._reach.hops:
+            raise NoPathError(source, self._destination)
+        nearest = self._reach.nearest.get(source, ())
+        if len(nearest) != 1:
+            return ShortestWays(self._counts[source], tuple(self._widest(source, most)))
+        # Hosts at one switch go the same ways from there; their own cables count for nothing.
+        start = (nearest[0], most)
+        if start not in self._from_switch:
+            self._from_switch[start] = tuple(self._widest(*start))
+        ways = (Way((source, *way.nodes), way.width_bps) for way in self._from_switch[start])
+        return ShortestWays(self._counts[source], tuple(ways))
+
+    def _widest(self, start: str, most: int) -> Iterator[Way]:
+        """At most ``most`` of the ways from a node."""
         network, reach, destination = self._network, self._reach, self._destination
-        if source not in reach.hops:
-            raise NoPathError(source, destination)
-        found: list[Way] = []
-        waiting: list[tuple[float, tuple[str, ...], float]] = [(-reach.width_bps[source], (source,), inf)]
-        while waiting and len(found) < most:
+        waiting: list[tuple[float, tuple[str, ...], float]] = [(-reach.width_bps[start], (start,), inf)]
+        found = 0
+        while waiting and found < most:
             _, begin, so_far_bps = heapq.heappop(waiting)
             last = begin[-1]
             if last == destination:
-                found.append(Way(begin, so_far_bps))
+                found += 1
+                yield Way(begin, so_far_bps)
                 continue
             for following in reach.nearest[last]:
-                own = last == source or following == destination
+                own = last in network.hosts or following == destination
                 link_bps = inf if own else network.links[last, following].capacity_bps
                 wide_bps = min(so_far_bps, link_bps)
                 best_bps = min(wide_bps, reach.width_bps[following])
                 heapq.heappush(waiting, (-best_bps, (*begin, following), wide_bps))
-        return ShortestWays(self._counts[source], tuple(found))

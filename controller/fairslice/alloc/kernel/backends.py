@@ -21,6 +21,7 @@ from fairslice.alloc.kernel import (
     loads,
     path_shares,
     records,
+    replay,
     rises,
 )
 
@@ -34,6 +35,7 @@ SOURCES: tuple[ModuleType, ...] = (
     filling,
     arrays_in_out,
     path_shares,
+    replay,
 )
 
 

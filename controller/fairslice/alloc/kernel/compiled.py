@@ -220,3 +220,9 @@ def call_all(backend: Backend) -> None:
     rows, flows = (ptr, w, r, no), (ptr, r, r, w, r)
     run.price_places(rows, flows, (r, r, w, r, no), tempo, r, r, (w, r, r, r, r, r))
     run.move_shares(ptr, (ptr, w, r), r, tempo, r, r, r, r)
+    users, noted = (ptr, w, r), (ptr, w, r)
+    run.note_order(
+        (ptr, w, r, no), users, (r, w, r, r, w), (w, ptr, w, r, r), w, (r, r, r, w), (w, w, w, r), noted
+    )
+    returned = (ptr, w, r, w, r, r, r)
+    run.replay_until_agreed(users, no, (r, r, w, r, w), w, noted, r, (r, r, w, r), returned, r, 0)

@@ -14,6 +14,7 @@ from fairslice.control.openflow.framework import PACKAGE, begin, hub, part
 from fairslice.control.ovsdb.database import OvsDatabase
 from fairslice.control.rest.server import RestServer, bind
 from fairslice.errors import MachineError, os_reason
+from fairslice.garbage import Searches, leave_out_what_is_there, search
 from fairslice.linux.signals import stop_signals
 from fairslice.policy.model import Policy
 from fairslice.topology.network import Network
@@ -98,16 +99,14 @@ def _begin(manager: Any) -> None:
 
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread that computes goes on while others wait (sys.setswitchinterval)."""
-VALUES_BETWEEN_SEARCHES = (2_000, 10, 1_000_000)
-"""As of the command line, but in small steps, since all threads wait for each; never through all of them."""
 
 
 def _share_the_processor() -> None:
     """Let no thread that computes keep the framework's waiting, which answers the switches."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
-    gc.freeze()
-    gc.set_threshold(*VALUES_BETWEEN_SEARCHES)
+    leave_out_what_is_there()
+    search(Searches.SMALL)
 
 
 def _start_agent(ovsdb: str) -> "subprocess.Popen[bytes]":

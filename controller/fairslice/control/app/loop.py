@@ -38,11 +38,19 @@ _Stop = object()
 
 
 @dataclass(slots=True)
-class _Work:
-    """Something for the core's thread to do, and who waits for it."""
+class _Question:
+    """Something that somebody waits to hear from the core."""
 
-    do: Callable[[], object]
-    result: "Future[object]" = field(default_factory=Future)
+    ask: Callable[[Core], object]
+    answer: "Future[object]" = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Request:
+    """An event for the core, and who waits to hear what comes of it."""
+
+    event: PolicyGiven | ProbesGiven
+    answer: "Future[None]" = field(default_factory=Future)
 
 
 class Loop:
@@ -97,12 +105,9 @@ class Loop:
             FairsliceError: it is refused; nothing has changed then.
             MachineError: there was no answer in time.
         """
-        answer: Future[None] = Future()
-        self._put(lambda: self._ask(event, answer))
-        try:
-            answer.result(timeout_s)
-        except TimeoutError as error:
-            raise MachineError(f"the controller did not answer within {timeout_s:g} s") from error
+        request = _Request(event)
+        self._queue.put(request)
+        _waited_for(request.answer, timeout_s)
 
     def read(self, question: Callable[[Core], T], timeout_s: float = ANSWER_TIMEOUT_S) -> T:
         """What the core says between two events. ``question`` must be quick.
@@ -110,16 +115,9 @@ class Loop:
         Raises:
             MachineError: there was no answer in time.
         """
-        work = self._put(lambda: question(self._core))
-        try:
-            return work.result(timeout_s)  # type: ignore[return-value]
-        except TimeoutError as error:
-            raise MachineError(f"the controller did not answer within {timeout_s:g} s") from error
-
-    def _put(self, do: Callable[[], object]) -> "Future[object]":
-        work = _Work(do)
-        self._queue.put(work)
-        return work.result
+        asked = _Question(question)
+        self._queue.put(asked)
+        return _waited_for(asked.answer, timeout_s)  # type: ignore[return-value]
 
     # The core's thread ------------------------------------------------------------------------------
 
@@ -136,17 +134,16 @@ class Loop:
                 tick_at = self._clock() + TICK_S
             if item is _Stop:
                 return
-            if isinstance(item, _Work):
+            if isinstance(item, _Question):
                 try:
-                    item.result.set_result(item.do())
+                    item.answer.set_result(item.ask(self._core))
                 except Exception as error:  # noqa: BLE001  whoever waits gets it
-                    item.result.set_exception(error)
+                    item.answer.set_exception(error)
+            elif isinstance(item, _Request):
+                self._asked[id(item.event)] = item.answer
+                self._handle(item.event)
             else:
                 self._handle(item)  # type: ignore[arg-type]
-
-    def _ask(self, event: PolicyGiven | ProbesGiven, answer: "Future[None]") -> None:
-        self._asked[id(event)] = answer
-        self._handle(event)
 
     def _handle(self, event: Event) -> None:
         try:
@@ -177,6 +174,13 @@ class Loop:
     def _compute(self, lane: "SimpleQueue[Compute | None]") -> None:
         while (compute := lane.get()) is not None:
             self.tell(_computed(compute))
+
+
+def _waited_for(answer: "Future[T]", timeout_s: float) -> T:
+    try:
+        return answer.result(timeout_s)
+    except TimeoutError as error:
+        raise MachineError(f"the controller did not answer within {timeout_s:g} s") from error
 
 
 def _computed(compute: Compute) -> Computed:
