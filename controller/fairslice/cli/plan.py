@@ -109,8 +109,8 @@ def command(
     from rich.console import Console
 
     from fairslice.cli.output import wide_enough
-    from fairslice.naming import numbers
     from fairslice.cli.plan_delays import delay_table, waiting_table
+    from fairslice.naming import numbers
 
     console = wide_enough(Console(markup=False))
     console.print(_rates(shown))
