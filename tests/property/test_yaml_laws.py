@@ -46,19 +46,12 @@ def read(text: str) -> str:
         return str(error)
 
 
-@given(texts)
-def test_a_mapping_on_one_line_is_read_as_piece_by_piece(text: str) -> None:
+@pytest.mark.parametrize("quickly", ["_WORDS", "_MAPPING"])
+@given(text=texts)
+def test_what_is_read_quickly_is_read_as_the_library_reads_it(quickly: str, text: str) -> None:
     quick = read(f"k: {text}\nlast: 1\n")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(yaml_scanner, "_MAPPING", _NOTHING)
-        assert read(f"k: {text}\nlast: 1\n") == quick
-
-
-@given(texts)
-def test_words_are_read_as_the_library_reads_them(text: str) -> None:
-    quick = read(f"k: {text}\nlast: 1\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(yaml_scanner, "_WORDS", _NOTHING)
+        patch.setattr(yaml_scanner, quickly, _NOTHING)
         assert read(f"k: {text}\nlast: 1\n") == quick
 
 
