@@ -15,31 +15,47 @@ from fairslice.alloc.kernel.compiled import compiled, has_numba
 from fairslice.alloc.problem import AllocationProblem, ProblemFlow
 from fairslice.alloc.refilling import Refilling
 from fairslice.alloc.returned import Returned
+from fairslice.policy.model import Slice
 from fairslice.slicing.allocation import allocate_slices, problem_of
-from fairslice.slicing.state.compile import compile_switches
+from fairslice.slicing.state.compile import Compiled, compile_from, compile_switches
+from fairslice.slicing.state.forwarding import Probe
 from fairslice.testing.networks import networks
 from fairslice.testing.policies import policies
 from fairslice.topology.network import Network
+
+PROBES = st.builds(Probe, st.integers(1, 3), st.just(6), st.just(5001))
+
+
+def _weighing(one: Slice, weight: float) -> Slice:
+    return replace(one, weight=weight)
 
 
 @given(st.data(), networks(max_switches=8))
 def test_kept_and_anew_are_the_same(data: st.DataObject, whole: Network) -> None:
     policy = data.draw(policies(list(whole.hosts)))
     other = data.draw(policies(list(whole.hosts)))
+    # The same flows, with other rates.
+    weights = [one.weight * (2 if number == 0 else 1) for number, one in enumerate(policy.slices)]
+    heavier = replace(policy, slices=tuple(map(_weighing, policy.slices, weights)))
     before = allocate_slices(policy, whole)
+    made: Compiled | None = None
     for _ in range(3):
         gone = data.draw(st.lists(st.sampled_from(sorted(whole.links)), max_size=4))
         network = whole.without(gone)
-        now = data.draw(st.sampled_from([policy, policy, other]))
+        now = data.draw(st.sampled_from([policy, policy, heavier, other]))
         kept = allocate_slices(now, network, omit_unreachable=True, before=before)
         anew = allocate_slices(now, network, omit_unreachable=True)
         assert kept == anew
         assert kept.problem == anew.problem == problem_of(now, network, [one.route for one in anew.flows])
         assert kept.certificate.ok
-        compiled, expected = compile_switches(kept), compile_switches(anew)
-        assert compiled == expected
+        probes = data.draw(
+            st.sets(st.builds(Probe, st.integers(1, 3), st.just(6), st.just(5001)), max_size=1)
+        )
+        made = compile_from(kept, probes, made)
+        expected = compile_switches(anew, probes)
+        assert made.switches == expected
         for dpid, state in expected.items():
-            assert [*compiled[dpid].flows] == [*state.flows]
+            assert [*made.switches[dpid].flows] == [*state.flows]
         # From the last one, or again from the whole.
         before = data.draw(st.sampled_from([before, kept]))
 

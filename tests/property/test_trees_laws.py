@@ -1,7 +1,11 @@
 """Trees that are kept are those that would be found anew, whatever happened to links meanwhile."""
 
+import sys
+import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -131,3 +135,39 @@ def test_hosts_that_are_not_there_have_no_path() -> None:
         trees.path("h1", "h9", 1)
     with pytest.raises(KeyError):
         trees.in_tree("h9", 1)
+
+
+def test_threads_share_trees() -> None:
+    """Some ask for paths while others take the trees over to networks with other links."""
+    ring = [f"s{number}" for number in range(1, 9)]
+    cables = list(pairwise([*ring, ring[0]]))
+    whole = build_network([*cables, *((f"h{number}", f"s{number % 8 + 1}") for number in range(1, 25))])
+    trees = Trees(whole)
+    begin = threading.Barrier(4)
+
+    def ask(number: int) -> Mapping[tuple[str, str], tuple[str, ...] | None]:
+        begin.wait()
+        return {(a, b): kept_path(trees, a, b, number) for a in whole.hosts for b in whole.hosts}
+
+    def take_over(first: int) -> list[Trees]:
+        begin.wait()
+        return [trees.on(whole.without([key])) for _ in range(6) for key in cables[first::2]]
+
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            asking = [pool.submit(ask, number) for number in SLICES[1:]]
+            taking = [pool.submit(take_over, first) for first in range(2)]
+            taken = [other for one in taking for other in one.result()]
+            asked = [one.result() for one in asking]
+    finally:
+        sys.setswitchinterval(interval_s)
+    for number, found in zip(SLICES[1:], asked, strict=True):
+        for source, destination in [*found][:50]:
+            assert found[source, destination] == slow_path(whole, source, destination, number)
+    for other in taken[:: len(taken) // 3]:
+        for destination in [*whole.hosts][:3]:
+            for source in whole.hosts:
+                expected = slow_path(other.network, source, destination, 1)
+                assert kept_path(other, source, destination, 1) == expected

@@ -494,6 +494,23 @@ def test_a_link_that_fails_waits_for_no_policy_that_is_being_taken() -> None:
     assert {d: s.state for d, s in world.switches.items()} == dict(world.core.desired)
 
 
+def test_a_policy_goes_on_from_what_is_in_force() -> None:
+    """Paths and entries are found once, and are the same objects as long as they are the same."""
+    world = up()
+    before = dict(world.core.desired)
+    assert world.core.allocation is not None
+    routes = world.core.allocation.routes
+    world.tell(PolicyGiven(Policy("other.yaml", (replace(GOLD, limit_bps=5e6), SILVER))))
+    assert world.core.status.in_force
+    after = world.core.desired
+    assert {dpid: state.meters for dpid, state in after.items()} != {d: s.meters for d, s in before.items()}
+    for dpid, state in after.items():
+        assert state.flows is before[dpid].flows
+    assert world.core.allocation.routes == routes
+    for number, route in world.core.allocation.routes.items():
+        assert route is routes[number]
+
+
 def test_what_is_computed_of_a_policy_that_was_replaced_meanwhile_counts_for_nothing() -> None:
     world = up()
     world.is_computing = True

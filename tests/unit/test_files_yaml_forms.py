@@ -133,6 +133,10 @@ def test_a_file_of_each_form_is_a_policy(tmp_path: Path) -> None:
             "a: [1\n",
             "f:1:4: the [ of line 1 is not closed: found the end of the file; expected ']' before it",
         ),
+        (
+            "[a:",
+            "f:1:1: the [ of line 1 is not closed: found the end of the file; expected ']' before it",
+        ),
     ],
 )
 def test_what_is_no_yaml_is_refused_with_the_reason(text: str, message: str) -> None:

@@ -16,6 +16,7 @@ from fairslice.slicing.state.desired import FlowEntry, Meter, SwitchState
 from fairslice.slicing.state.diff import plan
 from fairslice.slicing.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK, FLOW_METERS, Cookie, Role
 from fairslice.slicing.state.pipeline import CONTROLLER_PORT
+from fairslice.slicing.state.steps import AddMeters, ChangeEntries, Step
 
 ethernet, packet = (part(f"lib.packet.{name}") for name in ("ethernet", "packet"))
 
@@ -72,6 +73,87 @@ def test_an_entry_comes_back_from_the_wire(entry: FlowEntry) -> None:
     sent.packet_count, sent.byte_count = 3, 300
     (back,) = decode.decode_flows([sent])
     assert (back.entry, back.packets, back.bytes) == (entry, 3, 300)
+
+
+METERS = st.builds(Meter, st.integers(FLOW_METERS + 1, FLOW_METERS + 9), *2 * [st.integers(1, 2**32 - 1)])
+
+
+def as_told(data: bytes) -> bytes:
+    """An entry among flow statistics (§7.3.5.2), from the modification (§7.3.4.2) that added it."""
+    fixed = data[24:25], bytes(9), data[30:32], bytes(10), data[8:16], struct.pack("!QQ", 3, 300)
+    rest = b"".join((*fixed, data[48:]))
+    return struct.pack("!H", 2 + len(rest)) + rest
+
+
+@given(st.lists(ENTRIES, max_size=4), st.lists(METERS, max_size=3))
+def test_what_was_sent_is_known_when_it_is_read_back(entries: list[FlowEntry], meters: list[Meter]) -> None:
+    """As what the framework makes of the same bytes."""
+    known: tuple[dict[bytes, Any], dict[bytes, Any]] = ({}, {})
+    told: list[list[Any]] = [[], []]
+    steps: list[Step] = [ChangeEntries(tuple(entries), tuple(entries)), AddMeters(tuple(meters))]
+    for step in steps:
+        messages = encode.encode_step(step)
+        sent = [to_bytes(message) for message in messages]
+        decode.note_sent(step, messages, *known)
+        if isinstance(step, AddMeters):
+            told[1] = [decode.UnparsedMeter(struct.pack("!H", len(data) - 8) + data[10:]) for data in sent]
+        else:
+            told[0] = [decode.UnparsedFlow(as_told(data)) for data in sent[: len(entries)]]
+    # Two with the same bytes are the same.
+    assert [*known[0]] == [*dict.fromkeys(stat.lasting for stat in told[0])]
+    assert [*known[1]] == [*dict.fromkeys(config.lasting for config in told[1])]
+    counters, parsed = decode.decode_flows(told[0]), decode.decode_meters(told[1])
+    assert [counter.entry for counter in counters] == entries
+    assert [(counter.packets, counter.bytes) for counter in counters] == [(3, 300)] * len(entries)
+    assert parsed == meters
+    assert decode.decode_flows(told[0], known[0]) == counters
+    assert decode.decode_meters(told[1], known[1]) == parsed
+    assert decode.decode_entries(told[0], known[0]) == {entry.key: entry for entry in entries}
+
+
+@given(ENTRIES, st.data())
+def test_an_entry_with_other_bytes_than_were_sent_is_read(entry: FlowEntry, data: st.DataObject) -> None:
+    known: dict[bytes, Any] = {}
+    step = ChangeEntries((entry,), ())
+    messages = encode.encode_step(step)
+    told = as_told(to_bytes(messages[0]))
+    decode.note_sent(step, messages, known, {})
+    other = bytearray(told)
+    struct.pack_into("!H", other, 12, data.draw(st.integers(0, 0xFFFF)))
+    (back,) = decode.decode_flows([decode.UnparsedFlow(bytes(other))], known)
+    assert back.entry.priority == struct.unpack_from("!H", other, 12)[0]
+    # What is in no answer any more is forgotten.
+    assert len(known) == 1
+
+
+def test_foreign_parts_are_known_as_such() -> None:
+    known: dict[bytes, Any] = {}
+    foreign = decode.UnparsedFlow(as_told(to_bytes(encode.flow_add(FlowEntry(0, 1, (), cookie=0x1234)))))
+    for _ in range(2):
+        assert decode.decode_flows([foreign], known) == []
+        assert known == {foreign.lasting: None}
+    meter = to_bytes(encode.meter_mod(encode.ofp.OFPMC_ADD, Meter(7, 1, 1)))
+    config = decode.UnparsedMeter(struct.pack("!H", len(meter) - 8) + meter[10:])
+    known_meters: dict[bytes, Any] = {}
+    for _ in range(2):
+        assert decode.decode_meters([config], known_meters) == []
+        assert [*known_meters.values()] == [None]
+
+
+def test_fields_stand_in_the_order_in_which_open_vswitch_tells_them() -> None:
+    """Seen with Open vSwitch 3.1; tests/emulation/test_bundles.py reads them back."""
+    fields: dict[str, int | str | tuple[str, str]] = {
+        "in_port": 1,
+        "eth_type": 0x800,
+        "ipv4_src": "10.0.0.1",
+        "ipv4_dst": "10.0.0.2",
+        "ip_dscp": 3,
+        "ip_proto": 6,
+        "tcp_dst": 80,
+        "reg0": 0,
+    }
+    match = encode.flow_add(FlowEntry(0, 1, tuple(sorted(fields.items())), 0)).match
+    assert [name for name, _ in match.items()] == [*fields]
 
 
 def test_foreign_entries_are_not_seen() -> None:

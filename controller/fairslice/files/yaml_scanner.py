@@ -6,6 +6,7 @@ indicator or a value, before a comment, in a blank line, between the parts of a 
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +35,13 @@ _NOTHING_ENDS = re.compile(
 _TABS_IN_HEADER = re.compile(r"[|>][-+0-9]*([ \t]*\t[ \t]*)")
 _WORDS = re.compile(r"[A-Za-z0-9_./+-]+(?: [A-Za-z0-9_./+-]+)*(?=([,}])|: )")
 """A plain scalar (§7.3.3) as most are, of which nothing but a colon ends one in a block collection."""
+_PLAIN = r"[A-Za-z0-9_./+][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./+-]+)*"
+_PAIR = rf"{_PLAIN}: +{_PLAIN}"
+_INNER = rf"\{{ *{_PAIR}(?: *, *{_PAIR})* *\}}"
+_ENTRY = rf"{_PLAIN}: +(?:{_PLAIN}|{_INNER})"
+_MAPPING = re.compile(rf"\{{ *{_ENTRY}(?: *, *{_ENTRY})* *\}}")
+"""A flow mapping (§7.4.2) of such scalars on one line, in which other such mappings may be values."""
+_PIECE = re.compile(rf"[{{}}]|{_PLAIN}")
 _TABS_AFTER_TAG = re.compile(r"![^ \t\r\n]*(\t)")
 
 
@@ -59,6 +67,30 @@ def parse_events(text: str) -> "tuple[Iterator[Event], Mapping[int, str]]":
     yaml.Parser = _Parser
     yaml.Reader = _Reader
     return yaml.parse(text), back
+
+
+@dataclass(frozen=True, slots=True)
+class LineMapping:
+    """A flow mapping as it stands on one line; it is the value of a scalar's event, for the parser's sake.
+
+    ``line`` and ``column``, from 0, are those of its first brace.
+    """
+
+    text: str
+    line: int
+    column: int
+
+    def pieces(self) -> Iterator[tuple[int, str]]:
+        """What follows the first brace, each with its column: braces, and keys and values by turns."""
+        for found in _PIECE.finditer(self.text, 1):
+            yield self.column + found.start(), found[0]
+
+
+class _LineMappingToken(ScalarToken):
+    """For the parser a scalar, but where it tells what it has found."""
+
+    __slots__ = ()
+    id = "{"
 
 
 class _Parser(Parser):
@@ -124,6 +156,22 @@ class _Scanner(Scanner):
         reader.column += length
         self.allow_simple_key = False
         return ScalarToken(found[0], True, begin, reader.get_mark())
+
+    def fetch_flow_mapping_start(self) -> None:
+        """A mapping on one line, as most flows of a policy are, is taken as a whole."""
+        reader = self.reader
+        found = _MAPPING.match(reader.buffer, reader.pointer)
+        if found is None:
+            super().fetch_flow_mapping_start()
+            return
+        self.save_possible_simple_key()
+        self.allow_simple_key = False
+        begin, length = reader.get_mark(), len(found[0])
+        reader.pointer += length
+        reader.index += length
+        reader.column += length
+        mapping = LineMapping(found[0], begin.line, begin.column)
+        self.tokens.append(_LineMappingToken(mapping, True, begin, reader.get_mark()))
 
     def scan_to_next_token(self) -> None:
         if self.reader.index == 0 and self.reader.peek() == "\ufeff":

@@ -23,7 +23,7 @@ from ruamel.yaml.events import (
 
 from fairslice.errors import Fault, InputError, Location
 from fairslice.files.words import describe
-from fairslice.files.yaml_scanner import parse_events
+from fairslice.files.yaml_scanner import LineMapping, parse_events
 from fairslice.files.yaml_syntax import syntax_fault
 
 MAX_FILE_BYTES = 4 << 20
@@ -193,12 +193,19 @@ def _located(events: Iterable[Event], text: str, file: str) -> Iterator[Event]:
     except MarkedYAMLError as error:
         mark = mark if error.problem_mark is None else error.problem_mark
         place = Location(file, 1, 1) if mark is None else _place(file, mark)
-        raise InputError([syntax_fault(error, text, place, opened[-1] if opened else None)]) from error
+        inside = next((one for one in reversed(opened) if _is_written(one, text)), None)
+        raise InputError([syntax_fault(error, text, place, inside)]) from error
     # The library lets some malformed escapes and directives end as these.
     except (YAMLError, ValueError, OverflowError, IndexError) as error:
         message = "no valid YAML after this place: a malformed escape or directive"
         last = Location(file, 1, 1) if mark is None else _place(file, mark)
         raise InputError([Fault(message, last)]) from error
+
+
+def _is_written(event: CollectionStartEvent, text: str) -> bool:
+    """Whether a collection has brackets if it is a flow: a pair in a flow sequence has none (§7.4.2)."""
+    bracket = "{" if isinstance(event, MappingStartEvent) else "["
+    return not event.flow_style or text[event.end_mark.index - 1] == bracket
 
 
 def _place(file: str, mark: StringMark) -> Location:
@@ -248,25 +255,44 @@ class _Composer:
             self._add(node, size)
         elif isinstance(event, ScalarEvent):
             self._refuse_tag(event.tag, location)
+            if isinstance(event.value, LineMapping):
+                self._take_line(event.value, location, event.anchor)
+                return
             node = Node(self._scalar_location(event, location), self._scalar(event, location))
             if event.anchor is not None:
                 self._anchors[event.anchor] = (node, 1)
             self._add(node, 1)
         elif isinstance(event, CollectionStartEvent):
             self._refuse_tag(event.tag, location)
-            if len(self._frames) == MAX_DEPTH:
-                raise InputError(
-                    [Fault(f"nested deeper than {MAX_DEPTH} levels; expected a policy", location)]
-                )
-            if event.anchor is not None:
-                self._anchors[event.anchor] = None
-            self._frames.append(_Frame(location, event.anchor, isinstance(event, MappingStartEvent)))
+            self._open(location, event.anchor, isinstance(event, MappingStartEvent))
         elif isinstance(event, CollectionEndEvent):
-            frame = self._frames.pop()
-            node = Node(frame.location, frame.entries if frame.is_mapping else tuple(frame.items))
-            if frame.anchor is not None:
-                self._anchors[frame.anchor] = (node, frame.size)
-            self._add(node, frame.size)
+            self._close()
+
+    def _take_line(self, mapping: LineMapping, location: Location, anchor: str | None) -> None:
+        """Take all of a mapping; with an anchor or a tag it begins before its brace."""
+        self._open(location, anchor, True)
+        for column, piece in mapping.pieces():
+            place = Location(self._file, mapping.line + 1, column + 1)
+            if piece == "{":
+                self._open(place, None, True)
+            elif piece == "}":
+                self._close()
+            else:
+                self._add(Node(place, resolve_scalar(piece)), 1)
+
+    def _open(self, location: Location, anchor: str | None, is_mapping: bool) -> None:
+        if len(self._frames) == MAX_DEPTH:
+            raise InputError([Fault(f"nested deeper than {MAX_DEPTH} levels; expected a policy", location)])
+        if anchor is not None:
+            self._anchors[anchor] = None
+        self._frames.append(_Frame(location, anchor, is_mapping))
+
+    def _close(self) -> None:
+        frame = self._frames.pop()
+        node = Node(frame.location, frame.entries if frame.is_mapping else tuple(frame.items))
+        if frame.anchor is not None:
+            self._anchors[frame.anchor] = (node, frame.size)
+        self._add(node, frame.size)
 
     def _aliased_node(self, anchor: str, location: Location) -> tuple[Node, int]:
         if anchor not in self._anchors:

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from fairslice.files.words import describe, did_you_mean
 from fairslice.policy.model import HostAddress
@@ -33,6 +34,12 @@ def canonical_endpoint(value: object) -> str:
             else ""
         )
         raise ValueError(f"found {describe(value)}; {_EXPECTED}{hint}")
+    return _canonical(value)
+
+
+@lru_cache(maxsize=1 << 14)
+def _canonical(value: str) -> str:
+    """The same for text; a policy names each of its ends many times, and each is read several times."""
     if "/" in value:
         return _prefix(value)
     if ":" in value:

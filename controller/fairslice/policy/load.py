@@ -97,7 +97,7 @@ def _build(file: str, entries: Mapping[str, Entry], keys: PolicyKeys, defaults_n
                 name=name,
                 number=number,
                 location=entry.key_location,
-                flows=(*_member_specs(entry.node), *_flow_specs(entry.node)),
+                flows=(*_member_specs(entry.node), *_flow_specs(entry.node, own)),
                 weight=own.weight,
                 guarantee_bps=own.guarantee,
                 limit_bps=own.limit,
@@ -164,13 +164,12 @@ def _member_specs(node: Node) -> Iterator[FlowSpec]:
                 )
 
 
-def _flow_specs(node: Node) -> Iterator[FlowSpec]:
-    for item in _items(node, "flows"):
-        try:
-            keys = FlowKeys.model_validate(item.plain())
-        except ValidationError:
-            continue
-        if keys.source == keys.destination and not is_prefix(keys.source):
+def _flow_specs(node: Node, own: SliceKeys) -> Iterator[FlowSpec]:
+    """The flows of a slice's node; ``own`` is what was read of it if nothing in the whole file is wrong."""
+    items = _items(node, "flows")
+    read = own.flows if len(own.flows) == len(items) else map(_read_flow, items)
+    for item, keys in zip(items, read, strict=True):
+        if keys is None or (keys.source == keys.destination and not is_prefix(keys.source)):
             continue
         yield FlowSpec(
             keys.source,
@@ -184,6 +183,14 @@ def _flow_specs(node: Node) -> Iterator[FlowSpec]:
             source_location=item.value_location(("from",)),
             destination_location=item.value_location(("to",)),
         )
+
+
+def _read_flow(item: Node) -> FlowKeys | None:
+    """What is right by itself, None for what is not."""
+    try:
+        return FlowKeys.model_validate(item.plain())
+    except ValidationError:
+        return None
 
 
 def _overlap_faults(policy: Policy) -> Iterator[Fault]:

@@ -218,9 +218,10 @@ def allocate_slices(
     allowed = network.hosts if hosts is None else hosts
     trees = Trees(network) if before is None or before.trees is None else before.trees.on(network)
     flows, known = _known(policy, allowed, before)
-    if trees.lost is None:
-        known = {}
-    lost = trees.lost or frozenset()
+    # Trees of the same network have lost nothing.
+    lost = frozenset() if before is not None and trees is before.trees else trees.lost
+    if lost is None:
+        known, lost = {}, frozenset()
     routes, unreachable = [], []
     for flow in flows:
         route = known.get(flow.number)
@@ -235,7 +236,8 @@ def allocate_slices(
             unreachable.append(flow)
     try:
         routes = split_freely(policy, network, routes)
-        problem = _checked(problem_of(policy, network, routes), routes, known)
+        sound = known if before is not None and before.policy == policy else {}
+        problem = _checked(problem_of(policy, network, routes), routes, sound)
         solution = allocate_acknowledged(problem)
     except InfeasibleError as error:
         raise in_rates(error, policy, problem_of(policy, network, routes)) from error
@@ -278,10 +280,25 @@ def _checked(
 def _known(
     policy: Policy, hosts: Mapping[str, Host], before: NetworkAllocation | None
 ) -> tuple[Sequence[Flow], Mapping[int, Route]]:
-    """The flows of a policy in its order, and the routes, by their numbers, that they had before."""
-    if before is None or before.policy != policy or before.hosts != hosts:
+    """The flows of a policy in its order, and the routes, by their numbers, that they had before.
+
+    Of another policy those are known that are the same flow in a slice whose flows find their ways alike.
+    """
+    if before is None or before.hosts != hosts:
         return resolve(policy, hosts), {}
-    return before.all_flows, before.routes
+    if before.policy == policy:
+        return before.all_flows, before.routes
+    flows, was = resolve(policy, hosts), before.policy
+    if policy.return_share != was.return_share:
+        return flows, {}
+    led = {(one.name, one.number, one.paths, one.split) for one in was.slices}
+    alike = {one.name for one in policy.slices if (one.name, one.number, one.paths, one.split) in led}
+    routes = before.routes
+    return flows, {
+        flow.number: route
+        for flow in flows
+        if flow.slice in alike and (route := routes.get(flow.number)) is not None and route.flow == flow
+    }
 
 
 def without_guarantees(policy: Policy) -> Policy:

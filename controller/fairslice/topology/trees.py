@@ -1,5 +1,6 @@
 """In-trees of a network, found once for every switch with hosts, and kept while links come and go."""
 
+import threading
 from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Trees:
     Hosts at one switch are reached alike, but for the last step, so the ways to a switch are found once for
     all of them, when they are first asked for. What is found is kept here, and handed on by :meth:`on` to the
     trees of a network with other links, where it holds there too.
+
+    Threads may share one.
     """
 
     def __init__(self, network: Network) -> None:
@@ -45,6 +48,8 @@ class Trees:
         self._reach: dict[str, _Reach] = {}
         self._paths: dict[_Ends, tuple[str, ...]] = {}
         self._using: dict[LinkKey, list[_Ends]] | None = None
+        self._lock = threading.RLock()
+        """Held by whoever adds to what is kept, or goes through it."""
         self.lost: frozenset[tuple[str, str]] | None = None
         """Pairs of hosts, both ways round, between which a path of the trees before was not taken over; None:
         nothing was."""
@@ -58,8 +63,9 @@ class Trees:
         ends = (source, destination, slice_number)
         found = self._paths.get(ends)
         if found is None:
-            found = self._paths[ends] = self._walk(source, destination, slice_number)
-            self._using = None
+            with self._lock:
+                found = self._paths[ends] = self._walk(source, destination, slice_number)
+                self._using = None
         return found
 
     def _walk(self, source: str, destination: str, slice_number: int) -> tuple[str, ...]:
@@ -93,7 +99,8 @@ class Trees:
         last = hosts[destination].switch
         if (last, destination) not in links:
             return {}
-        following = self._reach_of(last).next
+        with self._lock:
+            following = self._reach_of(last).next
         tree = {node: _chosen(nodes, slice_number, destination, node) for node, nodes in following.items()}
         tree[last] = destination
         tree |= {
@@ -116,6 +123,10 @@ class Trees:
         """
         if network is self.network:
             return self
+        with self._lock:
+            return self._on(network)
+
+    def _on(self, network: Network) -> "Trees":
         trees = Trees(network)
         old, new = self.network.links, network.links
         if network.switches != self.network.switches:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from fairslice.errors import FairsliceError, InfeasibleError
 from fairslice.policy.model import Policy
 from fairslice.slicing.allocation import NetworkAllocation, allocate_slices, without_guarantees
-from fairslice.slicing.state.compile import compile_switches
-from fairslice.slicing.state.desired import SwitchState
+from fairslice.slicing.state.compile import Compiled, compile_from
 from fairslice.slicing.state.forwarding import Probe
 from fairslice.topology.network import Host, Network
 
@@ -26,8 +25,8 @@ class Question:
     judged_on: Network | None = None
     """The network that the policy has to fit to be taken; None if it is taken in any case."""
     probes: tuple[Probe, ...] = ()
-    before: NetworkAllocation | None = None
-    """An earlier allocation, to go on from; the answer is the same without it."""
+    before: "Answer | None" = None
+    """An earlier answer, to go on from; this one is the same without it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +34,8 @@ class Answer:
     """What follows from a question; without a network neither rates nor states."""
 
     allocation: NetworkAllocation | None = None
-    switches: Mapping[int, SwitchState] = field(default_factory=dict)
-    """By dpid, of all switches of the network."""
+    compiled: Compiled | None = None
+    """What all switches of the network should hold."""
     problems: tuple[str, ...] = ()
     """Flows without a path, and why guarantees or the whole policy are set aside."""
 
@@ -47,13 +46,14 @@ def work_out(question: Question) -> Answer:
     Raises:
         FairsliceError: the policy is refused by the network that judges it.
     """
-    judged = question.before
+    before = Answer() if question.before is None else question.before
+    judged = before.allocation
     if question.judged_on is not None:
-        judged = _allocate(question, question.policy, question.judged_on, question.before)
+        judged = _allocate(question, question.policy, question.judged_on, judged)
     if question.network is None:
         return Answer()
     allocation, problems = _divide(question, question.network, judged)
-    return Answer(allocation, compile_switches(allocation, question.probes), problems)
+    return Answer(allocation, compile_from(allocation, question.probes, before.compiled), problems)
 
 
 def _divide(

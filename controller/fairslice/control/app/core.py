@@ -86,7 +86,13 @@ class Core:
         self._began: float | None = None
         self._generation = 0
         self.discovery = Discovery(Network({}, {}, {}), (), ())
-        self.allocation: NetworkAllocation | None = None
+        self._answer = Answer()
+        """What is in force, or being installed."""
+
+    @property
+    def allocation(self) -> NetworkAllocation | None:
+        """The rates in force; None before there is a network."""
+        return self._answer.allocation
 
     @property
     def status(self) -> StatusView:
@@ -177,7 +183,7 @@ class Core:
         self._is_stale, self._asked = False, self.discovery.network
         self._counting, self._to_count = [*self._counting, *self._to_count], []
         self._dividing = Question(
-            self._policy, self._asked, self._away, probes=self._probes, before=self.allocation
+            self._policy, self._asked, self._away, probes=self._probes, before=self._answer
         )
         return [Compute(self._dividing, urgent=True)]
 
@@ -205,8 +211,8 @@ class Core:
         """From now on switches should hold this."""
         if answer.allocation is not self.allocation:
             self._generation += 1
-        self.allocation, self._policy_problems = answer.allocation, answer.problems
-        return self._installer.want(answer.switches)
+        self._answer, self._policy_problems = answer, answer.problems
+        return self._installer.want({} if answer.compiled is None else answer.compiled.switches)
 
     # Policies and probes ----------------------------------------------------------------------------
 
@@ -225,8 +231,7 @@ class Core:
             return [Answered(given, error), *self._take_next()]
         judge = self._asked if self._expected is None else self._expected
         network = None if self._asked is None else self.discovery.network
-        # Nothing of what is in force is handed on, since it may be in use for the other question meanwhile.
-        self._taking = Question(given.policy, network, self._away, judge)
+        self._taking = Question(given.policy, network, self._away, judge, before=self._answer)
         return [Compute(self._taking, urgent=False)]
 
     def _judged(self, event: Computed) -> list[Effect]:

@@ -25,8 +25,6 @@ from fairslice.slicing.state.steps import (
 )
 
 ANSWER_TIMEOUT_S = 30.0
-MANY_ENTRIES = 10_000
-"""So many that are no longer there may be remembered."""
 
 _WORDS = threading.Lock()
 """Held while messages are written or read. Of many threads that compute, each waits for all others whenever
@@ -65,7 +63,9 @@ class Session:
         self._sent: dict[int, Message] = {}
         self._errors: list[str] = []
         self._refused: dict[int, str] = {}
-        self._entries: dict[bytes, FlowEntry] = {}
+        self._entries: dict[bytes, FlowEntry | None] = {}
+        """What was read the last time, and sent since, by its bytes; so are meters."""
+        self._meters: dict[bytes, Meter | None] = {}
         self._closed = False
         self._closing = threading.Lock()
 
@@ -177,23 +177,22 @@ class Session:
                 self._sent[message.xid] = modification
                 sent.append(message)
             self._send(sent)
+            decode.note_sent(step, [*self._sent.values()], self._entries, self._meters)
         self._ask(encode.barrier(), "a barrier")
 
     def read_flows(self) -> list[decode.EntryCounter]:
         """Our flow entries with their counters."""
         stats = self._collect(encode.flow_stats_request(), "flow statistics")
         with _WORDS:
-            counters = decode.decode_flows(stats, self._entries)
-        if len(self._entries) > 2 * len(counters) + MANY_ENTRIES:
-            self._entries.clear()
-        return counters
+            return decode.decode_flows(stats, self._entries)
 
     def read_state(self) -> tuple[dict[FlowKey, FlowEntry], dict[int, Meter]]:
         """Our flow entries and meters, as installed."""
-        flows = {counter.entry.key: counter.entry for counter in self.read_flows()}
+        stats = self._collect(encode.flow_stats_request(), "flow statistics")
         configs = self._collect(encode.meter_config_request(), "meter configurations")
         with _WORDS:
-            return flows, {meter.meter_id: meter for meter in decode.decode_meters(configs)}
+            meters = decode.decode_meters(configs, self._meters)
+            return decode.decode_entries(stats, self._entries), {meter.meter_id: meter for meter in meters}
 
     def read_queue_counters(self) -> list[decode.QueueCounter]:
         """Counters of all queues."""

@@ -1,17 +1,19 @@
 """What a switch answers, as state and counters."""
 
 import struct
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from fairslice.control.openflow.encode import CHECK_PKT_LARGER, NXM_REG0
 from fairslice.control.openflow.framework import ofproto_v1_3, ofproto_v1_3_parser
-from fairslice.slicing.state.desired import FlowEntry, MatchField, Meter
+from fairslice.slicing.state.desired import FlowEntry, FlowKey, MatchField, Meter
 from fairslice.slicing.state.labels import Cookie, is_our_meter
+from fairslice.slicing.state.steps import AddMeters, ChangeEntries, ChangeMeters, Step
 
 ofp = ofproto_v1_3
 parser = ofproto_v1_3_parser
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,11 @@ class Unparsed:
         (length,) = struct.unpack_from("!H", buf, offset)
         return cls(bytes(buf[offset : offset + max(length, 2)]))
 
+    @property
+    def lasting(self) -> bytes:
+        """What does not change while it is there."""
+        return self.data
+
     def parse(self) -> Any:
         """The framework's object.
 
@@ -95,8 +102,8 @@ class UnparsedFlow(Unparsed):
     __slots__ = ()
 
     @property
-    def entry_bytes(self) -> bytes:
-        """What does not change while the entry is there: table, priority, cookie, match and instructions."""
+    def lasting(self) -> bytes:
+        """Table, priority, cookie, match and instructions."""
         data = self.data
         return data[2:3] + data[12:14] + data[24:32] + data[48:]
 
@@ -105,12 +112,6 @@ class UnparsedFlow(Unparsed):
         """Packets and bytes."""
         packets, count_bytes = struct.unpack_from("!QQ", self.data, 32)
         return packets, count_bytes
-
-    @property
-    def cookie(self) -> int:
-        """Its owner's."""
-        (cookie,) = struct.unpack_from("!Q", self.data, 24)
-        return int(cookie)
 
 
 class UnparsedMeter(Unparsed):
@@ -130,49 +131,95 @@ def leave_long_answers_unparsed() -> None:
 
 
 def decode_flows(
-    stats: Iterable[Any], known: MutableMapping[bytes, FlowEntry] | None = None
+    stats: Iterable[Any], known: dict[bytes, FlowEntry | None] | None = None
 ) -> list[EntryCounter]:
     """Entries of ours among flow statistics; an entry with instructions that fairslice never installs
     differs from all that it does, and so a plan replaces it.
 
     Args:
         stats: Parsed or unparsed.
-        known: Entries by their bytes, from earlier answers; new ones are added.
+        known: Entries by their bytes (:func:`note_sent`), None for those of others. From now on it has those
+            of this answer.
     """
-    known = {} if known is None else known
-    found = []
-    for stat in stats:
-        if Cookie.read(stat.cookie) is None:
-            continue
-        if isinstance(stat, UnparsedFlow):
-            key = stat.entry_bytes
-            if key not in known:
-                known[key] = _entry(stat.parse())
-            found.append(EntryCounter(known[key], *stat.counts))
-        else:
-            found.append(EntryCounter(_entry(stat), stat.packet_count, stat.byte_count))
-    return found
+    return [
+        EntryCounter(entry, *(stat.counts if isinstance(stat, UnparsedFlow) else _counts(stat)))
+        for stat, entry in _read(stats, known, _entry)
+        if entry is not None
+    ]
 
 
-def decode_meters(configs: Iterable[Any]) -> list[Meter]:
-    """Our meters among all of a switch.
+def decode_entries(stats: Iterable[Any], known: dict[bytes, FlowEntry | None]) -> dict[FlowKey, FlowEntry]:
+    """The same entries by what tells them apart, without their counters."""
+    return {entry.key: entry for _, entry in _read(stats, known, _entry) if entry is not None}
+
+
+def decode_meters(configs: Iterable[Any], known: dict[bytes, Meter | None] | None = None) -> list[Meter]:
+    """Our meters among all of a switch; ``known`` as for entries.
 
     One that is not a single drop band has rate -1, so the next plan replaces it.
     """
-    meters = []
-    for config in (one.parse() if isinstance(one, Unparsed) else one for one in configs):
-        if not is_our_meter(config.meter_id):
+    return [meter for _, meter in _read(configs, known, _meter) if meter is not None]
+
+
+def _read(
+    parts: Iterable[Any], known: dict[bytes, T | None] | None, read: Callable[[Any], T | None]
+) -> list[tuple[Any, T | None]]:
+    """Each part of an answer, and what it says."""
+    known = {} if known is None else known
+    seen: dict[bytes, T | None] = {}
+    found: list[tuple[Any, T | None]] = []
+    for part in parts:
+        if not isinstance(part, Unparsed):
+            found.append((part, read(part)))
             continue
-        drops = [band for band in config.bands if isinstance(band, parser.OFPMeterBandDrop)]
-        plain = len(drops) == len(config.bands) == 1 and config.flags & ofp.OFPMF_KBPS
-        meters.append(
-            Meter(
-                config.meter_id,
-                drops[0].rate if plain else -1,
-                drops[0].burst_size if plain and config.flags & ofp.OFPMF_BURST else -1,
-            )
-        )
-    return meters
+        lasting = part.lasting
+        said = seen[lasting] = known[lasting] if lasting in known else read(part.parse())
+        found.append((part, said))
+    known.clear()
+    known.update(seen)
+    return found
+
+
+def note_sent(
+    step: Step,
+    modifications: Sequence[Any],
+    entries: dict[bytes, FlowEntry | None],
+    meters: dict[bytes, Meter | None],
+) -> None:
+    """Note, as known, what an answer will say of the entries and meters that a step has sent.
+
+    Args:
+        step: What was sent.
+        modifications: Its messages, in their order. An answer has the same bytes in another order.
+        entries: Takes the step's entries.
+        meters: Takes the step's meters.
+    """
+    if isinstance(step, ChangeEntries):
+        for entry, message in zip(step.add, modifications, strict=False):
+            if (data := message.buf) is not None:
+                # OpenFlow 1.3.5 §7.3.4.2: cookie at 8, table_id at 24, priority at 30, the match at 48.
+                entries[bytes(data[24:25] + data[30:32] + data[8:16] + data[48:])] = entry
+    elif isinstance(step, AddMeters | ChangeMeters):
+        for meter, message in zip(step.meters, modifications, strict=True):
+            if (data := message.buf) is not None:
+                # §7.3.4.3: flags, meter_id and bands from 10 on; in an answer behind their length.
+                meters[struct.pack("!H", len(data) - 8) + bytes(data[10:])] = meter
+
+
+def _counts(stat: Any) -> tuple[int, int]:
+    return stat.packet_count, stat.byte_count
+
+
+def _meter(config: Any) -> Meter | None:
+    if not is_our_meter(config.meter_id):
+        return None
+    drops = [band for band in config.bands if isinstance(band, parser.OFPMeterBandDrop)]
+    plain = len(drops) == len(config.bands) == 1 and config.flags & ofp.OFPMF_KBPS
+    return Meter(
+        config.meter_id,
+        drops[0].rate if plain else -1,
+        drops[0].burst_size if plain and config.flags & ofp.OFPMF_BURST else -1,
+    )
 
 
 def decode_queue_counters(stats: Iterable[Any]) -> list[QueueCounter]:
@@ -213,7 +260,9 @@ def _duration_s(stat: Any) -> float | None:
     return float(stat.duration_sec + stat.duration_nsec / 1e9)
 
 
-def _entry(stat: Any) -> FlowEntry:
+def _entry(stat: Any) -> FlowEntry | None:
+    if Cookie.read(stat.cookie) is None:
+        return None
     fields: dict[str, Any] = {"outputs": ()}
     for instruction in stat.instructions:
         if isinstance(instruction, parser.OFPInstructionMeter):

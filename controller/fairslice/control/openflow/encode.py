@@ -2,11 +2,12 @@
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any
 
-from fairslice.control.openflow.framework import OPENFLOW_13, ofproto_v1_3, ofproto_v1_3_parser
+from fairslice.control.openflow.framework import OPENFLOW_13, ofproto_v1_3, ofproto_v1_3_parser, part
 from fairslice.slicing.state.desired import FlowEntry, MatchField, Meter
 from fairslice.slicing.state.labels import COOKIE_OWNER, COOKIE_OWNER_MASK
 from fairslice.slicing.state.pipeline import CONTROLLER_PORT
@@ -17,6 +18,7 @@ Message = Any
 
 ofp = ofproto_v1_3
 parser = ofproto_v1_3_parser
+pack_into = part("lib.pack_utils").msg_pack_into
 
 CHECK_PKT_LARGER = 49
 NXM_REG0 = 0x0001_0004
@@ -153,37 +155,102 @@ def check_longer(length_bytes: int) -> Message:
 
 
 def _match(fields: Sequence[MatchField]) -> Message:
-    """A match whose fields are in the order of their types, as they have to be (OpenFlow 1.3.5 §7.2.3.8)."""
-    found = sorted((_field(name, value) for name, value in fields), key=itemgetter(0))
-    return parser.OFPMatch(_ordered_fields=[user for _, user in found])
+    """A match whose fields are in the order in which Open vSwitch tells them (lib/nx-match.c, nx_put_raw).
+
+    So an entry that is read back has the bytes of the one that was sent. What a field needs stands before it,
+    as it has to (OpenFlow 1.3.5 §7.2.3.8).
+    """
+    return _Match(sorted((_field(name, value) for name, value in fields), key=_PLACE))
+
+
+_TOLD = ("in_port", "eth_dst", "eth_type", "ipv4_src", "ipv4_dst", "ip_dscp", "ip_proto")
+_PLACES = {name: place for place, name in enumerate(_TOLD)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of matches: its place among others, as the framework says it, and its bytes."""
+
+    place: tuple[int, int]
+    said: tuple[str, Any]
+    data: bytes
+
+
+_PLACE = attrgetter("place")
 
 
 @lru_cache(maxsize=1 << 16)
-def _field(name: str, value: int | str | tuple[str, str]) -> tuple[int, tuple[str, Any]]:
-    """A field's type, and its name and value as the framework says them.
-
-    It takes a large part of an entry's time, and entries share their ports, addresses and marks.
-    """
+def _field(name: str, value: int | str | tuple[str, str]) -> _Field:
+    """Written by the framework once: it takes a large part of an entry's time, and entries share fields."""
     number, data, mask = ofp.oxm_from_user(*ofp.oxm_normalize_user(name, value))
-    return number, ofp.oxm_to_user(number, data, mask)
+    written = bytearray()
+    ofp.oxm_serialize(number, data, mask, written, 0)
+    # Registers, which Open vSwitch tells last, have the lowest numbers.
+    place = _PLACES.get(name, len(_TOLD) + name.startswith("reg"))
+    return _Field((place, number), ofp.oxm_to_user(number, data, mask), bytes(written))
+
+
+class _Match(parser.OFPMatch):  # type: ignore[misc,name-defined]
+    """A match whose fields are written already. Of the framework's it has what a modification asks for."""
+
+    def __init__(self, fields: Sequence[_Field]) -> None:
+        # Not the framework's own, which makes room for matches of OpenFlow 1.0 each time.
+        self.type = ofp.OFPMT_OXM
+        self._fields2 = [field.said for field in fields]
+        self._data = b"".join([field.data for field in fields])
+        self.length = 4 + len(self._data)
+
+    def serialize(self, buf: bytearray, offset: int) -> int:
+        """Write it into a message; its length there, with what fills it up to eights."""
+        whole = (self.length + 7) // 8 * 8
+        pack_into(f"!HH{whole - 4}s", buf, offset, self.type, self.length, self._data)
+        return whole
+
+
+class _Instructions(parser.OFPInstruction):  # type: ignore[misc,name-defined]
+    """The instructions of an entry, one after the other, as they are written already."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.len = len(data)
+
+    def serialize(self, buf: bytearray, offset: int) -> None:
+        """Write them into a message."""
+        pack_into(f"!{self.len}s", buf, offset, self.data)
 
 
 def _instructions(entry: FlowEntry) -> list[Message]:
+    data = b"" if entry.meter_id is None else _written(parser.OFPInstructionMeter(entry.meter_id))
+    data += _actions(entry.longer_than, entry.set_dscp, entry.queue_id, entry.outputs)
+    if entry.goto_table is not None:
+        data += _go_to(entry.goto_table)
+    return [_Instructions(data)] if data else []
+
+
+@lru_cache(maxsize=1 << 12)
+def _actions(
+    longer_than: int | None, set_dscp: int | None, queue_id: int | None, outputs: tuple[int, ...]
+) -> bytes:
+    """The instruction that applies an entry's actions; entries share them. Nothing for none."""
     actions: list[Message] = []
-    if entry.longer_than is not None:
-        actions.append(check_longer(entry.longer_than))
-    if entry.set_dscp is not None:
-        actions.append(parser.OFPActionSetField(ip_dscp=entry.set_dscp))
-    if entry.queue_id is not None:
-        actions.append(parser.OFPActionSetQueue(entry.queue_id))
-    for port in entry.outputs:
+    if longer_than is not None:
+        actions.append(check_longer(longer_than))
+    if set_dscp is not None:
+        actions.append(parser.OFPActionSetField(ip_dscp=set_dscp))
+    if queue_id is not None:
+        actions.append(parser.OFPActionSetQueue(queue_id))
+    for port in outputs:
         length = ofp.OFPCML_NO_BUFFER if port == CONTROLLER_PORT else 0
         actions.append(parser.OFPActionOutput(port, length))
-    instructions: list[Message] = []
-    if entry.meter_id is not None:
-        instructions.append(parser.OFPInstructionMeter(entry.meter_id))
-    if actions:
-        instructions.append(parser.OFPInstructionActions(ofp.OFPIT_APPLY_ACTIONS, actions))
-    if entry.goto_table is not None:
-        instructions.append(parser.OFPInstructionGotoTable(entry.goto_table))
-    return instructions
+    return _written(parser.OFPInstructionActions(ofp.OFPIT_APPLY_ACTIONS, actions)) if actions else b""
+
+
+@lru_cache(maxsize=1 << 8)
+def _go_to(table_id: int) -> bytes:
+    return _written(parser.OFPInstructionGotoTable(table_id))
+
+
+def _written(instruction: Message) -> bytes:
+    data = bytearray()
+    instruction.serialize(data, 0)
+    return bytes(data)

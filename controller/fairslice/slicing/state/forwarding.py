@@ -1,9 +1,9 @@
 """Table 1, everywhere: by destination and DSCP to a queue and a port; the last switch counts flows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fairslice.policy.model import PROTOCOLS
+from fairslice.policy.model import PROTOCOLS, Enforcement
 from fairslice.slicing.allocation import AllocatedFlow, NetworkAllocation
 from fairslice.slicing.state.desired import FlowEntry, MatchField
 from fairslice.slicing.state.labels import BEST_EFFORT, Cookie, Role, dscp_of, queue_of
@@ -14,6 +14,10 @@ from fairslice.topology.trees import Trees
 
 BROADCAST = ("01:00:00:00:00:00", "01:00:00:00:00:00")
 """The group bit of an Ethernet address (IEEE 802-2014 §8.2.2): broadcast and multicast."""
+
+
+Branch = tuple[int, Enforcement, str, int]
+"""What an entry of a slice's in-tree depends on: the slice's number and enforcement, destination and port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,13 @@ def best_effort_trees(network: Network, trees: Trees) -> Iterator[tuple[str, Flo
                 )
 
 
-def slice_trees(allocation: NetworkAllocation) -> Iterator[tuple[str, FlowEntry]]:
-    """For every slice and destination the branches of its in-tree that flows use, there and back."""
+def slice_trees(
+    allocation: NetworkAllocation, known: Mapping[Branch, FlowEntry]
+) -> tuple[list[tuple[str, FlowEntry]], Mapping[Branch, FlowEntry]]:
+    """For every slice and destination the branches of its in-tree that flows use, there and back.
+
+    Entries that are ``known``, of a network with the same hosts, are not made again; also gives those of now.
+    """
     network = allocation.network
     branches: dict[tuple[str, str, str], int] = {}
     for allocated in allocation.flows:
@@ -49,16 +58,24 @@ def slice_trees(allocation: NetworkAllocation) -> Iterator[tuple[str, FlowEntry]
             destination = way[-1]
             for key in path_links(way[1:]):
                 branches[name, destination, key[0]] = network.links[key].port_no
-    alike: dict[tuple[str, str], tuple[tuple[MatchField, ...], int, int]] = {}
+    marks: dict[tuple[int, str], tuple[MatchField, ...]] = {}
+    placed: list[tuple[str, FlowEntry]] = []
+    made: dict[Branch, FlowEntry] = {}
     for (name, destination, switch), port in branches.items():
-        found = alike.get((name, destination))
-        if found is None:
-            of, mac = allocation.policy.slice_named(name), network.hosts[destination].mac
-            mark = match_of(eth_type=ETH_IPV4, eth_dst=mac, ip_dscp=dscp_of(of.number))
-            cookie = int(Cookie(Role.FORWARD, of.number))
-            found = alike[name, destination] = (mark, cookie, queue_of(of.number, of.enforcement))
-        mark, cookie, queue_id = found
-        yield switch, FlowEntry(TABLE_FORWARD, 20, mark, cookie, queue_id=queue_id, outputs=(port,))
+        of = allocation.policy.slice_named(name)
+        branch = (of.number, of.enforcement, destination, port)
+        entry = made.get(branch) or known.get(branch)
+        if entry is None:
+            mark = marks.get((of.number, destination))
+            if mark is None:
+                mac, dscp = network.hosts[destination].mac, dscp_of(of.number)
+                mark = match_of(eth_type=ETH_IPV4, eth_dst=mac, ip_dscp=dscp)
+                marks[of.number, destination] = mark
+            cookie, queue_id = int(Cookie(Role.FORWARD, of.number)), queue_of(of.number, of.enforcement)
+            entry = FlowEntry(TABLE_FORWARD, 20, mark, cookie, queue_id=queue_id, outputs=(port,))
+        made[branch] = entry
+        placed.append((switch, entry))
+    return placed, made
 
 
 def deliver(

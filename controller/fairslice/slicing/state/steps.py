@@ -113,8 +113,12 @@ class ChangeEntries(Step):
     @classmethod
     def between(cls, installed: SwitchState, desired: SwitchState) -> Self | None:
         """An entry that does not differ is not sent, so that its counters go on."""
-        add = tuple(e for k, e in desired.flows.items() if installed.flows.get(k) != e)
-        delete = tuple(e for k, e in installed.flows.items() if k not in desired.flows)
+        if installed.flows is desired.flows:
+            return None
+        there, wanted = installed.flows, desired.flows
+        # Most are the same objects, which is told sooner than that they are equal.
+        add = tuple(e for k, e in wanted.items() if (was := there.get(k)) is not e and was != e)
+        delete = tuple(e for k, e in there.items() if k not in wanted)
         return cls(add, delete) if add or delete else None
 
     def counts(self) -> Iterator[tuple[str, int]]:
@@ -159,6 +163,8 @@ def _queues_of_both(installed: SwitchState, desired: SwitchState) -> dict[int, P
     union = {**installed.qos, **desired.qos}
     for port_no in installed.qos.keys() & desired.qos.keys():
         wanted = desired.qos[port_no]
+        if [q.queue_id for q in installed.qos[port_no].queues] == [q.queue_id for q in wanted.queues]:
+            continue
         kept = {q.queue_id: q for queues in (installed.qos[port_no], wanted) for q in queues.queues}
         union[port_no] = replace(wanted, queues=tuple(kept[i] for i in sorted(kept)))
     return union
