@@ -165,9 +165,10 @@ def test_threads_share_trees() -> None:
         sys.setswitchinterval(interval_s)
     for number, found in zip(SLICES[1:], asked, strict=True):
         for source, destination in [*found][:50]:
-            assert found[source, destination] == slow_path(whole, source, destination, number)
+            tree = defined_tree(whole, destination, number)
+            assert found[source, destination] == followed(tree, source, destination)
     for other in taken[:: len(taken) // 3]:
         for destination in [*whole.hosts][:3]:
+            tree = defined_tree(other.network, destination, 1)
             for source in whole.hosts:
-                expected = slow_path(other.network, source, destination, 1)
-                assert kept_path(other, source, destination, 1) == expected
+                assert kept_path(other, source, destination, 1) == followed(tree, source, destination)

@@ -110,7 +110,7 @@ def admit(allocation: NetworkAllocation) -> None:
         InfeasibleError: with every flow whose bound is above what it asks for, and the hop that costs most.
             Its ``floors`` and ``capacity`` are the first one's bound and what it asks for, in seconds.
     """
-    broken = [delay for delay in flow_delays(allocation) if not delay.kept]
+    broken = _broken(allocation)
     if not broken:
         return
     asked = sum(a.flow.delay_s is not None for a in allocation.flows)
@@ -124,6 +124,15 @@ def admit(allocation: NetworkAllocation) -> None:
         capacity=first.asked_s or 0.0,
         details=tuple(Fault(_told(delay), places[delay.number]) for delay in broken),
     )
+
+
+def broken_delays(allocation: NetworkAllocation) -> tuple[str, ...]:
+    """The flows whose frames may take longer than they ask for, each in a sentence."""
+    return tuple(map(_told, _broken(allocation)))
+
+
+def _broken(allocation: NetworkAllocation) -> list[FlowDelay]:
+    return [delay for delay in flow_delays(allocation) if not delay.kept]
 
 
 def _told(delay: FlowDelay) -> str:

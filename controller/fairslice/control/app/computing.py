@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fairslice.errors import FairsliceError, InfeasibleError
 from fairslice.policy.model import Policy
 from fairslice.slicing.allocation import NetworkAllocation, allocate_slices, without_guarantees
+from fairslice.slicing.delays import admit, broken_delays
 from fairslice.slicing.state.compile import Compiled, compile_from
 from fairslice.slicing.state.forwarding import Probe
 from fairslice.topology.network import Host, Network
@@ -37,7 +38,7 @@ class Answer:
     compiled: Compiled | None = None
     """What all switches of the network should hold."""
     problems: tuple[str, ...] = ()
-    """Flows without a path, and why guarantees or the whole policy are set aside."""
+    """Flows without a path, delays that can't be kept, why guarantees or the whole policy are set aside."""
 
 
 def work_out(question: Question) -> Answer:
@@ -50,6 +51,7 @@ def work_out(question: Question) -> Answer:
     judged = before.allocation
     if question.judged_on is not None:
         judged = _allocate(question, question.policy, question.judged_on, judged)
+        admit(judged)
     if question.network is None:
         return Answer()
     allocation, problems = _divide(question, question.network, judged)
@@ -69,7 +71,8 @@ def _divide(
         allocation = _allocate(question, without_guarantees(question.policy), network, before)
     except FairsliceError as error:
         return allocate_slices(NO_POLICY, network), (str(error),)
-    return allocation, problems + tuple(f"{flow.id}: no path" for flow in allocation.unreachable)
+    problems += tuple(f"{flow.id}: no path" for flow in allocation.unreachable)
+    return allocation, (*problems, *broken_delays(allocation))
 
 
 def _allocate(
