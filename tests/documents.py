@@ -28,6 +28,7 @@ PAGES = (
     "README.md",
     *("docs/tutorial.md", "docs/topologies.md", "docs/doctor.md", "docs/policy-reference.md"),
     *("docs/exit-status.md", "docs/verdicts.md", "docs/json.md"),
+    "docs/models.md",
     *(
         "docs/concepts/architecture.md",
         "docs/concepts/congestion-control.md",

@@ -29,7 +29,9 @@ from fairslice.control.app.events import (
 from fairslice.control.app.installing import MAX_TRIES, RETRY_AFTER_S
 from fairslice.control.openflow.arp import Arp
 from fairslice.errors import InfeasibleError, InputError, Location, MachineError, UnknownError
-from fairslice.policy.model import FlowSpec, Policy, Slice
+from fairslice.policy.model import FlowSpec, Match, Policy, Slice
+from fairslice.slicing.allocation import allocate_slices
+from fairslice.slicing.delays import flow_delays
 from fairslice.slicing.state.desired import SwitchState
 from fairslice.slicing.state.forwarding import Probe
 from fairslice.slicing.state.labels import Cookie, Role
@@ -249,6 +251,34 @@ def test_guarantees_that_no_longer_fit_are_set_aside() -> None:
     (problem,) = world.core.status.problems
     assert "guarantees are set aside" in problem
     assert world.core.status.in_force
+
+
+def promising(delay_s: float) -> Policy:
+    """A flow of h1 to h2 that sends 2 Mbit/s and 3 kB at once, and how long its frames may take."""
+    spec = FlowSpec("h1", "h2", HERE, demand_bps=2e6, burst_bytes=3000, delay_s=delay_s, match=Match(17))
+    return Policy("p", (replace(GOLD, flows=(spec,)), SILVER))
+
+
+def test_a_delay_that_cannot_be_kept_is_refused_and_changes_nothing() -> None:
+    world = up()
+    before = world.core.status
+    with pytest.raises(InfeasibleError, match="1 of 1 delays that flows ask for can't be kept"):
+        world.tell(PolicyGiven(promising(0.005)))
+    assert world.core.status == before
+
+
+def test_a_delay_that_a_longer_way_does_not_keep_is_a_problem() -> None:
+    longer = TRIANGLE.without([("s1", "s2"), ("s2", "s1")])
+    bounds = [flow_delays(allocate_slices(promising(1), one))[0].bound_s or 0.0 for one in (TRIANGLE, longer)]
+    assert bounds[0] < bounds[1]
+    world = up(promising(sum(bounds) / 2))
+    assert not world.core.status.problems
+    world.tell(LinkLost(world.link("s1", "s2")))
+    (problem,) = world.core.status.problems
+    assert problem.startswith("gold:h1->h2 udp asks for")
+    assert world.core.status.in_force
+    world.tell(LinkFound(world.link("s1", "s2")))
+    assert not world.core.status.problems
 
 
 # What was in force before never matters ----------------------------------------------------------------
