@@ -28,6 +28,9 @@ SHARED = {
     "progress",
     "refusals",
     "version",
+    "picture_file",
+    "plan_delays",
+    "problem_text",
 }
 PROBLEM = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"]}]}'
 INFEASIBLE = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"], "min": 11}]}'
