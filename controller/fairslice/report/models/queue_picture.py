@@ -86,7 +86,7 @@ def _frame(
     axes: "Axes", label: str, top: float, asked: float, answer: Mapping[str, Any], *, logarithmic: bool
 ) -> None:
     axes.set_xlim(0, top)
-    axes.set_xlabel("load: what comes, by the most that can be served")
+    axes.set_xlabel("load: what comes, by the most that can be served", fontsize=8)
     axes.set_ylabel(label)
     if logarithmic:
         logarithmic_axis(axes)
