@@ -65,7 +65,7 @@ def test_there_is_much_to_check() -> None:
         "scheduling.md",
         "traffic.md",
     ]
-    assert len(CALCULATED) == 50
+    assert len(CALCULATED) == 51
     assert len(RUNS) == 4
     assert sum(command.output is not None for command in COMMANDS) == 31
     assert [str(command) for command in COMMANDS if command.status] == ["allocate too-much.json"]

@@ -1,4 +1,4 @@
-"""docs/concepts/scheduling.md: its picture, its Python, what it says of the demo, and the files it names."""
+"""docs/concepts/scheduling.md: its picture, its Python, what it says of a demo and a plan, and its files."""
 
 import doctest
 import re
@@ -8,6 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from fairslice.cli import cli
+from fairslice.policy import load_policy
+from fairslice.slicing import allocate_slices
+from fairslice.slicing.delays import flow_delays
+from fairslice.topology import load_network
+from fairslice.units import FULL_FRAME_BYTES
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "concepts" / "scheduling.md"
@@ -40,9 +45,24 @@ def test_what_it_says_of_the_demo_is_what_the_demo_says(
         assert shown in TEXT
 
 
+def test_the_bound_that_the_plan_shows_is_worked_out() -> None:
+    policy = load_policy(ROOT / "policies" / "voice.yaml")
+    network = load_network(str(ROOT / "topologies" / "dumbbell.py"))
+    call = flow_delays(allocate_slices(policy, network))[0]
+    assert call.bound_s is not None
+    burst_ms, frame_ms = 24 / 2, 8 * FULL_FRAME_BYTES / 2e6 * 1e3
+    rest_ms = 1e3 * call.bound_s - burst_ms - frame_ms
+    words = " ".join(TEXT.split())
+    assert f"bound is {1e3 * call.bound_s:.2f} ms, over two hops" in words
+    assert len(call.hops) == 2
+    assert f"24/2 = {burst_ms:.0f} ms" in words
+    assert f"12.112/2 = {frame_ms:.2f} ms" in words
+    assert f"The other {rest_ms:.1f} ms are" in words
+
+
 def test_the_files_that_it_names_are_there() -> None:
     named = re.findall(r"`(controller/[\w/.]+)`", TEXT)
-    assert len(named) == 6
+    assert len(named) == 7
     for name in named:
         assert (ROOT / name).is_file()
 
