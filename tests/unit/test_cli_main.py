@@ -29,7 +29,7 @@ SHARED = {
     "refusals",
     "version",
     "picture_file",
-    "plan_delays",
+    "plan_tables",
     "problem_text",
 }
 PROBLEM = '{"links": {"A": 10}, "flows": [{"id": "f", "path": ["A"]}]}'

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fairslice.cli.plan_delays import waits
+from fairslice.cli.plan_tables import waits
 from fairslice.models.queues import erlang_b, erlang_c, lindley, m_g_1, m_m_m
 from fairslice.policy import load_policy
 from fairslice.slicing import allocate_slices

@@ -84,7 +84,7 @@ def test_the_smallest_burst_of_a_trace_by_hand() -> None:
 
 
 def test_the_longest_burst_of_a_book() -> None:
-    """Tanenbaum, Computer Networks, 4th ed. 2003, section 5.3.3: 250 kB, 25 MB/s, 2 MB/s: about 11 ms."""
+    """Tanenbaum, Computer Networks, 4th ed. 2003, where it has the token bucket: 250 kB, 25 MB/s, 2 MB/s."""
     found = longest_burst(25_000_000, 2_000_000, 250_000)
     assert found is not None
     assert found.duration == F(250, 23_000)

@@ -1,4 +1,4 @@
-"""GPS and the schedulers that send packets: published examples, conventions at ties, and bounds."""
+"""GPS and the schedulers that send packets: examples of papers and courses, ties, and bounds."""
 
 import json
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ PAREKH_GALLAGER = [
     *((0, 1, 1), (0, 2, 1), (0, 3, 2), (0, 11, 2)),
     *((1, 0, 3), (1, 5, 2), (1, 9, 2)),
 ]
-"""Two sessions on a link of rate 1 (Parekh and Gallager 1993, section III)."""
+"""Two sessions on a link of rate 1, after Parekh and Gallager 1993. What is expected is by hand."""
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_example_of_parekh_and_gallager(weights: list[int], fluid: list[int]
 
 
 def test_the_example_of_keshav_needs_iterated_deletion() -> None:
-    """Keshav 1997, *An Engineering Approach to Computer Networking*, chapter 9.
+    """After Keshav 1997, *An Engineering Approach to Computer Networking*. What is expected is by hand.
 
     Packets of 1, 2 and 2 come to A, B and C at 0, and one of 2 to A at 4. The round number is 1 at 3 and 1.5
     at 4, so that A's second finish number is 3.5; B and C run empty at 5.5, and A is done at 7.
@@ -80,7 +80,7 @@ def test_the_example_of_keshav_needs_iterated_deletion() -> None:
 def bennett_zhang() -> Traffic[Fraction]:
     """Eleven sessions: the first has half of the link and 11 packets, the others 1/20 and one packet each.
 
-    All packets have length 1 and are there at 0 (Bennett and Zhang, WF2Q, INFOCOM 1996).
+    All packets have length 1 and are there at 0 (after Bennett and Zhang, WF2Q, INFOCOM 1996).
     """
     packets = [(0, 0, 1)] * 11
     return traffic([F(1, 2)] + [F(1, 20)] * 10, packets + [(flow, 0, 1) for flow in range(1, 11)])
@@ -98,13 +98,13 @@ def test_the_example_of_bennett_and_zhang() -> None:
 
 
 def test_the_order_of_fair_queueing_in_a_lecture() -> None:
-    """A. Matta, Boston University, CS 835: a packet of 10 goes between another flow's packets of 5 and 8."""
+    """A. Matta, Boston University, CS 835, 2000: a packet of 10 goes between another flow's of 5 and 8."""
     problem = traffic([1, 1], [(0, 0, 5), (0, 0, 8), (1, 0, 10)])
     assert wfq(problem, gps(problem)).order == [0, 2, 1]
 
 
-def test_deficit_round_robin_by_a_lecture_s_example() -> None:
-    """Three queues and a quantum of 500 (S. Cheung, Emory University, CS 558, "Deficit Round Robin").
+def test_deficit_round_robin_by_hand() -> None:
+    """Three queues and a quantum of 500 (after S. Cheung, Emory University, CS 558).
 
     200 and 400; 100, 200 and 300; 200, 200 and 200. The first may send 200 and keeps 300, the second sends
     300 and keeps 200, the third sends 400 and keeps 100. In the second round all have enough for what is

@@ -205,8 +205,11 @@ def test_objects_at_once_are_a_markov_chain_with_rewards() -> None:
     assert found.rate_variance == near((own + pairs) / window**2)
 
 
-def test_published_numbers_of_voice() -> None:
-    """ITU-T P.59: 38.75 % of the time; Sriram and Whitt 1986: 35.1 %, G.711 in 20 ms packets of 160 bytes."""
+def test_numbers_of_voice() -> None:
+    """By their mean times P.59's speakers talk 38.75 % of the time and Sriram and Whitt's 35.1 %.
+
+    G.711 has 160 bytes in a packet of 20 ms.
+    """
     assert voice().moments().activity == near(1.004 / 2.591)
     assert voice("sriram-whitt").moments().activity == near(352 / 1002)
     assert voice().moments().peak_rate == 64_000

@@ -77,7 +77,7 @@ def command(
 
     A flow with several paths shows what of its rate goes along each. No entries are shown for a policy with
     such flows, since several paths are not enforced yet."""
-    from fairslice.cli.plan_delays import waits
+    from fairslice.cli.plan_tables import waits
     from fairslice.policy import load_policy
     from fairslice.slicing.acceptance import accept
     from fairslice.slicing.delays import flow_delays
@@ -109,7 +109,7 @@ def command(
     from rich.console import Console
 
     from fairslice.cli.output import wide_enough
-    from fairslice.cli.plan_delays import delay_table, waiting_table
+    from fairslice.cli.plan_tables import delay_table, waiting_table
     from fairslice.naming import numbers
 
     console = wide_enough(Console(markup=False))
@@ -167,35 +167,14 @@ def _ordered(flows: "Mapping[Any, FlowEntry]") -> "list[FlowEntry]":
     return sorted(flows.values(), key=lambda e: (e.table_id, -e.priority, str(e.match)))
 
 
-def _table(title: str, *columns: str) -> "Table":
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        right = column in (
-            "#",
-            "rate",
-            "width",
-            "weight",
-            "burst",
-            "meter_id",
-            "port_no",
-            "queue_id",
-            "priority",
-            "table_id",
-        )
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
-    return table
-
-
 def _rates(shown: "AllocationView") -> "Table":
     from fairslice.cli.explanation import NUMBER
+    from fairslice.cli.plan_tables import plan_table
     from fairslice.naming import ends
     from fairslice.report.words import why
     from fairslice.units import format_rate
 
-    table = _table(f"Rates of {shown.policy}", NUMBER, "slice", "flow", "rate", "why not more", "path")
+    table = plan_table(f"Rates of {shown.policy}", NUMBER, "slice", "flow", "rate", "why not more", "path")
     for flow in shown.flows:
         used = [path for path in flow.paths if path.share > 0]
         table.add_row(
@@ -264,11 +243,12 @@ def _choices(allocation: "NetworkAllocation") -> "Iterator[_Choice]":
 
 def _ways(shown: "AllocationView", choices: "list[_Choice]") -> "Table":
     from fairslice.cli.explanation import NUMBER
+    from fairslice.cli.plan_tables import plan_table
     from fairslice.naming import ends
     from fairslice.units import format_rate
 
     flows = {flow.id: flow for flow in shown.flows}
-    table = _table("Equally short ways, the widest first", NUMBER, "slice", "flow", "width", "", "way")
+    table = plan_table("Equally short ways, the widest first", NUMBER, "slice", "flow", "width", "", "way")
     for choice in choices:
         flow = flows[choice.flow]
         names = (str(flow.number), flow.slice, ends(flow.source, flow.destination, flow.match))
@@ -288,14 +268,17 @@ def _over(used: "list[PathView]", all_paths: int) -> str:
 
 
 def _tables(title: str, state: "SwitchState") -> "list[Table]":
+    from fairslice.cli.plan_tables import plan_table
     from fairslice.slicing.state.labels import meter_of_what
     from fairslice.units import format_rate
 
-    meters = _table(f"{title}: meters", "meter_id", "of", "rate", "burst")
+    meters = plan_table(f"{title}: meters", "meter_id", "of", "rate", "burst")
     for meter in state.meters.values():
         rate, burst = format_rate(meter.rate_kbps * 1000), f"{meter.burst_kbits} kbit"
         meters.add_row(str(meter.meter_id), meter_of_what(meter.meter_id), rate, burst)
-    queues = _table(f"{title}: queues", "port_no", "capacity", "queue_id", "min-rate", "max-rate", "buffer")
+    queues = plan_table(
+        f"{title}: queues", "port_no", "capacity", "queue_id", "min-rate", "max-rate", "buffer"
+    )
     for qos in state.qos.values():
         for queue in qos.queues:
             queues.add_row(

@@ -2,10 +2,10 @@
 
 A flow with a ``burst`` beside its ``demand`` sends no more than ``burst + demand * t`` in any time t (Cruz
 1991). A slice's queue is served at its min-rate at the least, and later than a fluid would be by the largest
-frame that may be on the wire (Parekh and Gallager 1993, section III) and by what the port's other queues may
+frame that may be on the wire (Parekh and Gallager 1993) and by what the port's other queues may
 catch up with, which HTB lets them send at once. From both follows what waits there at most:
 
-* A flow that is alone in its queue at every hop meets its burst once (Parekh and Gallager 1994, section VI).
+* A flow that is alone in its queue at every hop meets its burst once (Parekh and Gallager 1994).
 * Where flows share a queue, which is first in, first out, the bursts of all of them may be before a frame
   (Cruz 1991, part II). A flow's burst grows on its way by what it sends in the delay before (Le Boudec and
   Thiran 2001, section 1.4).

@@ -175,7 +175,7 @@ def _numbers(told: _Told) -> Iterator[tuple[str, ...]]:
         str(at_once),
         "1 + (b - l) / (l (1 - r/p)), cut",
         str(train),
-        "Tanenbaum 2003, 5.3.3",
+        "Tanenbaum 2003, 5.4",
     )
     yield ("the same as a fluid", f"{at_once} ms", "b / (p - r)", _ms(fluid.duration), "the same")
     window, most = _busiest(told)

@@ -172,7 +172,7 @@ def smallest_burst(arrivals: Numbers, lengths: Numbers, rate: Number) -> Fractio
     """The depth of the smallest bucket with which every packet of a trace conforms; 0 for none.
 
     max over i <= j of (l_i + … + l_j) − r·(t_j − t_i): what came from packet i to j, less the tokens of that
-    time. It is the most that a queue served at the rate would have held (Cruz 1991, section II).
+    time. It is the most that a queue served at the rate would have held (Cruz 1991, part I).
 
     Returns:
         a fraction, exact: with any less a packet fails. Of arrays of floats a float, right to rounding.
@@ -207,7 +207,7 @@ class LongestBurst:
 def longest_burst(peak: Number, rate: Number, burst: Number) -> LongestBurst | None:
     """What a full bucket lets through at a peak rate p without a break: b/(p − r) long, p·b/(p − r) in all.
 
-    Traffic is a fluid; see :func:`packets_at_peak` for packets (Tanenbaum 2003, section 5.3.3).
+    Traffic is a fluid; see :func:`packets_at_peak` for packets (Tanenbaum 2003, section 5.4).
 
     Args:
         peak: above 0, in the unit of rate.

@@ -18,7 +18,7 @@ def meets_chiu_jain(rule: Rule) -> bool:
     """Whether a rule brings users to the goal and to equal shares from every start, and holds nobody at 0.
 
     The decrease only multiplies, by less than 1; the increase adds something and multiplies by no less than 1
-    (Chiu and Jain 1989, proposition 1).
+    (Chiu and Jain 1989).
     """
     decreases = rule.decrease_add == 0 and rule.decrease_times < 1
     return decreases and rule.increase_add > 0 and rule.increase_times >= 1

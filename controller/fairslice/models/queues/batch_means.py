@@ -1,8 +1,8 @@
-"""Intervals for means and percentiles of what depends on itself, by batches (Law 2015, section 9.5.3).
+"""Intervals for means and percentiles of what depends on itself, by batches (Law 2015, chapter 9).
 
 The middle is that of all that was measured, not the mean of the batches': a percentile of a batch, and a
 quotient of two sums, is a little off on the mean, and the longer what it is taken of, the less (sectioning;
-Asmussen and Glynn 2007, section III.5a).
+Asmussen and Glynn 2007).
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def interval_of(
         batches: the same of each batch, two or more.
         confidence: the probability that the interval holds what is measured, below 1.
         together: so many intervals hold together with that probability, or a higher one (Bonferroni's
-            inequality; Law 2015, section 9.7).
+            inequality; Law 2015, chapter 9).
     """
     # Here, since formulas of queues are for everybody, and SciPy is an extra.
     from scipy.special import stdtrit

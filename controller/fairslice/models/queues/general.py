@@ -17,7 +17,7 @@ def m_g_1(arrival_rate: Real, mean_s: Real, sd_s: Real) -> SteadyState:
     """M/G/1: one server, and any service with this mean and standard deviation.
 
     Mean wait = λ·E[S²] / (2·(1 − ρ)), with E[S²] = mean² + sd² and ρ = λ·mean (Pollaczek 1930 and Khinchine
-    1932; Kleinrock 1975, section 5.6). Service without deviation is that of :func:`m_d_1`. Of any other the
+    1932; Kleinrock 1975, chapter 5). Service without deviation is that of :func:`m_d_1`. Of any other the
     distribution of the wait depends on more than these two; ρ of the customers wait, whatever it is.
 
     Args:

@@ -20,7 +20,7 @@ class SteadyState:
     """Whether there is a long run: more is served than comes, or what is too much is turned away."""
     utilisation: Number | None
     """Work that gets in, by the most that the servers can do: λ·(1 − blocking) / (m·μ); of a queue without a
-    long run 1 or more (Kleinrock 1975, section 2.1)."""
+    long run 1 or more (Kleinrock 1975, chapter 2)."""
     blocking: Number | None = None
     """The part of the customers that is turned away."""
     wait_probability: Number | None = None

@@ -22,9 +22,9 @@ class VirtualClock(Generic[Number]):
         virtual start  S = max(V(t), F of the packet before it in its flow)
         virtual finish F = S + L / weight
 
-    and leaves GPS when V = F (Parekh and Gallager 1993, section III; Demers, Keshav and Shenker 1989). When a
+    and leaves GPS when V = F (Parekh and Gallager 1993; Demers, Keshav and Shenker 1989). When a
     flow runs empty V becomes faster, so that the next may run empty sooner: packets leave one after another,
-    each at the speed that the one before it has left (iterated deletion, Keshav 1997, chapter 9).
+    each at the speed that the one before it has left (iterated deletion, Keshav 1997).
 
     An instant at which all has been sent ends the busy period, also if a packet comes right then. That is
     judged by the work alone, so that with floats no rounding of V can join two busy periods.

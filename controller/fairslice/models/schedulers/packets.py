@@ -31,8 +31,8 @@ def wfq(traffic: Traffic[Number], fluid: Fluid[Number]) -> Served[Number]:
     """Weighted fair queueing, which is PGPS: the smallest virtual finish first.
 
     Ties go to the packet that came first, then to the one that is listed first. No packet leaves later than
-    its GPS finish + L_max/r, and no flow is behind GPS by more than L_max (Parekh and Gallager 1993,
-    theorems 1 and 2; Demers, Keshav and Shenker 1989). O(log n) steps a packet.
+    its GPS finish + L_max/r, and no flow is behind GPS by more than L_max (Parekh and Gallager 1993;
+    Demers, Keshav and Shenker 1989). O(log n) steps a packet.
 
     Args:
         traffic: the packets.

@@ -82,8 +82,7 @@ class Served(Generic[Number]):
 def largest_lag(finish: Sequence[Number], fluid: Sequence[Number]) -> Number | None:
     """By how much a packet is later than in another schedule, at most; ``None`` without packets.
 
-    Parekh and Gallager 1993, theorem 1: under WFQ no packet is later than its GPS finish plus
-    :func:`lag_bound`.
+    Under WFQ no packet is later than its GPS finish plus :func:`lag_bound` (Parekh and Gallager 1993).
     """
     return max((one - other for one, other in zip(finish, fluid, strict=True)), default=None)
 

@@ -24,6 +24,7 @@ SPEECH = {"p59": (1.004, 1.587), "sriram-whitt": (0.352, 0.650)}
 """Mean times of talking and of silence in s.
 
 ITU-T Recommendation P.59 (1993), artificial conversational speech; and Sriram and Whitt 1986, packet voice.
+Simulations of voice have the first pair, and 352 ms; the recommendation and the paper were not at hand.
 """
 VOICE_RATE = 64_000.0
 """ITU-T G.711, bit/s."""

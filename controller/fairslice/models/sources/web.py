@@ -1,9 +1,10 @@
 """Pages of the web as IEEE 802.16m models them: a main object, embedded ones, and a reader's pause.
 
 IEEE 802.16m-08/004r5, "Evaluation methodology document", section 10; the same numbers are in 3GPP2 and in
-ns-3's ThreeGppHttpVariables, whose names these are. *Truncated* there means clipped: what is drawn beyond a
-bound is the bound. The printed means and deviations of sizes are those of the uncut lognormals; the printed
-mean number of embedded objects is that of the clipped number.
+ns-3's ThreeGppHttpVariables, whose names these are. *Truncated* is clipped here: what is drawn beyond a bound
+is the bound. The printed mean number of embedded objects, 5.64, is that of a clipped number. The printed
+means and deviations of sizes are those of the uncut lognormals and don't tell. ns-3 draws once more, so that
+its embedded objects are larger by an eighth on the mean, and its pages have fewer.
 """
 
 import math

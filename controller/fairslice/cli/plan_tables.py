@@ -61,25 +61,43 @@ def _wait(load: float, service_bps: float) -> tuple[float | None, float | None]:
     return float(found.mean_wait_s), found.wait.percentile(Fraction(95, 100))
 
 
-def waiting_table(shown: "AllocationView", waits: "Sequence[Waiting]") -> "Table":
-    """Mean and 95th percentile of the wait in the busiest queue, of flows for which they exist."""
+def plan_table(title: str, *columns: str) -> "Table":
+    """An empty table of a plan; columns of numbers are on the right."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        right = column in (
+            "#",
+            "rate",
+            "asked for",
+            "at most",
+            "load",
+            "mean",
+            "95 % within",
+            "width",
+            "weight",
+            "burst",
+            "meter_id",
+            "port_no",
+            "queue_id",
+            "priority",
+            "table_id",
+        )
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def waiting_table(shown: "AllocationView", waits: "Sequence[Waiting]") -> "Table":
+    """Mean and 95th percentile of the wait in the busiest queue, of flows for which they exist."""
     from fairslice.cli.explanation import NUMBER
     from fairslice.naming import ends
     from fairslice.units import format_duration
 
     flows = {flow.id: flow for flow in shown.flows}
-    table = Table(
-        title="Waiting as in M/G/1, where full frames come at random",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for column in (NUMBER, "slice", "flow", "busiest queue at", "load", "mean", "95 % within"):
-        right = column in (NUMBER, "load", "mean", "95 % within")
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    columns = (NUMBER, "slice", "flow", "busiest queue at", "load", "mean", "95 % within")
+    table = plan_table("Waiting as in M/G/1, where full frames come at random", *columns)
     for one in waits:
         flow = flows[one.flow]
         times = [format_duration(time_s or 0.0) for time_s in (one.mean_s, one.p95_s)]
@@ -90,23 +108,13 @@ def waiting_table(shown: "AllocationView", waits: "Sequence[Waiting]") -> "Table
 
 def delay_table(shown: "AllocationView", delays: "Sequence[FlowDelay]") -> "Table":
     """The bounds of flows that promise a burst, from the first switch on, with the costliest hop."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     from fairslice.cli.explanation import NUMBER
     from fairslice.naming import ends
     from fairslice.units import format_duration
 
     flows = {flow.id: flow for flow in shown.flows}
-    table = Table(
-        title="Delays at most, from the first switch on",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for column in (NUMBER, "slice", "flow", "asked for", "at most", "most of it at"):
-        right = column in (NUMBER, "asked for", "at most")
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    columns = (NUMBER, "slice", "flow", "asked for", "at most", "most of it at")
+    table = plan_table("Delays at most, from the first switch on", *columns)
     for delay in delays:
         flow = flows[delay.flow]
         asked = "" if delay.asked_s is None else format_duration(delay.asked_s)

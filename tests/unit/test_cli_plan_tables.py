@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairslice.cli.plan_delays import waits
+from fairslice.cli.plan_tables import waits
 from fairslice.policy import parse_policy
 from fairslice.slicing.allocation import NetworkAllocation, allocate_slices
 from fairslice.slicing.queue_loads import queue_loads
