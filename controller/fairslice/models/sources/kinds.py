@@ -85,9 +85,11 @@ class OnOff:
 
     def rows(self, duration_s: float) -> float:
         """How many steps or packets a trace has, about."""
+        periods = 2 * duration_s / (self.on.mean_within(duration_s) + self.off.mean_within(duration_s))
         if self.packet_size is None:
-            return 1 + 2 * duration_s / (self.on.mean_s + self.off.mean_s)
-        return 1 + self.moments().mean_rate * duration_s / self.packet_size
+            return 1 + periods
+        # The periods are drawn for packets, too.
+        return 1 + max(periods, self.moments().mean_rate * duration_s / self.packet_size)
 
     def draw(self, duration_s: float, rng: np.random.Generator) -> Trace:
         """Stationary from the beginning."""

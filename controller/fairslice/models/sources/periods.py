@@ -24,6 +24,10 @@ class Exponential:
         """The probability that a period is longer than this."""
         return math.exp(-max(0.0, time_s) / self.mean_s)
 
+    def mean_within(self, time_s: float) -> float:
+        """The mean of a period, in s, if those that are longer than a time above 0 are cut to it."""
+        return -self.mean_s * math.expm1(-time_s / self.mean_s)
+
     def sample(self, count: int, rng: np.random.Generator) -> Doubles:
         """Lengths in s, each drawn on its own."""
         return rng.exponential(self.mean_s, count)
@@ -57,6 +61,21 @@ class Pareto:
     def tail(self, time_s: float) -> float:
         """The probability that a period is longer than this."""
         return 1.0 if time_s <= self.scale_s else (self.scale_s / time_s) ** self.shape
+
+    def mean_within(self, time_s: float) -> float:
+        """The mean of a period, in s, if those that are longer than a time above 0 are cut to it.
+
+        mean · (1 - (k/time)^(α - 1) / α), without a difference that cancels for an α near 1. There most of
+        the mean is in periods that hardly ever come.
+
+        Raises:
+            ZeroDivisionError: the scale is too small for a float.
+        """
+        if time_s <= self.scale_s:
+            return time_s
+        excess = self.shape - 1
+        grown = excess - math.expm1(-excess * math.log(time_s / self.scale_s))
+        return self.mean_s * grown / self.shape
 
     def sample(self, count: int, rng: np.random.Generator) -> Doubles:
         """Lengths in s, each drawn on its own."""

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from fairslice.errors import InputError
@@ -31,6 +31,8 @@ from fairslice.models.sources.web import ClippedLogNormal, EmbeddedCount, WebPag
 
 MOST_ROWS = 1_000_000
 """Steps or packets of a trace that are drawn."""
+MOST_WINDOWS = 10_000_000
+"""Over which the rate of a trace is averaged for its variance."""
 _TOO_FAR = "found numbers too far apart to compute with, expected sizes, rates and times nearer to each other"
 EVERY = frozenset({"model", "kind", "sources", "seed", "duration_s"})
 """What may be said of every kind."""
@@ -51,7 +53,15 @@ KINDS: Mapping[str, tuple[set[str], set[str]]] = {
 }
 """What must, and what may be said of each kind."""
 _Kind = Literal["cbr", "poisson", "on-off", "voice", "pareto-on-off", "web"]
-_Shape = Annotated[Rational, Field(gt=1)]
+
+
+def _above_one(value: Fraction) -> Fraction:
+    if float(value) <= 1:
+        raise ValueError("found a number that is 1 as a float, expected a number above 1")
+    return value
+
+
+_Shape = Annotated[Rational, Field(gt=1), AfterValidator(_above_one)]
 
 
 class SourceProblem(ModelProblem):
@@ -193,7 +203,7 @@ class SourceProblem(ModelProblem):
         """What the seed draws for the duration; None if they are not given.
 
         Raises:
-            InputError: it would have more than :data:`MOST_ROWS` rows.
+            InputError: it would have more than :data:`MOST_ROWS` rows, or :data:`MOST_WINDOWS` windows.
         """
         if self.seed is None or self.duration_s is None:
             return None
@@ -203,6 +213,12 @@ class SourceProblem(ModelProblem):
             raise InputError(
                 f"found a duration_s of {duration_s:g} for {self.sources} sources, which makes about "
                 f"{rows:.3g} rows of a trace, expected at most {MOST_ROWS}"
+            )
+        window_s = self.moments().window_s
+        if window_s is not None and duration_s / window_s > MOST_WINDOWS:
+            raise InputError(
+                f"found a duration_s of {duration_s:g}, which has {duration_s / window_s:.3g} windows of "
+                f"window_s, {window_s:g}; expected at most {MOST_WINDOWS}"
             )
         return draw(source, duration_s, np.random.default_rng(self.seed), self.sources)
 
