@@ -57,6 +57,11 @@ def test_an_answer_by_hand() -> None:
     }
 
 
+def test_packets_that_are_not_an_array_are_told_in_words_of_json() -> None:
+    with pytest.raises(InputError, match=r"^f\.json: \$\.packets: found an object, expected an array$"):
+        answered(packets={"a": 1})
+
+
 def test_gps_itself_has_no_lag_and_overlaps() -> None:
     found = answered(discipline="gps")
     assert found["largest_lag"] == found["lag_bound"] == 0

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -84,7 +84,7 @@ class ScheduleProblem(ModelProblem):
         description='Each with its weight, and of drr with its quantum: "a:1, b:2" or "a:1:500, b::1500".'
         " A weight that is not given is 1, of drr the quantum."
     )
-    packets: Annotated[Sequence[ScheduledPacket], BeforeValidator(_packets_of)] = Field(
+    packets: Annotated[tuple[ScheduledPacket, ...], BeforeValidator(_packets_of)] = Field(
         description='Each as FLOW@ARRIVAL:LENGTH, such as "a@0:2, b@1:1/2"; or as ID=FLOW@ARRIVAL:LENGTH.'
     )
 
