@@ -1,5 +1,6 @@
 """Problems of scheduling as files and options: the answer's keys, exact numbers, faults, and the picture."""
 
+import importlib
 import json
 from typing import Any
 
@@ -60,6 +61,24 @@ def test_an_answer_by_hand() -> None:
 def test_packets_that_are_not_an_array_are_told_in_words_of_json() -> None:
     with pytest.raises(InputError, match=r"^f\.json: \$\.packets: found an object, expected an array$"):
         answered(packets={"a": 1})
+
+
+@pytest.mark.parametrize("discipline", ["gps", "wfq", "wf2q", "fifo"])
+def test_fractions_that_become_too_long_are_refused_and_not_computed_for_ever(
+    discipline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("fairslice.models.schedulers.gps")
+    monkeypatch.setattr(module, "_MOST_WORK", 1e6)
+    primes = [p for p in range(2, 200) if all(p % q for q in range(2, p))]
+    problem: dict[str, Any] = {
+        "discipline": discipline,
+        "flows": {str(p): {"weight": f"1/{p}"} for p in primes},
+        "packets": [{"id": p, "flow": str(p), "arrival": f"1/{p}", "length": 1} for p in primes],
+    }
+    with pytest.raises(InputError, match="too long to compute with, expected fewer packets or flows"):
+        answered(**problem)
+    alike = {name: {"weight": 1} for name in problem["flows"]}
+    assert len(answered(**{**problem, "flows": alike, "packets": problem["packets"][:20]})["order"]) == 20
 
 
 def test_gps_itself_has_no_lag_and_overlaps() -> None:
