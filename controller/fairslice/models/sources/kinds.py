@@ -85,7 +85,14 @@ class OnOff:
 
     def rows(self, duration_s: float) -> float:
         """How many steps or packets a trace has, about."""
-        periods = 2 * duration_s / (self.on.mean_within(duration_s) + self.off.mean_within(duration_s))
+        periods = (
+            2
+            * duration_s
+            / sum(
+                one.mean_within(duration_s) if isinstance(one, Pareto) else one.mean_s
+                for one in (self.on, self.off)
+            )
+        )
         if self.packet_size is None:
             return 1 + periods
         # The periods are drawn for packets, too.

@@ -24,10 +24,6 @@ class Exponential:
         """The probability that a period is longer than this."""
         return math.exp(-max(0.0, time_s) / self.mean_s)
 
-    def mean_within(self, time_s: float) -> float:
-        """The mean of a period, in s, if those that are longer than a time above 0 are cut to it."""
-        return -self.mean_s * math.expm1(-time_s / self.mean_s)
-
     def sample(self, count: int, rng: np.random.Generator) -> Doubles:
         """Lengths in s, each drawn on its own."""
         return rng.exponential(self.mean_s, count)

@@ -1,10 +1,10 @@
 """Problems of traffic sources, as files and the command line ask them."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -12,8 +12,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from fairslice.errors import InputError
 from fairslice.files.pydantic_faults import shown
-from fairslice.models.problem import Count, ModelProblem, Positive, Rational
+from fairslice.models.problem import Count, ModelProblem, Positive, Rational, exact
 from fairslice.models.sources.kinds import (
+    SPEECH,
     VOICE_RATE,
     ConstantRate,
     OnOff,
@@ -22,7 +23,6 @@ from fairslice.models.sources.kinds import (
     Web,
     draw,
     pareto_on_off,
-    voice,
 )
 from fairslice.models.sources.moments import Moments, superposed
 from fairslice.models.sources.periods import Exponential
@@ -178,26 +178,48 @@ class SourceProblem(ModelProblem):
 
     def source(self) -> Source:
         """One of the sources, as the library has it."""
-        rate = _number(self.data_rate, 0.0)
-        size = None if self.packet_size is None else float(self.packet_size)
+        return self._source(float)
+
+    def _source(self, number: Callable[[Fraction], float]) -> Source:
+        """A source whose parameters are what ``number`` makes of them; that of pages is in floats anyway."""
+
+        def given(value: Fraction | None, default: float = 0) -> float:
+            return number(exact(default) if value is None else value)
+
+        size = None if self.packet_size is None else number(self.packet_size)
         if self.kind == "cbr":
-            return ConstantRate(rate, size)
+            return ConstantRate(given(self.data_rate), size)
         if self.kind == "poisson":
-            return PoissonPackets(_number(self.packet_rate, 0.0), 1.0 if size is None else size)
+            return PoissonPackets(given(self.packet_rate), given(self.packet_size, 1))
         if self.kind == "voice":
-            return voice(self.speech or "p59", rate or VOICE_RATE, size)
+            talking_s, silent_s = (number(exact(one)) for one in SPEECH[self.speech or "p59"])
+            rate = given(self.data_rate, VOICE_RATE)
+            return OnOff(rate, Exponential(talking_s), Exponential(silent_s), size)
         if self.kind == "web":
-            return Web(self.pages, rate or None)
-        on_s, off_s = _number(self.on_time_s, 0.0), _number(self.off_time_s, 0.0)
+            return Web(self.pages, None if self.data_rate is None else float(self.data_rate))
+        rate, on_s, off_s = given(self.data_rate), given(self.on_time_s), given(self.off_time_s)
         if self.kind == "on-off":
             return OnOff(rate, Exponential(on_s), Exponential(off_s), size)
-        shape = _number(self.shape, 1.5)
-        return pareto_on_off(rate, on_s, off_s, shape, _number(self.off_shape, shape), size)
+        shape = self.shape or Fraction(3, 2)
+        return pareto_on_off(rate, on_s, off_s, number(shape), number(self.off_shape or shape), size)
 
     def moments(self) -> Moments:
         """Of all sources together."""
-        window_s = None if self.window_s is None else float(self.window_s)
-        return superposed(self.source().moments(window_s), self.sources)
+        found = self._exact_moments()
+        return replace(
+            found,
+            **{
+                name: None if value is None else float(value)
+                for name, value in vars(found).items()
+                if name != "notes"
+            },
+        )
+
+    def _exact_moments(self) -> Moments:
+        """The same, as fractions where they are rational: floats only by what the types say."""
+        number: Callable[[Fraction], float] = float if self.kind == "web" else _kept
+        window_s = None if self.window_s is None else number(self.window_s)
+        return superposed(self._source(number).moments(window_s), self.sources)
 
     def trace(self) -> Trace | None:
         """What the seed draws for the duration; None if they are not given.
@@ -231,16 +253,19 @@ class SourceProblem(ModelProblem):
             raise InputError(_TOO_FAR) from None
 
     def _answer(self) -> dict[str, Any]:
-        moments, trace = self.moments(), self.trace()
+        moments, trace = self._exact_moments(), self.trace()
+        names = (
+            "mean_rate",
+            "peak_rate",
+            "activity",
+            "rate_variance",
+            "peak_to_mean",
+            "hurst",
+            "asymptotic_variance",
+            "window_s",
+        )
         found: dict[str, Any] = {
-            "mean_rate": moments.mean_rate,
-            "peak_rate": moments.peak_rate,
-            "activity": moments.activity,
-            "rate_variance": moments.rate_variance,
-            "peak_to_mean": moments.peak_to_mean,
-            "hurst": moments.hurst,
-            "asymptotic_variance": moments.asymptotic_variance,
-            "window_s": moments.window_s,
+            name: None if (value := getattr(moments, name)) is None else float(value) for name in names
         }
         if not all(value is None or math.isfinite(value) for value in found.values()):
             raise InputError(_TOO_FAR)
@@ -249,13 +274,18 @@ class SourceProblem(ModelProblem):
         if self.kind == "web":
             found["pages"] = _page_rows(self.pages)
         if trace is not None:
-            found["sample"] = _sample(trace, moments.window_s)
+            found["sample"] = _sample(trace, found["window_s"])
             found["trace"] = _rows(trace)
         return found
 
 
 def _number(value: Fraction | None, default: float) -> float:
     return default if value is None else float(value)
+
+
+def _kept(value: Fraction) -> float:
+    """A number as it is: the formulas of moments are the same for fractions, and so stay exact."""
+    return cast(float, value)
 
 
 def _again(detail: Any) -> InitErrorDetails:
