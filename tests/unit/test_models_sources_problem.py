@@ -193,6 +193,15 @@ def test_what_a_trace_needs_is_known_before_it_is_drawn(values: dict[str, Any], 
     assert told in fault
 
 
+def test_what_is_left_of_a_period_may_be_longer_than_a_float_can_say() -> None:
+    """With a shape near 1 a random moment is in a period that lasts for ever, all but always."""
+    values = {"data_rate": 3, "on_time_s": 1, "off_time_s": 1, "shape": 1.0000001}
+    for seed in range(8):
+        (step,) = answer(kind="pareto-on-off", seed=seed, duration_s=1, **values)["trace"]
+        assert step["start_s"] == 0
+        assert step["rate"] in {0, 3}
+
+
 def test_a_shape_that_is_one_as_a_float_is_refused() -> None:
     values = {"data_rate": 1, "on_time_s": 1, "off_time_s": 1, "shape": "1.00000000000000000001"}
     (told,) = faults(kind="pareto-on-off", **values)

@@ -82,11 +82,12 @@ class Pareto:
 
         Its density is the tail over the mean (Cox 1962, chapter 5): uniform up to the scale, with
         probability (α - 1) / α, and behind it again a Pareto law, of shape α - 1: so its mean is infinite
-        where α is 2 or less.
+        where α is 2 or less. What is longer than a float can say is infinite.
         """
         if rng.random() < (self.shape - 1) / self.shape:
             return float(rng.uniform(0, self.scale_s))
-        return float(self.scale_s * _above_zero(rng, 1)[0] ** (-1 / (self.shape - 1)))
+        with np.errstate(over="ignore"):
+            return float(self.scale_s * _above_zero(rng, 1)[0] ** (-1 / (self.shape - 1)))
 
 
 Period = Exponential | Pareto
