@@ -204,6 +204,26 @@ def test_faults_between_fields_are_told_together() -> None:
     assert "flows.b.quantum: is missing, expected one for drr" in text
 
 
+def test_what_does_not_fit_is_told_beside_what_is_wrong_by_itself() -> None:
+    packets = [PACKETS[0], PACKETS[0] | {"flow": "gold"}, PACKETS[1] | {"flow": "gold", "length": 0}]
+    with pytest.raises(InputError) as caught:
+        answered(rate=0, discipline="drr", packets=packets)
+    assert sorted(str(fault) for fault in caught.value.faults) == [
+        "f.json: $.flows.a.quantum: is missing, expected one for drr",
+        "f.json: $.flows.b.quantum: is missing, expected one for drr",
+        'f.json: $.packets: found the id "long" more than once, expected it once',
+        'f.json: $.packets[1].flow: found "gold" here and in 1 more packets, expected one of flows: a, b',
+        "f.json: $.packets[2].length: found 0, expected a number above 0",
+        "f.json: $.rate: found 0, expected a number above 0",
+    ]
+
+
+def test_of_many_flows_some_are_named() -> None:
+    flows = {f"f{number}": {} for number in range(100)}
+    with pytest.raises(InputError, match=r"expected one of flows: f0, f1, .*, f19, …$"):
+        answered(flows=flows, packets=[PACKETS[0]])
+
+
 def test_an_answer_beyond_floats_is_refused() -> None:
     packets = [{"id": 1, "flow": "a", "arrival": 0, "length": "1e300"}]
     with pytest.raises(InputError, match=r"^f\.json: \$: found numbers whose answer is above 1\.7e308"):

@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails
 
 from fairslice.errors import InputError
-from fairslice.files.pydantic_faults import shown
+from fairslice.files.pydantic_faults import again, fault_at, shown
 from fairslice.models.problem import Count, ModelProblem, Positive, Rational, exact
 from fairslice.models.sources.kinds import (
     SPEECH,
@@ -126,7 +126,7 @@ class SourceProblem(ModelProblem):
         try:
             found = handler(data)
         except ValidationError as error:
-            details = [_again(one) for one in error.errors(include_url=False)]
+            details = list(again(error))
         if isinstance(data, Mapping):
             details += _misplaced(data, {detail["loc"][:1] for detail in details})
         if details:
@@ -288,13 +288,6 @@ def _kept(value: Fraction) -> float:
     return cast(float, value)
 
 
-def _again(detail: Any) -> InitErrorDetails:
-    """One of pydantic's errors, to be raised once more."""
-    return InitErrorDetails(
-        type=detail["type"], loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {})
-    )
-
-
 def _misplaced(data: Mapping[str, Any], faulty: set[tuple[Any, ...]]) -> list[InitErrorDetails]:
     """What is missing of a kind, and what it does not have."""
     given = {str(name) for name, value in data.items() if value is not None}
@@ -315,10 +308,7 @@ def _misplaced(data: Mapping[str, Any], faulty: set[tuple[Any, ...]]) -> list[In
 
 
 def _fault(name: str, data: Mapping[str, Any], expected: str) -> InitErrorDetails:
-    text = f"found {shown(data[name])}, {expected}"
-    return InitErrorDetails(
-        type=PydanticCustomError("value_error", "{error}", {"error": text}), loc=(name,), input=data[name]
-    )
+    return fault_at((name,), f"found {shown(data[name])}, {expected}", data[name])
 
 
 def _page_rows(pages: WebPages) -> list[dict[str, Any]]:
