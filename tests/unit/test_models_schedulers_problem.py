@@ -218,6 +218,16 @@ def test_what_does_not_fit_is_told_beside_what_is_wrong_by_itself() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [(1.5, "1.5"), (True, "true"), (None, "null"), ([1], "an array")], ids=str
+)
+def test_a_packet_is_called_by_text_or_a_number(name: object, shown: str) -> None:
+    with pytest.raises(InputError) as caught:
+        answered(packets=[PACKETS[0] | {"id": name}])
+    place = "f.json: $.packets[0].id"
+    assert str(caught.value) == f"{place}: found {shown}, expected a string or a whole number"
+
+
 def test_of_many_flows_some_are_named() -> None:
     flows = {f"f{number}": {} for number in range(100)}
     with pytest.raises(InputError, match=r"expected one of flows: f0, f1, .*, f19, …$"):

@@ -13,7 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
-    StrictInt,
+    PlainValidator,
     StrictStr,
     ValidationError,
     model_validator,
@@ -43,12 +43,19 @@ class ScheduledFlow(BaseModel):
     quantum: Positive | None = None
 
 
+def _name(value: object) -> str | int:
+    """What a packet is called, as it is."""
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"found {shown(value)}, expected a string or a whole number")
+
+
 class ScheduledPacket(BaseModel):
     """A packet: when its last bit has come, and how long it is."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
-    id: StrictStr | StrictInt
+    id: Annotated[str | int, PlainValidator(_name)]
     flow: StrictStr
     arrival: Rational
     length: Positive
