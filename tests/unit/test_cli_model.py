@@ -33,6 +33,13 @@ def test_people_get_a_table_and_a_picture(tmp_path: Path) -> None:
     assert picture.read_text().startswith("<svg")
 
 
+def test_names_with_brackets_are_shown_as_they_are() -> None:
+    words = "model schedule --discipline fifo --rate 1 --flows [red],[/b] --packets [/b]@0:1,[red]=[red]@0:1"
+    shown = CliRunner().invoke(cli, words.split())
+    assert shown.exit_code == 0, shown.output
+    assert "[/b]1, [red]" in shown.output
+
+
 def test_a_picture_of_another_kind_is_refused_before_the_work(tmp_path: Path) -> None:
     picture = tmp_path / "erlang.jpg"
     done = CliRunner().invoke(

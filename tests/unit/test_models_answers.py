@@ -81,6 +81,30 @@ def test_what_is_not_json_is_told_with_its_place() -> None:
         answer_text("{", "f.json")
 
 
+def test_half_a_character_is_refused_wherever_it_stands() -> None:
+    """No output can write it, so an answer with such an id would fail when it is printed."""
+    text = (
+        '{"model": "schedule", "rate": 1, "discipline": "fifo", "flows": {"\\udfff": {}},'
+        ' "packets": [{"id": "\\ud83d", "flow": "\\ud83d\\ude00", "arrival": 0, "length": 1}]}'
+    )
+    with pytest.raises(InputError) as caught:
+        answer_text(text, "f.json")
+    assert str(caught.value).splitlines() == [
+        'f.json: $.flows["\\udfff"]: found half of a surrogate pair, expected whole characters',
+        "f.json: $.packets[0].id: found half of a surrogate pair, expected whole characters",
+    ]
+
+
+def test_a_pair_of_halves_is_a_character() -> None:
+    text = (
+        '{"model": "schedule", "rate": 1, "discipline": "fifo", "flows": {"a": {}},'
+        ' "packets": [{"id": "\\ud83d\\ude00", "flow": "a", "arrival": 0, "length": 1}]}'
+    )
+    found = answer_text(text, "f.json")
+    assert isinstance(found, dict)
+    assert found["order"] == ["\U0001f600"]
+
+
 @pytest.mark.parametrize("model", PROBLEMS)
 def test_every_model_is_described_in_the_command_s_help(model: str) -> None:
     problem = problem_class(model)

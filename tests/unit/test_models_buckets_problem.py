@@ -1,6 +1,7 @@
 """Problems of token buckets: answers, text on the command line, faults and pictures."""
 
 import json
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,20 @@ def test_a_policer_s_answer() -> None:
         ],
         "smallest_burst": 9.0,
     }
+
+
+@pytest.mark.parametrize("mode", ["police", "shape"])
+@pytest.mark.parametrize("name", ["arrival", "length"])
+def test_fractions_with_nothing_in_common_are_refused_and_not_computed_for_ever(mode: str, name: str) -> None:
+    wild = f"1/{10**299 + 7}"
+    packets = [{"arrival": 0, "length": 1, name: f"{10**299 + n}/{10**299 + 2 * n + 1}"} for n in range(2000)]
+    packets.sort(key=lambda one: Fraction(one["arrival"]))
+    with pytest.raises(
+        InputError, match=r"found 2000 packets whose common denominator has more than 13462 digits"
+    ):
+        answer(mode=mode, packets=packets)
+    alike = [{"arrival": 0, "length": 1, name: wild} for _ in range(2000)]
+    assert len(answer(mode=mode, packets=alike)["packets"]) == 2000
 
 
 def test_a_shaper_s_answer() -> None:

@@ -25,7 +25,7 @@ from fairslice.models.congestion import (
     run_asynchronous,
     simple_cycle,
 )
-from fairslice.models.congestion.linear import State
+from fairslice.models.congestion.linear import Number, State
 
 F = Fraction
 GOAL = F(101, 10)
@@ -121,6 +121,41 @@ def test_additive_rules_return_exactly_to_where_they_were() -> None:
     assert cycle is not None
     assert (cycle.length, cycle.reached) == (2, True)
     assert sums(cycle.states) in ([9, 11], [11, 9])
+
+
+@pytest.mark.parametrize(
+    ("start", "rule", "goal", "first", "length"),
+    [
+        ([3], AIMD, 3, 0, 3),
+        ([F(10, 3)], Rule(F(1, 2), F(2), F(0), F(0)), F(19, 10), 1, 4),
+        ([3, 0, 7, F(3, 2)], Rule(F(1), F(1), F(0), F(0)), 23, 4, 7),
+        ([12, 1, 1, 2], Rule(F(0), F(2), F(0), F(1, 2)), 30, 0, 2),
+    ],
+)
+def test_a_state_that_comes_again_closes_a_cycle(
+    start: list[Number], rule: Rule, goal: Number, first: int, length: int
+) -> None:
+    """All that follows depends on the state alone, so once is enough."""
+    made = run(start, rule, goal, first + length)
+    assert made.states[-1].values == made.states[first].values
+    cycle = limit_cycle(made)
+    assert cycle is not None
+    assert (cycle.length, cycle.reached) == (length, True)
+    assert cycle.start <= first
+    late = run(start, rule, goal, first + 3 * length)
+    for place, state in enumerate(late.states[first:], start=first):
+        assert state.values == cycle.states[(place - cycle.start) % length].values
+    if length > 1:
+        assert limit_cycle(run(start, rule, goal, first + length - 1)) is None
+
+
+def test_a_run_whose_numbers_become_too_long_says_how_many_steps_there_may_be() -> None:
+    rule = Rule(F(1, 7), F(1001, 1000), F(-1, 3), F(997, 1000))
+    with pytest.raises(InputError, match=r"steps: found 90, expected at most \d+: ") as refused:
+        run([1, 9], rule, GOAL, 90, most_work=1e5)
+    most = int(str(refused.value).split("at most ")[1].split(":")[0])
+    assert 0 < most < 90
+    assert len(run([1, 9], rule, GOAL, most, most_work=1e5).states) == most + 1
 
 
 def test_a_user_held_at_nothing_is_there_in_the_cycle_too() -> None:

@@ -50,6 +50,17 @@ def test_what_does_not_exist_is_null_and_said() -> None:
     assert found["note"] == "The run has not settled into a cycle after 0 steps."
 
 
+def test_numbers_that_become_too_long_are_refused_and_not_computed_for_ever() -> None:
+    rule = {
+        "increase_add": "1/7",
+        "increase_times": "1001/1000",
+        "decrease_add": "-1/3",
+        "decrease_times": "997/1000",
+    }
+    with pytest.raises(InputError, match=r"steps: found 10000, expected at most \d+: after those"):
+        answer(rule=rule, steps=10_000)
+
+
 def test_with_a_seed_users_act_at_random_and_the_same_each_time() -> None:
     one, same, other = (answer(seed=seed) for seed in (1, 1, 2))
     assert one == same

@@ -552,3 +552,9 @@ def test_near_ties_of_what_is_too_large_are_decided_by_floats(monkeypatch: pytes
     monkeypatch.setattr(erlang_module, "affordable", lambda *_: False)
     assert servers_for_blocking(1, Fraction(1, 2)) == 1
     assert servers_for_waiting(1, 0.4) == 2
+
+
+def test_a_probability_that_no_float_holds_is_0() -> None:
+    """ln B(1,000,000) is about -5360 at 900,000 erlang: far below the least float."""
+    assert erlang_b(900_000.0, 1_000_000) == 0
+    assert erlang_c(900_000.0, 1_000_000) == 0

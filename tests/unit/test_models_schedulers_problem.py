@@ -1,5 +1,6 @@
 """Problems of scheduling as files and options: the answer's keys, exact numbers, faults, and the picture."""
 
+import importlib
 import json
 from typing import Any
 
@@ -55,6 +56,29 @@ def test_an_answer_by_hand() -> None:
         "largest_lag": 11 / 6,
         "lag_bound": 3,
     }
+
+
+def test_packets_that_are_not_an_array_are_told_in_words_of_json() -> None:
+    with pytest.raises(InputError, match=r"^f\.json: \$\.packets: found an object, expected an array$"):
+        answered(packets={"a": 1})
+
+
+@pytest.mark.parametrize("discipline", ["gps", "wfq", "wf2q", "fifo"])
+def test_fractions_that_become_too_long_are_refused_and_not_computed_for_ever(
+    discipline: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("fairslice.models.schedulers.gps")
+    monkeypatch.setattr(module, "_MOST_WORK", 1e6)
+    primes = [p for p in range(2, 200) if all(p % q for q in range(2, p))]
+    problem: dict[str, Any] = {
+        "discipline": discipline,
+        "flows": {str(p): {"weight": f"1/{p}"} for p in primes},
+        "packets": [{"id": p, "flow": str(p), "arrival": f"1/{p}", "length": 1} for p in primes],
+    }
+    with pytest.raises(InputError, match="too long to compute with, expected fewer packets or flows"):
+        answered(**problem)
+    alike = {name: {"weight": 1} for name in problem["flows"]}
+    assert len(answered(**{**problem, "flows": alike, "packets": problem["packets"][:20]})["order"]) == 20
 
 
 def test_gps_itself_has_no_lag_and_overlaps() -> None:
@@ -178,6 +202,36 @@ def test_faults_between_fields_are_told_together() -> None:
     assert 'packets[3].flow: found "gold", expected one of flows: a, b' in text
     assert "flows.a.quantum: is missing, expected one for drr" in text
     assert "flows.b.quantum: is missing, expected one for drr" in text
+
+
+def test_what_does_not_fit_is_told_beside_what_is_wrong_by_itself() -> None:
+    packets = [PACKETS[0], PACKETS[0] | {"flow": "gold"}, PACKETS[1] | {"flow": "gold", "length": 0}]
+    with pytest.raises(InputError) as caught:
+        answered(rate=0, discipline="drr", packets=packets)
+    assert sorted(str(fault) for fault in caught.value.faults) == [
+        "f.json: $.flows.a.quantum: is missing, expected one for drr",
+        "f.json: $.flows.b.quantum: is missing, expected one for drr",
+        'f.json: $.packets: found the id "long" more than once, expected it once',
+        'f.json: $.packets[1].flow: found "gold" here and in 1 more packets, expected one of flows: a, b',
+        "f.json: $.packets[2].length: found 0, expected a number above 0",
+        "f.json: $.rate: found 0, expected a number above 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [(1.5, "1.5"), (True, "true"), (None, "null"), ([1], "an array")], ids=str
+)
+def test_a_packet_is_called_by_text_or_a_number(name: object, shown: str) -> None:
+    with pytest.raises(InputError) as caught:
+        answered(packets=[PACKETS[0] | {"id": name}])
+    place = "f.json: $.packets[0].id"
+    assert str(caught.value) == f"{place}: found {shown}, expected a string or a whole number"
+
+
+def test_of_many_flows_some_are_named() -> None:
+    flows = {f"f{number}": {} for number in range(100)}
+    with pytest.raises(InputError, match=r"expected one of flows: f0, f1, .*, f19, …$"):
+        answered(flows=flows, packets=[PACKETS[0]])
 
 
 def test_an_answer_beyond_floats_is_refused() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from fairslice.models.problem import ModelProblem
 from fairslice.models.queues.problem import ErlangProblem, QueueProblem
+from fairslice.models.queues.steady import SteadyState
 from fairslice.report.drawing import BAD
 from fairslice.report.models import erlang_picture, queue_picture
 
@@ -106,3 +107,37 @@ def test_simulated_points_are_drawn_where_they_are() -> None:
     svg = queue_picture.draw(problem, problem.answer(), [(0.5, 0.2, 1.0), (0.8, 0.5, 4.0)])
     assert "simulated" in svg
     assert "simulated" not in plain
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"offered": 900_000, "servers": 1_000_000},
+        {"offered": 900_000, "blocking": 1e-6},
+        {"offered": 1e20, "servers": 3},
+    ],
+    ids=str,
+)
+def test_as_many_servers_as_are_counted_are_drawn(values: dict[str, float]) -> None:
+    problem = ErlangProblem.model_validate(values)
+    assert erlang_picture.draw(problem, problem.answer()).startswith("<svg")
+
+
+def test_a_queue_with_many_places_is_drawn_with_few_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each point takes a second where a million may be in the system."""
+    drawn: list[QueueProblem] = []
+    steady_state = QueueProblem.steady_state
+
+    def counted(self: QueueProblem) -> SteadyState:
+        drawn.append(self)
+        return steady_state(self)
+
+    monkeypatch.setattr(QueueProblem, "steady_state", counted)
+    numbers = []
+    for capacity in (100, 100_000):
+        problem = QueueProblem.model_validate({"arrival_rate": 9, "service_rate": 10, "capacity": capacity})
+        answer = problem.answer()
+        drawn.clear()
+        assert queue_picture.draw(problem, answer).startswith("<svg")
+        numbers.append(len(drawn))
+    assert numbers == [80, 16]

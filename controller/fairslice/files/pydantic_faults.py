@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 DocumentPath = tuple[str | int, ...]
 """Keys and indices that lead from the whole document to a part of it."""
@@ -93,6 +94,20 @@ def expected_of(detail: Any) -> str:
 
 def _tag_key(detail: Any) -> str:
     return str(detail["ctx"]["discriminator"]).replace("'", '"')
+
+
+def again(error: ValidationError) -> list[InitErrorDetails]:
+    """All that a model found, to be raised together with what is found besides."""
+    return [
+        InitErrorDetails(type=one["type"], loc=one["loc"], input=one["input"], ctx=one.get("ctx", {}))
+        for one in error.errors(include_url=False)
+    ]
+
+
+def fault_at(path: DocumentPath, text: str, value: object) -> InitErrorDetails:
+    """A fault of ours, to be raised together with those that a model found."""
+    kind = PydanticCustomError("value_error", "{error}", {"error": text})
+    return InitErrorDetails(type=kind, loc=path, input=value)
 
 
 def shown(value: object) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 LONGEST = 40
@@ -21,9 +22,9 @@ def answer_tables(answer: Mapping[str, Any]) -> Iterator[Table]:
             lists[name] = value
         elif isinstance(value, Mapping):
             for key, one in value.items():
-                single.add_row(f"{name} {key}", shown_value(one))
+                single.add_row(f"{name} {key}", _cell(one))
         else:
-            single.add_row(name, shown_value(value))
+            single.add_row(name, _cell(value))
     if single.row_count:
         yield single
     for name, rows in lists.items():
@@ -48,8 +49,13 @@ def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Table:
         numeric = all(not isinstance(row.get(column), str | bool) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
     for row in rows[:LONGEST]:
-        table.add_row(*(shown_value(row.get(column)) for column in columns))
+        table.add_row(*(_cell(row.get(column)) for column in columns))
     return table
+
+
+def _cell(value: object) -> str:
+    """A value for a table: names of the caller's may have brackets, which are not markup."""
+    return escape(shown_value(value))
 
 
 def shown_value(value: object) -> str:

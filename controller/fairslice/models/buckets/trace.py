@@ -22,6 +22,8 @@ Number: TypeAlias = int | float | Fraction | str
 """As :func:`fairslice.models.problem.exact` reads it: ``"1/3"`` is a third."""
 Numbers: TypeAlias = Sequence[Number] | NDArray[Any]
 """An array of floats is computed in floats; all else exactly, a float as it is written."""
+_MOST_WORK = 4e12
+"""Packets, times the square of the bits of their common denominator: some seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def whole_trace(arrivals: Numbers, lengths: Numbers, rate: Fraction, burst: Frac
     """A trace with a bucket, in whole numbers: all by the least common denominator.
 
     Raises:
-        InputError: see :func:`check`.
+        InputError: see :func:`check`; or the numbers have no common denominator that is short enough.
     """
     ticks, per_time = _whole(arrivals)
     amounts, own = _whole(lengths)
@@ -77,7 +79,15 @@ def _whole(values: Numbers) -> tuple[list[int], int]:
     if all(type(value) is int for value in plain):
         return plain, 1
     fractions = [exact(value) for value in plain]
-    common = math.lcm(*{one.denominator for one in fractions})
+    common, most_bits = 1, math.sqrt(_MOST_WORK / max(1, len(fractions)))
+    for denominator in {one.denominator for one in fractions}:
+        common = math.lcm(common, denominator)
+        if common.bit_length() > most_bits:
+            raise InputError(
+                f"found {len(fractions)} packets whose common denominator has more than"
+                f" {int(most_bits * math.log10(2))} digits, too many to compute with;"
+                " expected decimals, or fractions that have more in common"
+            )
     return [one.numerator * (common // one.denominator) for one in fractions], common
 
 

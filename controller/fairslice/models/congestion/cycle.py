@@ -38,11 +38,19 @@ class LimitCycle:
 
 
 def limit_cycle(made: Run) -> LimitCycle | None:
-    """The cycle that a run has settled into: the shortest whose pattern it ends with twice.
+    """The cycle that a run has settled into: one that it has closed, or the shortest whose pattern it ends
+    with twice.
 
+    A state that comes again is proof enough, as all that follows depends on it alone.
     None if there is none: the run is too short, or it never repeats, as multiplicative rules mostly do not.
     """
     modes = made.modes
+    closed = _closed(made.states)
+    if closed is not None:
+        begin = len(modes) - closed
+        start = _first_of_pattern(modes, closed)
+        states = made.states[begin:-1]
+        return LimitCycle(start, tuple(states[(start - begin + i) % closed] for i in range(closed)), True)
     for length in range(1, len(modes) // 2 + 1):
         if modes[-length:] != modes[-2 * length : -length]:
             continue
@@ -53,13 +61,28 @@ def limit_cycle(made: Run) -> LimitCycle | None:
         around = run(fixed, made.rule, made.goal, length)
         if around.modes != modes[begin:] or around.states[-1].values != fixed:
             continue
-        start = begin
-        while start and modes[start - 1] == modes[start - 1 + length]:
-            start -= 1
+        start = _first_of_pattern(modes, length)
         turned = (start - begin) % length
         reached = made.states[begin].values == fixed
         return LimitCycle(start, tuple(around.states[(turned + i) % length] for i in range(length)), reached)
     return None
+
+
+def _closed(states: Sequence[State]) -> int | None:
+    """After how many steps the last state had come before; None if it is new."""
+    last = states[-1]
+    for length, state in enumerate(reversed(states[:-1]), start=1):
+        if state.same_as(last):
+            return length
+    return None
+
+
+def _first_of_pattern(modes: Sequence[Mode], length: int) -> int:
+    """The first step from which the pattern of so many steps, with which a run ends, repeats to the end."""
+    start = len(modes) - length
+    while start and modes[start - 1] == modes[start - 1 + length]:
+        start -= 1
+    return start
 
 
 def _fixed(rule: Rule, modes: Sequence[Mode], shares: Sequence[Fraction]) -> tuple[Fraction, ...] | None:

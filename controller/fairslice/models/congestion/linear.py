@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
+from fairslice.errors import InputError
 from fairslice.models.problem import exact
 
 Number: TypeAlias = int | float | Fraction | str
@@ -41,6 +42,10 @@ MIMD = Rule(Fraction(0), Fraction(11, 10), Fraction(0), Fraction(1, 2))
 MIAD = Rule(Fraction(0), Fraction(11, 10), Fraction(-1), Fraction(1))
 RULES: Mapping[str, Rule] = {"aimd": AIMD, "aiad": AIAD, "mimd": MIMD, "miad": MIAD}
 """The four kinds, each with numbers that serve as an example."""
+
+_PRIME = 2**61 - 1
+_OF_A_PRODUCT = 1.6
+"""The power of the bits of two numbers that their product takes (Karatsuba and Ofman 1962)."""
 
 Mode = tuple[bool, tuple[bool, ...]]
 """Of a step: whether the feedback was 1, and of each user whether it was held at 0."""
@@ -77,6 +82,17 @@ class State:
     def _jain(self) -> tuple[int, int]:
         return sum(self.shares) ** 2, len(self.shares) * sum(share * share for share in self.shares)
 
+    def same_as(self, other: "State") -> bool:
+        """Whether all send the same in another state, exactly; the denominators may differ."""
+        pairs = zip(self.shares, other.shares, strict=True)
+        mine, its = self.denominator % _PRIME, other.denominator % _PRIME
+        # What differs mostly differs in the remainders, too, and those are short.
+        return all(
+            not ((one % _PRIME) * its - (another % _PRIME) * mine) % _PRIME
+            and one * other.denominator == another * self.denominator
+            for one, another in pairs
+        )
+
     def is_fair(self, index: Fraction) -> bool:
         """Whether Jain's index is that high, exactly."""
         above, below = self._jain
@@ -106,7 +122,7 @@ class Run:
         return next((i for i, state in enumerate(self.states) if state.is_fair(wanted)), None)
 
 
-def run(start: Sequence[Number], rule: Rule, goal: Number, steps: int) -> Run:
+def run(start: Sequence[Number], rule: Rule, goal: Number, steps: int, *, most_work: float = math.inf) -> Run:
     """Let users follow a rule, all at once, for so many steps.
 
     Args:
@@ -114,6 +130,10 @@ def run(start: Sequence[Number], rule: Rule, goal: Number, steps: int) -> Run:
         rule: multipliers of 0 or more.
         goal: what they may send together, above 0.
         steps: 0 or more.
+        most_work: what may be computed, in products of two numbers of one bit.
+
+    Raises:
+        InputError: it would be more, as exact numbers become longer with each step.
     """
     at_most = exact(goal)
     begin = [exact(one) for one in start]
@@ -122,7 +142,14 @@ def run(start: Sequence[Number], rule: Rule, goal: Number, steps: int) -> Run:
     denominator = math.lcm(*(one.denominator for one in (*begin, *additions)))
     state = State(tuple(int(one * denominator) for one in begin), denominator)
     states, modes = [state], []
-    for _ in range(steps):
+    work = 0.0
+    for made in range(steps):
+        work += len(begin) * float(state.denominator.bit_length()) ** _OF_A_PRODUCT
+        if work > most_work:
+            raise InputError(
+                f"steps: found {steps}, expected at most {made}: after those the exact numbers of this rule"
+                " and start are too long to compute with"
+            )
         congested = state.exceeds(at_most)
         add, times = rule.response(congested=congested)
         grown = state.denominator * times.denominator

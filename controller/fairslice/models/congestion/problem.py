@@ -15,6 +15,8 @@ from fairslice.models.congestion.linear import RULES, Rule, State, run
 from fairslice.models.problem import Count, ModelProblem, NotNegative, Positive, Rational
 
 MOST_STEPS = 10_000
+_MOST_WORK = 2e11
+"""Of a run, as :func:`fairslice.models.congestion.linear.run` counts it: some seconds."""
 _FAIR = ("0.95", "0.99")
 _PARTS = tuple(Rule.__dataclass_fields__)
 
@@ -109,7 +111,7 @@ class AimdProblem(ModelProblem):
             raise InputError("what users send rises above 1e308, which JSON can't hold") from None
 
     def _synchronous(self) -> dict[str, Any]:
-        made = run(self.start, self.rule.rule, self.goal, self.steps)
+        made = run(self.start, self.rule.rule, self.goal, self.steps, most_work=_MOST_WORK)
         cycle = limit_cycle(made)
         found = self._of(made.states)
         found["steps_to_jain"] = {index: made.steps_to_jain(Fraction(index)) for index in _FAIR}

@@ -8,6 +8,9 @@ Powers and factorials overflow for some 170 servers. Here the blocking of one se
 one less (Jagerman 1974): all terms are above 0, so that nothing overflows and nothing cancels.
 """
 
+import sys
+from collections import deque
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import overload
 
@@ -72,7 +75,7 @@ def erlang_c(offered: Number, servers: int) -> Number:
     a, m = fraction("offered", offered), count("servers", servers, 1)
     if a >= m:
         raise InputError(f"offered: found {offered}, expected a number below {m}, the servers")
-    return _c_of_b(erlang_b(offered, servers), a, m)
+    return c_of_b(erlang_b(offered, servers), a, m)
 
 
 def servers_for_blocking(offered: Real, blocking: Real) -> int:
@@ -120,11 +123,11 @@ def servers_for_waiting(offered: Real, wait_probability: Real) -> int:
             found = load * found / (servers + load * found)
             if servers <= a:
                 continue
-            waits = float(_c_of_b(found, a, servers))
+            waits = float(c_of_b(found, a, servers))
             if abs(waits - limit) <= _NEAR * limit and affordable(
                 servers, a.numerator, a.denominator, servers
             ):
-                if _c_of_b(_exact_b(a, servers), a, servers) <= target:
+                if c_of_b(_exact_b(a, servers), a, servers) <= target:
                     return servers
             elif waits <= limit:
                 return servers
@@ -161,15 +164,24 @@ def offered_for_waiting(servers: int, wait_probability: Real) -> float:
     def less(offered: float) -> float:
         if offered >= m:
             return -1.0
-        return -float(_c_of_b(_float_b(offered, m), Fraction(offered), m))
+        return -float(c_of_b(_float_b(offered, m), Fraction(offered), m))
 
     return first_time(less, -target, m / 2)
 
 
-def _float_b(offered: float, servers: int) -> float:
+def each_float_b(offered: float, most: int) -> Iterator[float]:
+    """:func:`erlang_b` of 0, 1, … ``most`` servers, one from the other; what no float holds in full is 0."""
     blocking = 1.0
-    for n in range(1, servers + 1):
+    yield blocking
+    for n in range(1, most + 1):
         blocking = offered * blocking / (n + offered * blocking)
+        if blocking < sys.float_info.min:
+            blocking = 0.0  # A float below has few digits, and multiplying would not make it smaller.
+        yield blocking
+
+
+def _float_b(offered: float, servers: int) -> float:
+    (blocking,) = deque(each_float_b(offered, servers), maxlen=1)
     return blocking
 
 
@@ -182,7 +194,8 @@ def _exact_b(offered: Fraction, servers: int) -> Fraction:
     return Fraction(lost, all_calls)
 
 
-def _c_of_b(blocking: Number, offered: Fraction, servers: int) -> Number:
+def c_of_b(blocking: Number, offered: Fraction, servers: int) -> Number:
+    """:func:`erlang_c` of what :func:`erlang_b` is; ``servers`` are more than what is offered."""
     spare = servers - offered
     if isinstance(blocking, Fraction):
         return servers * blocking / (spare + offered * blocking)

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from heapq import heappop, heappush
 from itertools import pairwise
 from typing import Generic
 
+from fairslice.errors import InputError
 from fairslice.models.schedulers.traffic import Number, Served, Traffic
 
 _CANCELLED = 10**6
 """By how much a weight may exceed what it is taken from."""
+_MOST_WORK = 2e12
+"""Of a schedule in fractions, in products of two bits: some seconds."""
 
 
 class VirtualClock(Generic[Number]):
@@ -28,6 +32,10 @@ class VirtualClock(Generic[Number]):
 
     An instant at which all has been sent ends the busy period, also if a packet comes right then. That is
     judged by the work alone, so that with floats no rounding of V can join two busy periods.
+
+    The denominator of V grows with each sum of weights within a busy period: that of many weights without a
+    common measure can get longer than is affordable. Then a packet that comes, or GPS that sends, raises
+    InputError.
 
     Attributes:
         virtual_start: of each packet that has come.
@@ -53,6 +61,7 @@ class VirtualClock(Generic[Number]):
         self._last_period = [-1] * len(traffic.weights)
         self._period = 0
         self._busy_until: Number | None = None
+        self._work = 0.0
 
     def arrive(self, packet: int) -> None:
         """A packet comes; packets must come in the order of time."""
@@ -66,6 +75,7 @@ class VirtualClock(Generic[Number]):
         else:
             self.advance(now)
         self._busy_until += length / traffic.rate
+        self._afford()
         start = self.virtual
         if self._last_period[flow] == self._period and self._last[flow] > start:
             start = self._last[flow]
@@ -95,10 +105,21 @@ class VirtualClock(Generic[Number]):
         while self._heap:
             self._leave(self._now + (self._heap[0][0] - self.virtual) * self._weight / rate)
 
+    def _afford(self) -> None:
+        virtual, now = self.virtual, self._now
+        if isinstance(virtual, Fraction) and isinstance(now, Fraction):
+            self._work += float(virtual.denominator.bit_length() + now.denominator.bit_length()) ** 2
+            if self._work > _MOST_WORK:
+                raise InputError(
+                    "found weights, lengths and arrivals whose exact virtual times become too long to compute"
+                    " with, expected fewer packets or flows, or numbers with a common denominator"
+                )
+
     def _leave(self, time: Number) -> None:
         virtual, packet = heappop(self._heap)
         self.finish[packet] = self._now = time
         self.virtual = virtual
+        self._afford()
         flow = self._traffic.flow[packet]
         self._queued[flow] -= 1
         if not self._queued[flow]:

@@ -2,14 +2,26 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal
+from itertools import islice
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PlainValidator,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
 from fairslice.errors import InputError
-from fairslice.files.pydantic_faults import shown
+from fairslice.files.pydantic_faults import again, fault_at, shown
 from fairslice.files.words import did_you_mean
 from fairslice.models.problem import ModelProblem, Positive, Rational
 from fairslice.models.schedulers.gps import Fluid, gps
@@ -18,6 +30,8 @@ from fairslice.models.schedulers.traffic import Served, Traffic, lag_bound, larg
 
 _FLOW = re.compile(r"\s*([^\s:,@]+)(?::([^:,]*))?(?::([^:,]*))?\s*")
 _PACKET = re.compile(r"\s*(?:([^\s=,]+)=)?([^\s:,@=]+)@([^:,@]+):([^:,@]+)\s*")
+_NAMED = 20
+"""So many flows are named where a packet is of none of them."""
 
 
 class ScheduledFlow(BaseModel):
@@ -29,12 +43,19 @@ class ScheduledFlow(BaseModel):
     quantum: Positive | None = None
 
 
+def _name(value: object) -> str | int:
+    """What a packet is called, as it is."""
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"found {shown(value)}, expected a string or a whole number")
+
+
 class ScheduledPacket(BaseModel):
     """A packet: when its last bit has come, and how long it is."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
-    id: StrictStr | StrictInt
+    id: Annotated[str | int, PlainValidator(_name)]
     flow: StrictStr
     arrival: Rational
     length: Positive
@@ -84,7 +105,7 @@ class ScheduleProblem(ModelProblem):
         description='Each with its weight, and of drr with its quantum: "a:1, b:2" or "a:1:500, b::1500".'
         " A weight that is not given is 1, of drr the quantum."
     )
-    packets: Annotated[Sequence[ScheduledPacket], BeforeValidator(_packets_of)] = Field(
+    packets: Annotated[tuple[ScheduledPacket, ...], BeforeValidator(_packets_of)] = Field(
         description='Each as FLOW@ARRIVAL:LENGTH, such as "a@0:2, b@1:1/2"; or as ID=FLOW@ARRIVAL:LENGTH.'
     )
 
@@ -95,26 +116,22 @@ class ScheduleProblem(ModelProblem):
         "      --flows a:1,b:2 --packets a@0:3,b@1:1,a@1:1,b@2:2 --plot wfq.svg"
     )
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "ScheduleProblem":
-        faults: list[str] = []
-        twice = [one for one, count in Counter(packet.id for packet in self.packets).items() if count > 1]
-        faults += [f"packets: found the id {shown(one)} more than once, expected it once" for one in twice]
-        for place, packet in enumerate(self.packets):
-            if packet.flow not in self.flows:
-                known = ", ".join(self.flows) or "none"
-                meant = did_you_mean(packet.flow, self.flows)
-                found = shown(packet.flow)
-                faults.append(f"packets[{place}].flow: found {found}, expected one of flows: {known}{meant}")
-        if self.discipline == "drr":
-            faults += [
-                f"flows.{name}.quantum: is missing, expected one for drr"
-                for name, flow in self.flows.items()
-                if flow.quantum is None
-            ]
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _consistent(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Packets and flows fit each other; told together with all other faults."""
+        details: list[Any] = []
+        found = None
+        try:
+            found = handler(data)
+        except ValidationError as error:
+            details = again(error)
+        if isinstance(data, Mapping):
+            details += _misfits(data)
+        if details:
+            raise ValidationError.from_exception_data(cls.__name__, details)
+        assert found is not None
+        return found
 
     def traffic(self) -> Traffic[Fraction]:
         """The packets in columns."""
@@ -177,6 +194,44 @@ class ScheduleProblem(ModelProblem):
             "largest_lag": _float(largest_lag(served.finish, fluid.finish)),
             "lag_bound": _float(bound.get(self.discipline)),
         }
+
+
+def _misfits(data: Mapping[str, Any]) -> list[InitErrorDetails]:
+    """Flows without a quantum, packets of unknown flows and ids that come twice, as far as can be read."""
+    try:
+        flows, packets = _flows_of(data.get("flows")), _packets_of(data.get("packets"))
+    except ValueError:
+        return []  # The text itself is told of.
+    told: list[InitErrorDetails] = []
+    if data.get("discipline") == "drr" and isinstance(flows, Mapping):
+        told += [
+            fault_at(("flows", str(name), "quantum"), "is missing, expected one for drr", flow)
+            for name, flow in flows.items()
+            if isinstance(flow, Mapping) and flow.get("quantum") is None
+        ]
+    if not isinstance(packets, list | tuple):
+        return told
+    rows = [(place, packet) for place, packet in enumerate(packets) if isinstance(packet, Mapping)]
+    ids = Counter(one for _, packet in rows if type(one := packet.get("id")) in {str, int})
+    told += [
+        fault_at(("packets",), f"found the id {shown(one)} more than once, expected it once", one)
+        for one, times in ids.items()
+        if times > 1
+    ]
+    if isinstance(flows, Mapping):
+        known = (
+            ", ".join([*islice(map(str, flows), _NAMED), *(["…"] if len(flows) > _NAMED else [])]) or "none"
+        )
+        places: dict[str, list[int]] = {}
+        for place, packet in rows:
+            if isinstance(flow := packet.get("flow"), str) and flow not in flows:
+                places.setdefault(flow, []).append(place)
+        for flow, (place, *others) in places.items():
+            more = f" here and in {len(others)} more packets" if others else ""
+            meant = did_you_mean(flow, flows) if len(places) <= _NAMED else ""
+            text = f"found {shown(flow)}{more}, expected one of flows: {known}{meant}"
+            told.append(fault_at(("packets", place, "flow"), text, flow))
+    return told
 
 
 def _float(number: Fraction | None) -> float | None:

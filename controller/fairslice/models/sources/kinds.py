@@ -86,9 +86,18 @@ class OnOff:
 
     def rows(self, duration_s: float) -> float:
         """How many steps or packets a trace has, about."""
+        periods = (
+            2
+            * duration_s
+            / sum(
+                one.mean_within(duration_s) if isinstance(one, Pareto) else one.mean_s
+                for one in (self.on, self.off)
+            )
+        )
         if self.packet_size is None:
-            return 1 + 2 * duration_s / (self.on.mean_s + self.off.mean_s)
-        return 1 + self.moments().mean_rate * duration_s / self.packet_size
+            return 1 + periods
+        # The periods are drawn for packets, too.
+        return 1 + max(periods, self.moments().mean_rate * duration_s / self.packet_size)
 
     def draw(self, duration_s: float, rng: np.random.Generator) -> Trace:
         """Stationary from the beginning."""

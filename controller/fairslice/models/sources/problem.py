@@ -1,19 +1,20 @@
 """Problems of traffic sources, as files and the command line ask them."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from fractions import Fraction
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 import numpy as np
-from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from fairslice.errors import InputError
-from fairslice.files.pydantic_faults import shown
-from fairslice.models.problem import Count, ModelProblem, Positive, Rational
+from fairslice.files.pydantic_faults import again, fault_at, shown
+from fairslice.models.problem import Count, ModelProblem, Positive, Rational, exact
 from fairslice.models.sources.kinds import (
+    SPEECH,
     VOICE_RATE,
     ConstantRate,
     OnOff,
@@ -22,7 +23,6 @@ from fairslice.models.sources.kinds import (
     Web,
     draw,
     pareto_on_off,
-    voice,
 )
 from fairslice.models.sources.moments import Moments, superposed
 from fairslice.models.sources.periods import Exponential
@@ -31,6 +31,8 @@ from fairslice.models.sources.web import ClippedLogNormal, EmbeddedCount, WebPag
 
 MOST_ROWS = 1_000_000
 """Steps or packets of a trace that are drawn."""
+MOST_WINDOWS = 10_000_000
+"""Over which the rate of a trace is averaged for its variance."""
 _TOO_FAR = "found numbers too far apart to compute with, expected sizes, rates and times nearer to each other"
 EVERY = frozenset({"model", "kind", "sources", "seed", "duration_s"})
 """What may be said of every kind."""
@@ -51,7 +53,15 @@ KINDS: Mapping[str, tuple[set[str], set[str]]] = {
 }
 """What must, and what may be said of each kind."""
 _Kind = Literal["cbr", "poisson", "on-off", "voice", "pareto-on-off", "web"]
-_Shape = Annotated[Rational, Field(gt=1)]
+
+
+def _above_one(value: Fraction) -> Fraction:
+    if float(value) <= 1:
+        raise ValueError("found a number that is 1 as a float, expected a number above 1")
+    return value
+
+
+_Shape = Annotated[Rational, Field(gt=1), AfterValidator(_above_one)]
 
 
 class SourceProblem(ModelProblem):
@@ -116,7 +126,7 @@ class SourceProblem(ModelProblem):
         try:
             found = handler(data)
         except ValidationError as error:
-            details = [_again(one) for one in error.errors(include_url=False)]
+            details = list(again(error))
         if isinstance(data, Mapping):
             details += _misplaced(data, {detail["loc"][:1] for detail in details})
         if details:
@@ -168,32 +178,54 @@ class SourceProblem(ModelProblem):
 
     def source(self) -> Source:
         """One of the sources, as the library has it."""
-        rate = _number(self.data_rate, 0.0)
-        size = None if self.packet_size is None else float(self.packet_size)
+        return self._source(float)
+
+    def _source(self, number: Callable[[Fraction], float]) -> Source:
+        """A source whose parameters are what ``number`` makes of them; that of pages is in floats anyway."""
+
+        def given(value: Fraction | None, default: float = 0) -> float:
+            return number(exact(default) if value is None else value)
+
+        size = None if self.packet_size is None else number(self.packet_size)
         if self.kind == "cbr":
-            return ConstantRate(rate, size)
+            return ConstantRate(given(self.data_rate), size)
         if self.kind == "poisson":
-            return PoissonPackets(_number(self.packet_rate, 0.0), 1.0 if size is None else size)
+            return PoissonPackets(given(self.packet_rate), given(self.packet_size, 1))
         if self.kind == "voice":
-            return voice(self.speech or "p59", rate or VOICE_RATE, size)
+            talking_s, silent_s = (number(exact(one)) for one in SPEECH[self.speech or "p59"])
+            rate = given(self.data_rate, VOICE_RATE)
+            return OnOff(rate, Exponential(talking_s), Exponential(silent_s), size)
         if self.kind == "web":
-            return Web(self.pages, rate or None)
-        on_s, off_s = _number(self.on_time_s, 0.0), _number(self.off_time_s, 0.0)
+            return Web(self.pages, None if self.data_rate is None else float(self.data_rate))
+        rate, on_s, off_s = given(self.data_rate), given(self.on_time_s), given(self.off_time_s)
         if self.kind == "on-off":
             return OnOff(rate, Exponential(on_s), Exponential(off_s), size)
-        shape = _number(self.shape, 1.5)
-        return pareto_on_off(rate, on_s, off_s, shape, _number(self.off_shape, shape), size)
+        shape = self.shape or Fraction(3, 2)
+        return pareto_on_off(rate, on_s, off_s, number(shape), number(self.off_shape or shape), size)
 
     def moments(self) -> Moments:
         """Of all sources together."""
-        window_s = None if self.window_s is None else float(self.window_s)
-        return superposed(self.source().moments(window_s), self.sources)
+        found = self._exact_moments()
+        return replace(
+            found,
+            **{
+                name: None if value is None else float(value)
+                for name, value in vars(found).items()
+                if name != "notes"
+            },
+        )
+
+    def _exact_moments(self) -> Moments:
+        """The same, as fractions where they are rational: floats only by what the types say."""
+        number: Callable[[Fraction], float] = float if self.kind == "web" else _kept
+        window_s = None if self.window_s is None else number(self.window_s)
+        return superposed(self._source(number).moments(window_s), self.sources)
 
     def trace(self) -> Trace | None:
         """What the seed draws for the duration; None if they are not given.
 
         Raises:
-            InputError: it would have more than :data:`MOST_ROWS` rows.
+            InputError: it would have more than :data:`MOST_ROWS` rows, or :data:`MOST_WINDOWS` windows.
         """
         if self.seed is None or self.duration_s is None:
             return None
@@ -203,6 +235,12 @@ class SourceProblem(ModelProblem):
             raise InputError(
                 f"found a duration_s of {duration_s:g} for {self.sources} sources, which makes about "
                 f"{rows:.3g} rows of a trace, expected at most {MOST_ROWS}"
+            )
+        window_s = self.moments().window_s
+        if window_s is not None and duration_s / window_s > MOST_WINDOWS:
+            raise InputError(
+                f"found a duration_s of {duration_s:g}, which has {duration_s / window_s:.3g} windows of "
+                f"window_s, {window_s:g}; expected at most {MOST_WINDOWS}"
             )
         return draw(source, duration_s, np.random.default_rng(self.seed), self.sources)
 
@@ -215,16 +253,19 @@ class SourceProblem(ModelProblem):
             raise InputError(_TOO_FAR) from None
 
     def _answer(self) -> dict[str, Any]:
-        moments, trace = self.moments(), self.trace()
+        moments, trace = self._exact_moments(), self.trace()
+        names = (
+            "mean_rate",
+            "peak_rate",
+            "activity",
+            "rate_variance",
+            "peak_to_mean",
+            "hurst",
+            "asymptotic_variance",
+            "window_s",
+        )
         found: dict[str, Any] = {
-            "mean_rate": moments.mean_rate,
-            "peak_rate": moments.peak_rate,
-            "activity": moments.activity,
-            "rate_variance": moments.rate_variance,
-            "peak_to_mean": moments.peak_to_mean,
-            "hurst": moments.hurst,
-            "asymptotic_variance": moments.asymptotic_variance,
-            "window_s": moments.window_s,
+            name: None if (value := getattr(moments, name)) is None else float(value) for name in names
         }
         if not all(value is None or math.isfinite(value) for value in found.values()):
             raise InputError(_TOO_FAR)
@@ -233,7 +274,7 @@ class SourceProblem(ModelProblem):
         if self.kind == "web":
             found["pages"] = _page_rows(self.pages)
         if trace is not None:
-            found["sample"] = _sample(trace, moments.window_s)
+            found["sample"] = _sample(trace, found["window_s"])
             found["trace"] = _rows(trace)
         return found
 
@@ -242,11 +283,9 @@ def _number(value: Fraction | None, default: float) -> float:
     return default if value is None else float(value)
 
 
-def _again(detail: Any) -> InitErrorDetails:
-    """One of pydantic's errors, to be raised once more."""
-    return InitErrorDetails(
-        type=detail["type"], loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {})
-    )
+def _kept(value: Fraction) -> float:
+    """A number as it is: the formulas of moments are the same for fractions, and so stay exact."""
+    return cast(float, value)
 
 
 def _misplaced(data: Mapping[str, Any], faulty: set[tuple[Any, ...]]) -> list[InitErrorDetails]:
@@ -269,10 +308,7 @@ def _misplaced(data: Mapping[str, Any], faulty: set[tuple[Any, ...]]) -> list[In
 
 
 def _fault(name: str, data: Mapping[str, Any], expected: str) -> InitErrorDetails:
-    text = f"found {shown(data[name])}, {expected}"
-    return InitErrorDetails(
-        type=PydanticCustomError("value_error", "{error}", {"error": text}), loc=(name,), input=data[name]
-    )
+    return fault_at((name,), f"found {shown(data[name])}, {expected}", data[name])
 
 
 def _page_rows(pages: WebPages) -> list[dict[str, Any]]:

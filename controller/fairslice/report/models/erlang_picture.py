@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from fairslice.models.queues.erlang import erlang_b, erlang_c
+from fairslice.models.queues.erlang import c_of_b, each_float_b, erlang_b, erlang_c
+from fairslice.models.queues.numbers import MOST
 from fairslice.models.queues.problem import ErlangProblem
 from fairslice.report.drawing import BAD, MUTED, SLICE_COLOURS, as_svg, logarithmic_axis
 
@@ -30,18 +32,23 @@ def _figure(problem: ErlangProblem, answer: Mapping[str, Any]) -> "Figure":
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     # As far as a normal distribution with the same mean and deviation hardly reaches.
-    most = max(10, math.ceil(1.25 * servers), math.ceil(offered + 5 * math.sqrt(offered)))
-    counts = range(0, most + 1, max(1, most // _POINTS))
+    most = min(MOST, max(10, math.ceil(1.25 * servers), math.ceil(offered + 5 * math.sqrt(offered))))
+    each = max(1, most // _POINTS)
+    counts, blocking = range(0, most + 1, each), list(islice(each_float_b(offered, most), 0, None, each))
     axes.plot(
         counts,
-        [erlang_b(offered, n) for n in counts],
+        blocking,
         color=SLICE_COLOURS[0],
         label="is lost, if nobody can wait (B)",
     )
-    waiting = [n for n in counts if n > offered]
+    waiting = [
+        (n, float(c_of_b(one, problem.offered, n)))
+        for n, one in zip(counts, blocking, strict=True)
+        if n > problem.offered
+    ]
     axes.plot(
-        waiting,
-        [erlang_c(offered, n) for n in waiting],
+        [n for n, _ in waiting],
+        [one for _, one in waiting],
         color=SLICE_COLOURS[1],
         label="waits, if all can wait (C)",
     )

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POINTS = 80
+_FEW_POINTS = 16
+"""Of a queue with more places than :data:`_MANY`: of those each point takes a while."""
+_MANY = 50_000
 _NEAR = 0.95
 """From this load on the curves are drawn over logarithmic axes, as the point would be far above all else."""
 
@@ -44,7 +47,8 @@ def _figure(
 
     asked = float(load_of(problem))
     top = 1.0 if problem.capacity is None and asked < 1 else max(1.25, 1.5 * asked)
-    loads = _loads(top, asked, limited=problem.capacity is not None)
+    points = _FEW_POINTS if max(problem.servers, problem.capacity or 0) > _MANY else _POINTS
+    loads = _loads(top, asked, points, limited=problem.capacity is not None)
     answers = [_at(problem, load) for load in loads]
     figure = Figure(figsize=(8, 3.8), layout="constrained")
     delay, number = figure.subplots(1, 2)
@@ -112,15 +116,22 @@ def _frame(
         axes.legend(loc="upper left", frameon=False, fontsize=9)
 
 
-def _loads(top: float, asked: float, *, limited: bool) -> list[float]:
+def _loads(top: float, asked: float, points: int, *, limited: bool) -> list[float]:
     """Where the curves are worked out: evenly, and without a capacity closer and closer to a load of 1."""
     if limited:
-        return [top * step / _POINTS for step in range(1, _POINTS + 1)]
+        return [top * step / points for step in range(1, points + 1)]
     end = min((1 - asked) / 4, 0.1) if asked < 1 else 0.05
-    return [1 - math.exp(step / _POINTS * math.log(end)) for step in range(1, _POINTS + 1)]
+    return [1 - math.exp(step / points * math.log(end)) for step in range(1, points + 1)]
 
 
 def _at(problem: QueueProblem, load: float) -> Mapping[str, Any]:
-    """The answer of the same queue with another load."""
+    """What is drawn of the same queue with another load, by the keys of an answer."""
     arrivals = Fraction(load).limit_denominator(10**7) * problem.servers / problem.mean_s
-    return problem.model_copy(update={"arrival_rate": arrivals}).answer()
+    found = problem.model_copy(update={"arrival_rate": arrivals}).steady_state()
+    means = ("mean_delay_s", "mean_wait_s", "mean_number", "mean_waiting")
+    return {
+        **{name: None if (one := getattr(found, name)) is None else float(one) for name in means},
+        "delay_percentiles_s": {
+            "95": None if found.delay is None else found.delay.percentile(Fraction(95, 100))
+        },
+    }
