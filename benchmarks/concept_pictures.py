@@ -2,9 +2,11 @@
 
     .venv/bin/python benchmarks/concept_pictures.py
 
-Where state stands is counted in what would be installed; nothing is sent.
+Where state stands is counted in what would be installed; nothing is sent. What was measured of TCP behind a
+policer stands in a table of its page.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from fairslice.policy import parse_policy
 from fairslice.report.drawing import INK, MUTED, PANEL, SLICE_COLOURS, as_svg, bare
+from fairslice.report.models import policed_tcp_picture
 from fairslice.slicing import allocate_slices
 from fairslice.slicing.state.compile import compile_switches
 from fairslice.topology import load_network
@@ -26,6 +29,9 @@ DIRECTORY = ROOT / "docs" / "img"
 FLOWS = (16, 32, 64, 128, 240)
 """Between hosts of a fat tree; 240 is every ordered pair of 16."""
 LAYERS = ("edge", "aggregation", "core")
+POLICED = ROOT / "docs" / "concepts" / "policing-and-shaping.md"
+_ROW = re.compile(r"^\| (\d+) (ms|s) \|((?: \.\d+ \|)+)$", re.MULTILINE)
+_HEAD = re.compile(r"^\| burst, as a time at the rate \|(.*)\|$", re.MULTILINE)
 
 
 def state_counts(flows: int) -> Mapping[str, tuple[int, int]]:
@@ -66,8 +72,33 @@ def programmability() -> str:
     return as_svg("programmability", _planes_figure)
 
 
+def policed_goodput() -> tuple[list[float], Mapping[str, list[float]]]:
+    """What the page has measured: bursts as times at the rate, in seconds, and goodput over rate by sender.
+
+    Raises:
+        ValueError: the page has no such table.
+    """
+    page = POLICED.read_text(encoding="utf-8")
+    head = _HEAD.search(page)
+    if head is None:
+        raise ValueError(f"{POLICED}: found no table of goodput against burst")
+    rows = [
+        (int(value) / (1000 if unit == "ms" else 1), [float(one) for one in re.findall(r"\.\d+", shares)])
+        for value, unit, shares in _ROW.findall(page)
+    ]
+    senders = [name.strip() for name in head[1].split("|")]
+    measured = {name: [shares[i] for _, shares in rows] for i, name in enumerate(senders)}
+    return [burst for burst, _ in rows], measured
+
+
+def policed_tcp() -> str:
+    """TCP's goodput behind a policer: the formula, and what was measured."""
+    return policed_tcp_picture.draw(*policed_goodput())
+
+
 PICTURES: Mapping[str, Callable[[], str]] = {
     "architecture.svg": architecture,
+    "policed-tcp.svg": policed_tcp,
     "programmability.svg": programmability,
 }
 

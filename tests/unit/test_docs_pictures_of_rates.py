@@ -6,13 +6,16 @@ FAIRSLICE_UPDATE_DOCS=1 draws them anew.
 import os
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+import concept_pictures
+
 from fairslice.cli import cli
-from fairslice.report.models import policed_tcp_picture
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "img"
@@ -24,8 +27,6 @@ DRAWN = [
     for page in ("policing-and-shaping.md", "congestion-control.md")
     for command, name in PLOTTED.findall((CONCEPTS / page).read_text(encoding="utf-8"))
 ]
-ROW = re.compile(r"^\| (\d+) (ms|s) \|((?: \.\d+ \|)+)$", re.MULTILINE)
-HEAD = re.compile(r"^\| burst, as a time at the rate \|(.*)\|$", re.MULTILINE)
 
 
 def same(drawn: str, kept: Path) -> None:
@@ -53,16 +54,9 @@ def test_a_command_of_the_page_draws_its_picture(
 
 
 def test_the_measured_points_are_those_of_the_page() -> None:
-    page = (CONCEPTS / "policing-and-shaping.md").read_text(encoding="utf-8")
-    head = HEAD.search(page)
-    assert head is not None
-    rows = [
-        (int(value) / (1000 if unit == "ms" else 1), [float(one) for one in re.findall(r"\.\d+", shares)])
-        for value, unit, shares in ROW.findall(page)
-    ]
-    senders = [name.strip() for name in head[1].split("|")]
-    measured = {name: [shares[i] for _, shares in rows] for i, name in enumerate(senders)}
+    bursts_s, measured = concept_pictures.policed_goodput()
     assert list(measured) == ["cubic", "reno", "bbr"]
-    drawn = policed_tcp_picture.draw([burst for burst, _ in rows], measured)
-    assert drawn == policed_tcp_picture.draw([burst for burst, _ in rows], measured)
-    same(f"{drawn}\n", PICTURES / "policed-tcp.svg")
+    assert bursts_s == sorted(bursts_s)
+    assert {len(points) for points in measured.values()} == {len(bursts_s)}
+    assert concept_pictures.policed_tcp() == concept_pictures.policed_tcp()
+    same(f"{concept_pictures.policed_tcp()}\n", PICTURES / "policed-tcp.svg")
