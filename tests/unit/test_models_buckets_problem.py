@@ -42,7 +42,7 @@ def test_a_policer_s_answer() -> None:
 def test_fractions_with_nothing_in_common_are_refused_and_not_computed_for_ever(mode: str, name: str) -> None:
     wild = f"1/{10**299 + 7}"
     packets = [{"arrival": 0, "length": 1, name: f"{10**299 + n}/{10**299 + 2 * n + 1}"} for n in range(2000)]
-    packets.sort(key=lambda one: Fraction(one["arrival"]))
+    packets.sort(key=lambda one: Fraction(str(one["arrival"])))
     with pytest.raises(
         InputError, match=r"found 2000 packets whose common denominator has more than 13462 digits"
     ):

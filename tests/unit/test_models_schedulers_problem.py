@@ -229,7 +229,7 @@ def test_a_packet_is_called_by_text_or_a_number(name: object, shown: str) -> Non
 
 
 def test_of_many_flows_some_are_named() -> None:
-    flows = {f"f{number}": {} for number in range(100)}
+    flows: dict[str, dict[str, int]] = {f"f{number}": {} for number in range(100)}
     with pytest.raises(InputError, match=r"expected one of flows: f0, f1, .*, f19, …$"):
         answered(flows=flows, packets=[PACKETS[0]])
 

@@ -37,6 +37,23 @@ class Moments:
     """What the rate is averaged over; None is at a moment."""
     notes: tuple[str, ...] = ()
 
+    def in_floats(self) -> "Moments":
+        """The same, where they were computed as fractions."""
+
+        def rounded(value: float | None) -> float | None:
+            return None if value is None else float(value)
+
+        return Moments(
+            float(self.mean_rate),
+            rounded(self.peak_rate),
+            rounded(self.activity),
+            rounded(self.rate_variance),
+            rounded(self.hurst),
+            rounded(self.asymptotic_variance),
+            rounded(self.window_s),
+            self.notes,
+        )
+
     @property
     def peak_to_mean(self) -> float | None:
         """How much more than its mean a source sends at its peak."""

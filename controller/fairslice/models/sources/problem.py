@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
@@ -205,15 +205,7 @@ class SourceProblem(ModelProblem):
 
     def moments(self) -> Moments:
         """Of all sources together."""
-        found = self._exact_moments()
-        return replace(
-            found,
-            **{
-                name: None if value is None else float(value)
-                for name, value in vars(found).items()
-                if name != "notes"
-            },
-        )
+        return self._exact_moments().in_floats()
 
     def _exact_moments(self) -> Moments:
         """The same, as fractions where they are rational: floats only by what the types say."""
