@@ -28,7 +28,7 @@ def test_a_queue_is_served_at_what_others_leave() -> None:
     assert [first.load, second.load] == pytest.approx([1 / 2, 1 / 3])
     # M/D/1 (Pollaczek and Khinchine): load / (2 (1 - load)) services.
     for one, mean in zip(waits(allocation), (0.5, 0.25), strict=True):
-        assert one.mean_s == pytest.approx(mean * FRAME_BITS / one.service_bps)
+        assert one.mean_s == pytest.approx(mean * FRAME_BITS / one.queue.service_bps)
         assert one.p95_s is not None
         assert one.p95_s > (one.mean_s or 0.0)
 
@@ -36,7 +36,7 @@ def test_a_queue_is_served_at_what_others_leave() -> None:
 def test_where_flows_fill_the_link_the_wait_is_the_queue_s_depth() -> None:
     allocation = allocated(f"from: h1, to: h9, demand: 4 Mbit/s, {UDP}", f"from: h2, to: h9, {UDP}")
     (one,) = waits(allocation)
-    assert one.load == pytest.approx(1)
+    assert one.queue.load == pytest.approx(1)
     assert (one.mean_s, one.p95_s) == (None, None)
 
 

@@ -71,8 +71,9 @@ def test_the_plan_that_is_worked_out() -> None:
     policy = load_policy(ROOT / "policies" / "abilene-research.yaml")
     network = load_network(str(ROOT / "topologies" / "abilene.py"))
     (one,) = waits(allocate_slices(policy, network))
-    frame_ms = 1e3 * 8 * FULL_FRAME_BYTES / one.service_bps
-    assert (one.number, one.link, one.service_bps, one.load) == (9, "s9->s10", 12e6, 0.25)
+    queue = one.queue
+    frame_ms = 1e3 * 8 * FULL_FRAME_BYTES / queue.service_bps
+    assert (queue.number, queue.link, queue.service_bps, queue.load) == (9, "s9->s10", 12e6, 0.25)
     assert one.mean_s is not None
-    said = f"W = {one.load:g} · {frame_ms:.3f}/(2 · {1 - one.load:g}) = {1e3 * one.mean_s:.3f} ms"
+    said = f"W = {queue.load:g} · {frame_ms:.3f}/(2 · {1 - queue.load:g}) = {1e3 * one.mean_s:.3f} ms"
     assert said in WORDS

@@ -100,7 +100,9 @@ def command(
         document["delays"] = [
             _fields(delay) | {"hops": list(map(_fields, delay.hops))} for delay in flow_delays(allocation)
         ]
-        document["waiting"] = list(map(_fields, waits(allocation)))
+        document["waiting"] = [
+            _fields(one.queue) | {"mean_s": one.mean_s, "p95_s": one.p95_s} for one in waits(allocation)
+        ]
         document["ways"] = [_fields(c) | {"ways": list(map(_fields, c.ways))} for c in _choices(allocation)]
         document["switches"] = {names[dpid]: _plain(state) for dpid, state in states.items()}
         print_document(indented(document))
@@ -122,7 +124,7 @@ def command(
     waiting = list(waits(allocation))
     if known := [one for one in waiting if one.mean_s is not None]:
         console.print(waiting_table(shown, known))
-    if full := [one.number for one in waiting if one.mean_s is None]:
+    if full := [one.queue.number for one in waiting if one.mean_s is None]:
         said = (
             f"{numbers(full)}: a link on the way is full, so frames wait there as long as the queue is deep."
         )

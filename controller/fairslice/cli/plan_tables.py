@@ -1,4 +1,4 @@
-"""The part of a plan that tells how long frames may take, at most and as a rule."""
+"""The tables of a plan, and how long frames wait as a rule."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fairslice.api.allocation import AllocationView
     from fairslice.slicing.allocation import NetworkAllocation
     from fairslice.slicing.delays import FlowDelay
+    from fairslice.slicing.queue_loads import QueueLoad
 
 
 _FULL = 1 - 1e-9
@@ -22,16 +23,11 @@ class Waiting:
     """How long a flow's frames wait in the busiest queue on their way, in seconds.
 
     As in M/G/1 (:func:`fairslice.models.queues.m_d_1`): full frames come at random, one by one, and the
-    queue is served at ``service_bps``. Both times are None where its flows fill the link: the wait is its
+    queue is served at its ``service_bps``. Both times are None where its flows fill the link: the wait is its
     depth then.
     """
 
-    flow: str
-    number: int
-    link: str
-    queue_id: int
-    service_bps: float
-    load: float
+    queue: "QueueLoad"
     mean_s: float | None
     p95_s: float | None
 
@@ -40,9 +36,8 @@ def waits(allocation: "NetworkAllocation") -> Iterator[Waiting]:
     """Of every flow with a demand, in the order of the policy."""
     from fairslice.slicing.queue_loads import queue_loads
 
-    for one in queue_loads(allocation):
-        mean_s, p95_s = _wait(one.load, one.service_bps)
-        yield Waiting(one.flow, one.number, one.link, one.queue_id, one.service_bps, one.load, mean_s, p95_s)
+    for queue in queue_loads(allocation):
+        yield Waiting(queue, *_wait(queue.load, queue.service_bps))
 
 
 @cache
@@ -99,10 +94,10 @@ def waiting_table(shown: "AllocationView", waits: "Sequence[Waiting]") -> "Table
     columns = (NUMBER, "slice", "flow", "busiest queue at", "load", "mean", "95 % within")
     table = plan_table("Waiting as in M/G/1, where full frames come at random", *columns)
     for one in waits:
-        flow = flows[one.flow]
+        flow = flows[one.queue.flow]
         times = [format_duration(time_s or 0.0) for time_s in (one.mean_s, one.p95_s)]
         named = ends(flow.source, flow.destination, flow.match)
-        table.add_row(str(flow.number), flow.slice, named, one.link, f"{one.load:.0%}", *times)
+        table.add_row(str(flow.number), flow.slice, named, one.queue.link, f"{one.queue.load:.0%}", *times)
     return table
 
 
