@@ -12,7 +12,7 @@ from typing import Protocol as Interface
 
 from fairslice.errors import MachineError
 from fairslice.lab.emulation.hosts import Protocol
-from fairslice.lab.traffic.iperf3_commands import Stream, client_argv, server_argv
+from fairslice.lab.traffic.iperf3_commands import CONNECT_TIMEOUT_S, Stream, client_argv, server_argv
 from fairslice.measure.iperf import reported_error
 from fairslice.units import format_duration
 
@@ -22,7 +22,7 @@ Phase = Literal["connecting", "warming-up", "measuring", "finishing", "done"]
 What was read before another "connecting" counts for nothing: streams are started once more.
 """
 
-SPREAD_S = 3.0
+SPREAD_S = CONNECT_TIMEOUT_S
 """How long streams may take to run, once all clients are started: two lost SYNs (RFC 6298) and some more."""
 _LISTEN_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 60.0
